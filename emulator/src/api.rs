@@ -1,0 +1,171 @@
+//! The API's routes: `/compute/v1/…` and the token server.
+//!
+//! The discovery document decides which method a request calls and whether it is well-formed; [`methods`]
+//! does the rest.
+
+mod methods;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{header, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+use axum::{Json, Router};
+use serde_json::{Map, Value};
+
+use crate::auth::scope::Access;
+use crate::calls::arrive;
+use crate::compute::operation::OperationError;
+use crate::compute::zones;
+use crate::discovery::{Method, PathParameters, COMPUTE};
+use crate::emulator::Emulator;
+use crate::error::ApiError;
+use crate::faults::TOKEN;
+use crate::fields::Fields;
+use crate::schema::{accept_body, check_parameters, Query};
+use crate::serve::HangUp;
+
+const SERVICE_PATH: &str = "/compute/v1/";
+/// The API's own limit for a request body.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
+
+/// The API's routes.
+pub fn router() -> Router<Arc<Emulator>> {
+    Router::new().route("/token", post(token)).route("/compute/v1/{*path}", any(compute))
+}
+
+/// A well-formed call of a method.
+pub struct Call {
+    pub path: PathParameters,
+    pub query: Query,
+    /// As Compute Engine would keep it.
+    pub body: Map<String, Value>,
+    /// Injected.
+    pub operation_error: Option<OperationError>,
+}
+
+async fn token(State(emulator): State<Arc<Emulator>>, form: Bytes) -> Response {
+    let began = Instant::now();
+    let response = match arrive(&emulator, TOKEN, false).await {
+        ControlFlow::Break(response) => response,
+        ControlFlow::Continue(arrived) => {
+            let granted = emulator.tokens.grant(&emulator.account, &form, SystemTime::now());
+            arrived
+                .answer(granted.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()))
+        }
+    };
+    log(&emulator, TOKEN, began, &response);
+    response
+}
+
+async fn compute(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
+    let began = Instant::now();
+    let target = request.uri().path().trim_start_matches(SERVICE_PATH).to_owned();
+    let Some((method, path)) = COMPUTE.find(request.method().as_str(), &target) else {
+        let message = format!("The requested URL {} was not found on this server.", request.uri().path());
+        return ApiError::new(StatusCode::NOT_FOUND, "notFound", message).into_response();
+    };
+    let response = match arrive(&emulator, &method.id, method.makes_operation()).await {
+        ControlFlow::Break(response) => response,
+        ControlFlow::Continue(arrived) => {
+            let error = arrived.operation_error.clone();
+            let answer = answer(&emulator, method, path, request, error).await;
+            arrived.answer(answer.unwrap_or_else(IntoResponse::into_response))
+        }
+    };
+    let place = target.split_once("/zones/").map_or(target.as_str(), |(_, place)| place);
+    log(&emulator, &format!("{} {place}", method.id), began, &response);
+    response
+}
+
+async fn answer(
+    emulator: &Arc<Emulator>,
+    method: &Method,
+    path: PathParameters,
+    request: Request,
+    operation_error: Option<OperationError>,
+) -> Result<Response, ApiError> {
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let access = emulator.tokens.access(&emulator.account, authorization, SystemTime::now());
+    let query =
+        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
+    match access {
+        None => return Err(ApiError::unauthenticated()),
+        Some(Access::ReadOnly) if request.method() != "GET" => return Err(ApiError::insufficient_scopes()),
+        Some(_) => {}
+    }
+    check_parameters(&COMPUTE, method, &path, &query)?;
+    let fields = fields(method, &query)?;
+    let body = body(method, request.into_body()).await?;
+    check_place(emulator, method, &path)?;
+    let call = Call { path, query, body, operation_error };
+    let resource = methods::call(emulator, method, &call).await?;
+    let Some(resource) = resource else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    let resource = fields.map_or_else(|| resource.clone(), |fields| fields.select(&resource));
+    Ok(match call.query.get("prettyPrint").map(String::as_str) {
+        Some("false" | "0") => Json(resource).into_response(),
+        _ => pretty(&resource),
+    })
+}
+
+fn fields(method: &Method, query: &Query) -> Result<Option<Fields>, ApiError> {
+    let response = method.response.as_ref().and_then(|response| COMPUTE.schemas.get(&response.name));
+    match (query.get("fields"), response) {
+        (Some(text), Some(schema)) => Fields::parse(text, &COMPUTE, schema).map(Some),
+        _ => Ok(None),
+    }
+}
+
+async fn body(method: &Method, body: Body) -> Result<Map<String, Value>, ApiError> {
+    let malformed =
+        |why: &str| ApiError::invalid_argument("", format!("Invalid JSON payload received. {why}"));
+    let bytes =
+        axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| malformed("The body is too large."))?;
+    let given: Value = match bytes.is_empty() {
+        true => Value::Object(Map::new()),
+        false => serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?,
+    };
+    let accepted = match &method.request {
+        Some(schema) => accept_body(&COMPUTE, &schema.name, &given)?,
+        None => given,
+    };
+    match (accepted, &method.request) {
+        (Value::Object(body), Some(_)) => Ok(body),
+        (Value::Object(body), None) => match body.keys().next() {
+            None => Ok(body),
+            Some(name) => Err(malformed(&format!("Unknown name \"{name}\": Cannot find field."))),
+        },
+        _ => Err(malformed("The root element must be a message.")),
+    }
+}
+
+/// The service account reaches its own project only; public images are everybody's.
+fn check_place(emulator: &Emulator, method: &Method, path: &PathParameters) -> Result<(), ApiError> {
+    let project = path.get("project").map(String::as_str).unwrap_or_default();
+    if project != emulator.options.project && !method.id.starts_with("images.") {
+        let mut resource = method.path.replace("{project}", project);
+        for (name, value) in path {
+            resource = resource.replace(&format!("{{{name}}}"), value);
+        }
+        return Err(ApiError::forbidden(&format!("compute.{}", method.id), &resource));
+    }
+    path.get("zone").map_or(Ok(()), |zone| zones::region_of(zone).map(|_| ()))
+}
+
+/// Google's answers are indented unless `prettyPrint` says no.
+fn pretty(resource: &Value) -> Response {
+    let text = format!("{resource:#}\n");
+    ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], text).into_response()
+}
+
+fn log(emulator: &Emulator, what: &str, began: Instant, response: &Response) {
+    let outcome = match response.extensions().get::<HangUp>() {
+        Some(_) => "no answer".to_owned(),
+        None => response.status().as_u16().to_string(),
+    };
+    emulator.log.line(format_args!("{what} {outcome} {} ms", began.elapsed().as_millis()));
+}

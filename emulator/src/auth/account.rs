@@ -1,0 +1,62 @@
+//! The service account and its key, made anew at each start, so that nothing secret is ever committed.
+
+use base64::prelude::{Engine, BASE64_URL_SAFE_NO_PAD};
+use ring::signature::{RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA256};
+use rsa::pkcs8::{EncodePrivateKey, LineEnding};
+use rsa::rand_core::{OsRng, RngCore};
+use rsa::traits::PublicKeyParts;
+use rsa::RsaPrivateKey;
+use serde_json::{json, Value};
+
+/// A service account with one key.
+pub struct ServiceAccount {
+    pub email: String,
+    pub key_id: String,
+    /// The token server as the key file names it; an assertion's audience.
+    pub token_uri: String,
+    key_file: Value,
+    public_key: RsaPublicKeyComponents<Vec<u8>>,
+}
+
+impl ServiceAccount {
+    /// Makes an account and its RSA-2048 key: some CPU time, so not for an async task.
+    ///
+    /// # Errors
+    /// The key could not be made or written.
+    pub fn generate(project: &str, endpoint: &str) -> Result<Self, rsa::pkcs8::Error> {
+        let key = RsaPrivateKey::new(&mut OsRng, 2048).map_err(|_| rsa::pkcs8::Error::KeyMalformed)?;
+        let mut id = [0; 20];
+        OsRng.fill_bytes(&mut id);
+        let key_id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let email = format!("emulator@{project}.iam.gserviceaccount.com");
+        let token_uri = format!("{endpoint}/token");
+        let key_file = json!({
+            "type": "service_account",
+            "project_id": project,
+            "private_key_id": key_id,
+            "private_key": key.to_pkcs8_pem(LineEnding::LF)?.as_str(),
+            "client_email": email,
+            "client_id": "100000000000000000001",
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+            "token_uri": token_uri,
+            "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
+            "client_x509_cert_url":
+                format!("https://www.googleapis.com/robot/v1/metadata/x509/{}", email.replace('@', "%40")),
+            "universe_domain": "googleapis.com",
+        });
+        let public_key = RsaPublicKeyComponents { n: key.n().to_bytes_be(), e: key.e().to_bytes_be() };
+        Ok(Self { email, key_id, token_uri, key_file, public_key })
+    }
+
+    /// The key file as Google's console hands it out.
+    pub fn key_file(&self) -> &Value {
+        &self.key_file
+    }
+
+    /// Whether the key signed this message (RS256; `signature` is base64url).
+    pub fn signed(&self, message: &str, signature: &str) -> bool {
+        BASE64_URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| {
+            self.public_key.verify(&RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &signature).is_ok()
+        })
+    }
+}

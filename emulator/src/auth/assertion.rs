@@ -1,0 +1,121 @@
+//! JSON Web Tokens signed by the service account:
+//! <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>.
+
+use std::time::SystemTime;
+
+use base64::prelude::{Engine, BASE64_URL_SAFE_NO_PAD};
+use serde::de::DeserializeOwned;
+use serde::Deserialize;
+
+use super::account::ServiceAccount;
+
+/// Clocks differ by this much at most, in seconds.
+const LEEWAY: i64 = 300;
+/// The longest life of an assertion, in seconds.
+const LONGEST: i64 = 3600;
+
+/// What an assertion says.
+#[derive(Debug, Deserialize)]
+pub struct Claims {
+    iss: String,
+    aud: Option<String>,
+    iat: i64,
+    exp: i64,
+    /// The scopes asked for, separated by spaces.
+    pub scope: Option<String>,
+}
+
+/// Why an assertion is refused; the text is Google's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not three base64url parts of JSON with the claims needed.
+    #[error("Invalid JWT: {0}")]
+    Malformed(&'static str),
+    /// The issuer is not the service account.
+    #[error("Invalid grant: account not found")]
+    UnknownAccount,
+    /// Wrong key or altered text.
+    #[error("Invalid JWT Signature.")]
+    Signature,
+    /// Expired, not yet valid, or valid for too long.
+    #[error(
+        "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. \
+         Check your iat and exp values in the JWT claim."
+    )]
+    Time,
+    /// Meant for someone else.
+    #[error("Invalid JWT: Failed audience check. The right audience is {0}")]
+    Audience(String),
+}
+
+/// Whom a token must be meant for.
+pub enum Audience<'a> {
+    /// The token server: RFC 7523, section 3.
+    TokenServer,
+    /// This API, unless the token has scopes instead: <https://google.aip.dev/auth/4111>.
+    Api(&'a str),
+}
+
+/// Checks a token and gives its claims.
+///
+/// # Errors
+/// Whatever Google would refuse it for.
+pub fn check(
+    account: &ServiceAccount,
+    token: &str,
+    audience: Audience,
+    now: SystemTime,
+) -> Result<Claims, Refusal> {
+    let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed("Bad format."))?;
+    let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed("Bad format."))?;
+    let header: Header = part(header).ok_or(Refusal::Malformed("Unreadable header."))?;
+    let claims: Claims =
+        part(claims).ok_or(Refusal::Malformed("Unreadable claims: iss, iat and exp are needed."))?;
+    if header.alg != "RS256" {
+        return Err(Refusal::Malformed("Only RS256 is supported."));
+    }
+    if claims.iss != account.email {
+        return Err(Refusal::UnknownAccount);
+    }
+    let known_key = header.kid.is_none_or(|kid| kid == account.key_id);
+    if !known_key || !account.signed(message, signature) {
+        return Err(Refusal::Signature);
+    }
+    claims.check_time(now)?;
+    claims.check_audience(account, audience)?;
+    Ok(claims)
+}
+
+impl Claims {
+    fn check_time(&self, now: SystemTime) -> Result<(), Refusal> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs().cast_signed());
+        let lifetime = self.exp.saturating_sub(self.iat);
+        let in_time = self.iat <= now + LEEWAY && self.exp >= now - LEEWAY;
+        match in_time && (1..=LONGEST).contains(&lifetime) {
+            true => Ok(()),
+            false => Err(Refusal::Time),
+        }
+    }
+
+    fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), Refusal> {
+        let (right, excused) = match audience {
+            Audience::TokenServer => (account.token_uri.as_str(), false),
+            Audience::Api(api) => (api, self.aud.is_none() && self.scope.is_some()),
+        };
+        match excused || self.aud.as_deref() == Some(right) {
+            true => Ok(()),
+            false => Err(Refusal::Audience(right.to_owned())),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+}
+
+fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+    serde_json::from_slice(&json).ok()
+}

@@ -1,0 +1,50 @@
+//! What happens to every call before it is looked at: it is counted, and it may meet a fault.
+
+use std::ops::ControlFlow;
+
+use axum::response::Response;
+
+use crate::compute::operation::OperationError;
+use crate::emulator::Emulator;
+use crate::faults::Effect;
+use crate::serve::HangUp;
+
+/// A call that goes on.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// Its operation is to fail.
+    pub operation_error: Option<OperationError>,
+    lose_answer: bool,
+}
+
+impl Arrived {
+    /// The answer, unless it is to be lost.
+    pub fn answer(&self, response: Response) -> Response {
+        if self.lose_answer {
+            HangUp::response()
+        } else {
+            response
+        }
+    }
+}
+
+/// Counts a call and lets a fault meet it; `Break` is the end of the call.
+pub async fn arrive(
+    emulator: &Emulator,
+    method: &str,
+    makes_operation: bool,
+) -> ControlFlow<Response, Arrived> {
+    *emulator.calls().entry(method.to_owned()).or_default() += 1;
+    let fault = emulator.faults().meet(method, makes_operation);
+    let Some(fault) = fault else {
+        return ControlFlow::Continue(Arrived::default());
+    };
+    tokio::time::sleep(fault.delay()).await;
+    match fault.effect(method) {
+        Effect::Pass { operation_error, lose_answer } => {
+            ControlFlow::Continue(Arrived { operation_error, lose_answer })
+        }
+        Effect::Answer(response) => ControlFlow::Break(response),
+        Effect::HangUp => ControlFlow::Break(HangUp::response()),
+    }
+}

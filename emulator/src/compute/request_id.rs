@@ -1,0 +1,54 @@
+//! `requestId`, which makes a call safe to repeat:
+//! <https://cloud.google.com/compute/docs/api/how-tos/idempotency>.
+
+use std::time::Duration;
+
+use crate::error::ApiError;
+
+/// How long a repeated call is known.
+pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// A checked `requestId`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Takes a UUID in its usual form (RFC 9562), other than the zero UUID.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self, ApiError> {
+        let groups: Vec<_> = text.split('-').collect();
+        let shaped = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]);
+        let hexadecimal = groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let zero = groups.iter().all(|group| group.bytes().all(|byte| byte == b'0'));
+        match shaped && hexadecimal && !zero {
+            true => Ok(Self(text.to_ascii_lowercase())),
+            false => Err(ApiError::invalid_field(
+                "requestId",
+                text,
+                "The request ID must be a valid UUID other than the zero UUID.",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_uuids_only() {
+        let good = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        assert_eq!(RequestId::parse(good).unwrap(), RequestId::parse(&good.to_uppercase()).unwrap());
+        for bad in [
+            "",
+            "x",
+            "00000000-0000-0000-0000-000000000000",
+            "0f8fad5bd9cb469fa16570867728950e",
+            "0f8fad5b-d9cb-469f-a165-70867728950g",
+        ] {
+            assert_eq!(RequestId::parse(bad).unwrap_err().reason, "invalid", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Faults that tests ask for: the next calls of a method fail, are late, or are dropped.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::compute::operation::OperationError;
+use crate::discovery::{Method, COMPUTE};
+use crate::error::{usual_reason, ApiError};
+
+/// The token server's name in faults and statistics.
+pub const TOKEN: &str = "token";
+
+/// What is to go wrong.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// `instances.insert`, `token`, or `*` for all.
+    pub method: String,
+    /// How many calls it meets yet.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// Answer with this HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// `error.status` of that answer, or the token server's `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// Wait first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Lost::is_nothing")]
+    drop: Lost,
+    /// Take the call, and let its operation fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation_error: Option<OperationError>,
+}
+
+/// What is lost when the connection ends without an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "DropForm", into = "DropForm")]
+enum Lost {
+    #[default]
+    Nothing,
+    /// The call is not carried out.
+    Call,
+    /// The call is carried out, and its answer is lost: what `requestId` is for.
+    Answer,
+}
+
+impl Lost {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
+/// `drop` is `true`, `false` or `"answer"`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum DropForm {
+    Flag(bool),
+    Part(DropPart),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DropPart {
+    Answer,
+}
+
+impl From<DropForm> for Lost {
+    fn from(form: DropForm) -> Self {
+        match form {
+            DropForm::Flag(false) => Self::Nothing,
+            DropForm::Flag(true) => Self::Call,
+            DropForm::Part(DropPart::Answer) => Self::Answer,
+        }
+    }
+}
+
+impl From<Lost> for DropForm {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Nothing => Self::Flag(false),
+            Lost::Call => Self::Flag(true),
+            Lost::Answer => Self::Part(DropPart::Answer),
+        }
+    }
+}
+
+/// What one fault does to one call, after its delay.
+pub enum Effect {
+    /// The call goes through, perhaps to fail later or to lose its answer.
+    Pass {
+        /// The operation is to fail.
+        operation_error: Option<OperationError>,
+        /// The answer is to be lost.
+        lose_answer: bool,
+    },
+    /// The call ends here with this answer.
+    Answer(Response),
+    /// The connection ends.
+    HangUp,
+}
+
+impl Fault {
+    /// Checks what serde cannot.
+    ///
+    /// # Errors
+    /// A text for whoever sent it.
+    pub fn check(&self) -> Result<(), String> {
+        let method = COMPUTE.method(&self.method);
+        if method.is_none() && self.method != TOKEN && self.method != "*" {
+            return Err(format!(
+                "unknown method {:?}; use a name such as \"instances.insert\", \"token\", or \"*\"",
+                self.method
+            ));
+        }
+        let makes_operation = self.method == "*" || method.is_some_and(Method::makes_operation);
+        if self.operation_error.is_some() && !makes_operation {
+            return Err(format!("{} makes no operation that could fail", self.method));
+        }
+        if self.times == 0 {
+            return Err("times must be at least 1".into());
+        }
+        if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
+            return Err("status must be an error's, from 400 to 599".into());
+        }
+        if self.status.is_none() && (self.code.is_some() || self.reason.is_some() || self.message.is_some()) {
+            return Err("code, reason and message go with status".into());
+        }
+        let outcomes = [self.status.is_some(), !self.drop.is_nothing(), self.operation_error.is_some()];
+        match outcomes.iter().filter(|outcome| **outcome).count() {
+            0 if self.delay_ms.is_none() => {
+                Err("give one of status, delay_ms, drop and operation_error".into())
+            }
+            0 | 1 => Ok(()),
+            _ => Err("give only one of status, drop and operation_error".into()),
+        }
+    }
+
+    /// The wait before the effect.
+    pub fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.unwrap_or_default())
+    }
+
+    /// What happens to a call of `method`.
+    pub fn effect(self, method: &str) -> Effect {
+        match (self.drop, self.status) {
+            (Lost::Call, _) => Effect::HangUp,
+            (_, Some(status)) => Effect::Answer(self.answer(method, status)),
+            (drop, None) => {
+                Effect::Pass { operation_error: self.operation_error, lose_answer: drop == Lost::Answer }
+            }
+        }
+    }
+
+    fn matches(&self, method: &str, makes_operation: bool) -> bool {
+        (self.method == "*" || self.method == method) && (self.operation_error.is_none() || makes_operation)
+    }
+
+    fn answer(self, method: &str, status: u16) -> Response {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let reason = self.reason.map_or(Cow::Borrowed(usual_reason(status)), Cow::Owned);
+        let message = self.message.unwrap_or_else(|| "Injected by gce-emulator".into());
+        if method == TOKEN {
+            let error = self.code.unwrap_or_else(|| "internal_failure".into());
+            return (status, Json(json!({ "error": error, "error_description": message }))).into_response();
+        }
+        ApiError::new(status, reason, message).with_status(self.code).into_response()
+    }
+}
+
+/// The faults to come, oldest first.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Adds a fault after the others.
+    pub fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Those not used up.
+    pub fn pending(&self) -> &[Fault] {
+        &self.0
+    }
+
+    /// The fault that meets this call, counted.
+    pub fn meet(&mut self, method: &str, makes_operation: bool) -> Option<Fault> {
+        let index = self.0.iter().position(|fault| fault.matches(method, makes_operation))?;
+        let fault = self.0.get_mut(index)?;
+        fault.times -= 1;
+        let met = fault.clone();
+        if fault.times == 0 {
+            self.0.remove(index);
+        }
+        Some(met)
+    }
+}
+
+fn once() -> u32 {
+    1
+}

@@ -1,0 +1,176 @@
+//! Partial responses: the `fields` parameter,
+//! <https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response>.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::discovery::{Document, Schema};
+use crate::error::ApiError;
+
+/// The fields that were asked for, such as `status,networkInterfaces/accessConfigs(natIP)`.
+#[derive(Debug, PartialEq)]
+pub struct Fields(BTreeMap<String, Selection>);
+
+#[derive(Debug, PartialEq)]
+enum Selection {
+    Whole,
+    Part(Fields),
+}
+
+impl Fields {
+    /// Reads a selection and checks its names against the answer's schema.
+    ///
+    /// # Errors
+    /// A selection that cannot be read, or names a field that the answer does not have.
+    pub fn parse(text: &str, document: &Document, schema: &Schema) -> Result<Self, ApiError> {
+        let mut rest = text;
+        let fields =
+            Self::list(&mut rest).filter(|_| rest.is_empty()).ok_or_else(|| invalid_selection(text))?;
+        fields.check(document, schema)?;
+        Ok(fields)
+    }
+
+    /// Keeps only what was asked for; lists are looked through.
+    pub fn select(&self, value: &Value) -> Value {
+        match value {
+            Value::Object(object) => {
+                let mut kept = Map::new();
+                for (name, value) in object {
+                    match self.0.get(name).or_else(|| self.0.get("*")) {
+                        Some(Selection::Whole) => kept.insert(name.clone(), value.clone()),
+                        Some(Selection::Part(fields)) => kept.insert(name.clone(), fields.select(value)),
+                        None => None,
+                    };
+                }
+                Value::Object(kept)
+            }
+            Value::Array(elements) => elements.iter().map(|element| self.select(element)).collect(),
+            _ => value.clone(),
+        }
+    }
+
+    fn list(rest: &mut &str) -> Option<Self> {
+        let mut fields = Self(BTreeMap::new());
+        loop {
+            let (name, selection) = Self::item(rest)?;
+            fields.add(name, selection);
+            match rest.strip_prefix(',') {
+                Some(more) => *rest = more,
+                None => return Some(fields),
+            }
+        }
+    }
+
+    fn item(rest: &mut &str) -> Option<(String, Selection)> {
+        let end = rest.find([',', '/', '(', ')']).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        if name.is_empty() {
+            return None;
+        }
+        if let Some(nested) = after.strip_prefix('/') {
+            *rest = nested;
+            let (inner, selection) = Self::item(rest)?;
+            let part = Self(BTreeMap::from([(inner, selection)]));
+            return Some((name.to_owned(), Selection::Part(part)));
+        }
+        if let Some(nested) = after.strip_prefix('(') {
+            *rest = nested;
+            let part = Self::list(rest)?;
+            *rest = rest.strip_prefix(')')?;
+            return Some((name.to_owned(), Selection::Part(part)));
+        }
+        *rest = after;
+        Some((name.to_owned(), Selection::Whole))
+    }
+
+    /// `a/b,a/c` asks for both.
+    fn add(&mut self, name: String, selection: Selection) {
+        match (self.0.get_mut(&name), selection) {
+            (Some(Selection::Part(known)), Selection::Part(new)) => {
+                for (name, selection) in new.0 {
+                    known.add(name, selection);
+                }
+            }
+            (Some(Selection::Whole), _) => {}
+            (_, selection) => {
+                self.0.insert(name, selection);
+            }
+        }
+    }
+
+    fn check(&self, document: &Document, schema: &Schema) -> Result<(), ApiError> {
+        let mut schema = document.resolve(schema);
+        while let Some(items) = &schema.items {
+            schema = document.resolve(items);
+        }
+        for (name, selection) in &self.0 {
+            let inner = schema.properties.get(name).or(schema.additional_properties.as_deref());
+            match (inner, selection) {
+                (Some(inner), Selection::Part(fields)) => fields.check(document, inner)?,
+                (Some(_), Selection::Whole) => {}
+                (None, _) if name == "*" => {}
+                (None, _) => return Err(invalid_selection(name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid_selection(what: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "invalidParameter", format!("Invalid field selection {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::discovery::COMPUTE;
+
+    fn select(fields: &str, value: Value) -> Result<Value, String> {
+        let schema = &COMPUTE.schemas["Instance"];
+        Fields::parse(fields, &COMPUTE, schema)
+            .map(|fields| fields.select(&value))
+            .map_err(|error| error.message)
+    }
+
+    #[test]
+    fn keeps_what_was_asked_for() {
+        let instance = json!({
+            "name": "a", "status": "RUNNING", "labels": { "x": "1", "y": "2" },
+            "disks": [{ "boot": true, "index": 0, "kind": "k" }, { "boot": false, "index": 1, "kind": "k" }],
+            "networkInterfaces": [{ "name": "nic0", "accessConfigs": [{ "natIP": "127.0.0.9", "name": "n" }] }],
+        });
+        let cases = [
+            ("name", json!({ "name": "a" })),
+            ("name,labels/y", json!({ "name": "a", "labels": { "y": "2" } })),
+            (
+                "disks(boot,index)",
+                json!({ "disks": [{ "boot": true, "index": 0 }, { "boot": false, "index": 1 }] }),
+            ),
+            (
+                "disks/boot,disks/index",
+                json!({ "disks": [{ "boot": true, "index": 0 }, { "boot": false, "index": 1 }] }),
+            ),
+            (
+                "status,networkInterfaces/accessConfigs(natIP)",
+                json!({ "status": "RUNNING", "networkInterfaces": [{ "accessConfigs": [{ "natIP": "127.0.0.9" }] }] }),
+            ),
+            ("*", instance.clone()),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(select(fields, instance.clone()), Ok(expected), "{fields}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_read() {
+        for fields in ["", "name,", "disks(boot", "disks(boot))", "/name", "disks()"] {
+            assert_eq!(select(fields, json!({})), Err(format!("Invalid field selection {fields}")));
+        }
+        assert_eq!(select("nmae", json!({})), Err("Invalid field selection nmae".into()));
+        assert_eq!(select("disks/bot", json!({})), Err("Invalid field selection bot".into()));
+    }
+}

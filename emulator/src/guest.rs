@@ -1,0 +1,116 @@
+//! What runs inside the instances: an address, and a server that really listens there.
+
+pub mod addresses;
+mod demo;
+mod exec;
+mod server;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use self::addresses::Addresses;
+use self::demo::Memory;
+use self::server::{Program, Server};
+use crate::compute::instance::Instance;
+use crate::log::Log;
+
+/// All guests, by the id of their instance.
+pub struct Guests {
+    addresses: Mutex<Addresses>,
+    guests: Mutex<HashMap<u64, Guest>>,
+    command: Option<String>,
+    log: Log,
+}
+
+/// What the demo server tells of its machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub name: String,
+    pub zone: String,
+    pub machine_type: String,
+}
+
+struct Guest {
+    machine: Machine,
+    /// Kept while the machine is suspended.
+    memory: Arc<Memory>,
+    server: Option<Server>,
+}
+
+impl Guests {
+    /// `command` replaces the demo server.
+    pub fn new(addresses: Addresses, command: Option<String>, log: Log) -> Self {
+        Self { addresses: Mutex::new(addresses), guests: Mutex::default(), command, log }
+    }
+
+    /// An address for a machine that comes up.
+    ///
+    /// # Errors
+    /// None can be bound.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.addresses.lock().unwrap().next()
+    }
+
+    /// A machine comes up; its server listens after this time.
+    pub fn boot(&self, instance: &Instance, address: SocketAddr, after: Duration) {
+        let machine = Machine {
+            name: instance.name.clone(),
+            zone: instance.zone.clone(),
+            machine_type: instance.machine_type().to_owned(),
+        };
+        let mut guest = Guest { machine, memory: Arc::default(), server: None };
+        guest.serve(self, address, after);
+        self.guests.lock().unwrap().insert(instance.id, guest);
+    }
+
+    /// A suspended machine goes on, with the memory it had.
+    pub fn resume(&self, instance: u64, address: SocketAddr) {
+        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
+            guest.serve(self, address, Duration::ZERO);
+        }
+    }
+
+    /// The server ends with all its connections.
+    pub fn cut(&self, instance: u64) {
+        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
+            guest.server = None;
+        }
+    }
+
+    /// The server goes on accepting connections and never answers.
+    pub fn hang(&self, instance: u64, address: SocketAddr) {
+        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
+            // The old one first: both want the same address.
+            guest.server = None;
+            guest.server = Some(Server::silent(address));
+        }
+    }
+
+    /// The machine is gone.
+    pub fn forget(&self, instance: u64) {
+        self.guests.lock().unwrap().remove(&instance);
+    }
+
+    /// All machines are gone.
+    pub fn clear(&self) {
+        self.guests.lock().unwrap().clear();
+    }
+
+    /// Since when the server listens, if it does.
+    pub fn listening_since(&self, instance: u64) -> Option<SystemTime> {
+        self.guests.lock().unwrap().get(&instance)?.server.as_ref()?.listening_since()
+    }
+}
+
+impl Guest {
+    fn serve(&mut self, guests: &Guests, address: SocketAddr, after: Duration) {
+        let program = match &guests.command {
+            Some(command) => Program::Command(command.clone()),
+            None => Program::Demo(self.memory.clone()),
+        };
+        self.server = Some(Server::start(self.machine.clone(), address, program, after, guests.log));
+    }
+}

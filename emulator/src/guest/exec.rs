@@ -1,0 +1,73 @@
+//! `--exec`: a server of the user's own instead of the demo.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{kill_process_group, Pid, Signal};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::server::Listening;
+use super::Machine;
+use crate::log::Log;
+
+/// Runs the command until it ends; dropping this kills it and all it started.
+pub async fn run(command: &str, machine: &Machine, address: SocketAddr, listening: &Listening, log: Log) {
+    let mut process = match Process::spawn(command, machine, address) {
+        Ok(process) => process,
+        Err(error) => return log.line(format_args!("{}: cannot run sh: {error}", machine.name)),
+    };
+    tokio::select! {
+        ended = process.child.wait() => return report(ended, machine, log),
+        () = listens(address) => listening.set(true),
+    }
+    report(process.child.wait().await, machine, log);
+    listening.set(false);
+}
+
+/// A shell command with all its children.
+struct Process {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Process {
+    fn spawn(command: &str, machine: &Machine, address: SocketAddr) -> io::Result<Self> {
+        let child = Command::new("sh")
+            .args(["-c", command])
+            .env("IP", address.ip().to_string())
+            .env("PORT", address.port().to_string())
+            .env("INSTANCE", &machine.name)
+            .stdin(Stdio::null())
+            // The emulator's own standard output has one line, for programs to wait for.
+            .stdout(io::stderr())
+            .process_group(0)
+            .spawn()?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Ok(Self { child, group })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // It fails when all of them have ended, which is what it is for.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+async fn listens(address: SocketAddr) {
+    while TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+fn report(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
+    match ended {
+        Ok(status) => log.line(format_args!("{}: the command ended: {status}", machine.name)),
+        Err(error) => log.line(format_args!("{}: the command is lost: {error}", machine.name)),
+    }
+}

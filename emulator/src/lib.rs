@@ -1,0 +1,29 @@
+//! An emulator of Google Compute Engine's REST API and Google's OAuth token server, for development and
+//! tests.
+//!
+//! The program is `gce-emulator`; [`Emulator::start`] runs the same inside a test.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod auth;
+mod calls;
+mod clock;
+mod compute;
+mod control;
+mod discovery;
+mod emulator;
+mod error;
+mod faults;
+mod fields;
+mod guest;
+mod lifecycle;
+mod log;
+mod options;
+mod schema;
+mod serve;
+mod timing;
+
+pub use emulator::{Emulator, Running, StartError};
+pub use options::Options;
+pub use timing::Timing;

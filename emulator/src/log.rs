@@ -1,0 +1,21 @@
+//! One line to standard error for each call and each change of an instance.
+
+use std::fmt::Display;
+use std::time::SystemTime;
+
+use crate::clock::utc;
+
+/// Whether to write lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    pub quiet: bool,
+}
+
+impl Log {
+    /// Writes a line with the time.
+    pub fn line(self, text: impl Display) {
+        if !self.quiet {
+            eprintln!("{} {text}", utc(SystemTime::now()));
+        }
+    }
+}

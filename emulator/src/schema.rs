@@ -1,0 +1,255 @@
+//! Checks requests against the discovery document, as Google's front end does before Compute Engine sees
+//! them.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+use serde_json::{Map, Value};
+
+use crate::discovery::{Document, Method, PathParameters, Schema};
+use crate::error::ApiError;
+
+/// The query of a call, each parameter once.
+pub type Query = BTreeMap<String, String>;
+
+/// Checks a call's path and query parameters.
+///
+/// # Errors
+/// A parameter that the method does not have, or whose value does not fit.
+pub fn check_parameters(
+    document: &Document,
+    method: &Method,
+    path: &PathParameters,
+    query: &Query,
+) -> Result<(), ApiError> {
+    for (name, value) in path {
+        if let Some(schema) = method.parameters.get(name) {
+            check_pattern(schema, name, value)?;
+        }
+    }
+    for (name, value) in query {
+        let own = method.parameters.get(name).filter(|schema| schema.location.as_deref() == Some("query"));
+        let Some(schema) = own.or_else(|| document.parameters.get(name)) else {
+            let message = format!(
+                "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. \
+                 Field '{name}' could not be found in request message."
+            );
+            return Err(ApiError::invalid_argument("", message));
+        };
+        check_parameter(schema, name, value)?;
+    }
+    Ok(())
+}
+
+/// Checks a request body and gives it back as Compute Engine would keep it: without read-only fields and
+/// nulls, 64-bit integers as strings.
+///
+/// # Errors
+/// The first field that is unknown or whose value does not fit.
+pub fn accept_body(document: &Document, name: &str, body: &Value) -> Result<Value, ApiError> {
+    let Some(schema) = document.schemas.get(name) else {
+        return Ok(body.clone());
+    };
+    Body { document }.accept(schema, body, "resource")
+}
+
+struct Body<'a> {
+    document: &'a Document,
+}
+
+impl Body<'_> {
+    fn accept(&self, schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
+        // A reference may stand beside `readOnly` alone, so nothing is lost by following it.
+        let schema = self.document.resolve(schema);
+        match schema.kind.as_deref() {
+            Some("object") => self.object(schema, value, at),
+            Some("array") => self.array(schema, value, at),
+            Some("boolean") => match value {
+                Value::Bool(_) => Ok(value.clone()),
+                _ => Err(wrong_type(at, "TYPE_BOOL", value)),
+            },
+            Some("integer") | Some("number") => number(schema, value, at),
+            Some("string") => string(schema, value, at),
+            _ => Ok(value.clone()),
+        }
+    }
+
+    fn object(&self, schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
+        let Value::Object(fields) = value else {
+            return Err(wrong_type(at, "TYPE_MESSAGE", value));
+        };
+        let mut accepted = Map::new();
+        for (name, value) in fields {
+            let Some(field) = schema.properties.get(name).or(schema.additional_properties.as_deref()) else {
+                return Err(unknown_field(name, at));
+            };
+            // Google's JSON takes null for "not given", and ignores what is output only.
+            if !value.is_null() && !field.read_only {
+                accepted.insert(name.clone(), self.accept(field, value, &format!("{at}.{name}"))?);
+            }
+        }
+        Ok(Value::Object(accepted))
+    }
+
+    fn array(&self, schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
+        let Value::Array(elements) = value else {
+            return Err(wrong_type(at, "TYPE_LIST", value));
+        };
+        let Some(items) = schema.items.as_deref() else {
+            return Ok(value.clone());
+        };
+        let mut accepted = Vec::with_capacity(elements.len());
+        for (index, element) in elements.iter().enumerate() {
+            let at = format!("{at}[{index}]");
+            let element = self.accept(items, element, &at)?;
+            // The document writes the pattern of a list of strings (`Tags.items`) at the list.
+            if let Some(text) = element.as_str() {
+                check_pattern(schema, &at, text)?;
+            }
+            accepted.push(element);
+        }
+        Ok(Value::Array(accepted))
+    }
+}
+
+fn string(schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
+    // 64-bit integers are strings in JSON, and plain numbers are taken too:
+    // https://developers.google.com/discovery/v1/type-format
+    if let Some(kind) = integer_type(schema) {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err(wrong_type(at, kind, value)),
+        };
+        return match fits(schema, &text) {
+            true => Ok(Value::String(text)),
+            false => Err(wrong_type(at, kind, value)),
+        };
+    }
+    let Value::String(text) = value else {
+        return Err(wrong_type(at, "TYPE_STRING", value));
+    };
+    check_pattern(schema, at, text)?;
+    check_enum(schema, at, text)?;
+    Ok(value.clone())
+}
+
+fn number(schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
+    let kind = integer_type(schema).unwrap_or("TYPE_DOUBLE");
+    match value {
+        Value::Number(number) if fits(schema, &number.to_string()) => Ok(value.clone()),
+        Value::String(text) if fits(schema, text) => {
+            serde_json::from_str(text).map_err(|_| wrong_type(at, kind, value))
+        }
+        _ => Err(wrong_type(at, kind, value)),
+    }
+}
+
+fn check_parameter(schema: &Schema, name: &str, value: &str) -> Result<(), ApiError> {
+    let shown = Value::String(value.to_owned());
+    let too_small =
+        |least: &str| least.parse::<i64>().is_ok_and(|least| value.parse().is_ok_and(|v: i64| v < least));
+    let too_big =
+        |most: &str| most.parse::<i64>().is_ok_and(|most| value.parse().is_ok_and(|v: i64| v > most));
+    match schema.kind.as_deref() {
+        Some("boolean") if !matches!(value, "true" | "false" | "1" | "0") => {
+            Err(wrong_type(name, "TYPE_BOOL", &shown))
+        }
+        Some("integer") if !fits(schema, value) => {
+            Err(wrong_type(name, integer_type(schema).unwrap_or("TYPE_INT32"), &shown))
+        }
+        Some("string") if integer_type(schema).is_some() && !fits(schema, value) => {
+            Err(wrong_type(name, "TYPE_INT64", &shown))
+        }
+        _ if schema.minimum.as_deref().is_some_and(too_small)
+            || schema.maximum.as_deref().is_some_and(too_big) =>
+        {
+            Err(ApiError::invalid_field(name, value, "The value is out of range."))
+        }
+        _ => check_pattern(schema, name, value).and_then(|()| check_enum(schema, name, value)),
+    }
+}
+
+fn check_pattern(schema: &Schema, at: &str, value: &str) -> Result<(), ApiError> {
+    let Some(pattern) = &schema.pattern else {
+        return Ok(());
+    };
+    let whole = Regex::new(&format!("^(?:{pattern})$"));
+    match whole.is_ok_and(|pattern| pattern.is_match(value)) {
+        true => Ok(()),
+        false => {
+            Err(ApiError::invalid_field(at, value, &format!("Must be a match of regex '(?:{pattern})'")))
+        }
+    }
+}
+
+fn check_enum(schema: &Schema, at: &str, value: &str) -> Result<(), ApiError> {
+    match &schema.values {
+        Some(values) if !values.iter().any(|known| known == value) => {
+            let why = format!("Must be one of [{}].", values.join(", "));
+            Err(ApiError::invalid_field(at, value, &why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn integer_type(schema: &Schema) -> Option<&'static str> {
+    match schema.format.as_deref() {
+        Some("int32") => Some("TYPE_INT32"),
+        Some("uint32") => Some("TYPE_UINT32"),
+        Some("int64") => Some("TYPE_INT64"),
+        Some("uint64") => Some("TYPE_UINT64"),
+        _ => None,
+    }
+}
+
+fn fits(schema: &Schema, text: &str) -> bool {
+    match schema.format.as_deref() {
+        Some("int32") => text.parse::<i32>().is_ok(),
+        Some("uint32") => text.parse::<u32>().is_ok(),
+        Some("int64") => text.parse::<i64>().is_ok(),
+        Some("uint64") => text.parse::<u64>().is_ok(),
+        _ => text.parse::<f64>().is_ok(),
+    }
+}
+
+fn unknown_field(name: &str, at: &str) -> ApiError {
+    let (field, place) = match at {
+        "resource" => ("", String::new()),
+        _ => (at, format!(" at '{at}'")),
+    };
+    let message =
+        format!("Invalid JSON payload received. Unknown name \"{name}\"{place}: Cannot find field.");
+    ApiError::invalid_argument(field, message)
+}
+
+fn wrong_type(at: &str, kind: &str, value: &Value) -> ApiError {
+    ApiError::invalid_argument(at, format!("Invalid value at '{at}' ({kind}), {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::COMPUTE;
+
+    /// A pattern that does not compile would refuse everything.
+    #[test]
+    fn every_pattern_of_the_document_compiles() {
+        fn visit(schema: &Schema) {
+            if let Some(pattern) = &schema.pattern {
+                Regex::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+            }
+            let parts = [&schema.items, &schema.additional_properties];
+            parts.into_iter().flatten().map(AsRef::as_ref).chain(schema.properties.values()).for_each(visit);
+        }
+        COMPUTE.schemas.values().for_each(visit);
+        COMPUTE.methods().flat_map(|method| method.parameters.values()).for_each(visit);
+    }
+
+    #[test]
+    fn integers_of_64_bits_become_strings_and_nulls_go() {
+        let body = serde_json::json!({ "seconds": 60, "nanos": null });
+        let accepted = accept_body(&COMPUTE, "Duration", &body).unwrap();
+        assert_eq!(accepted, serde_json::json!({ "seconds": "60" }));
+    }
+}
