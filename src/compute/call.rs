@@ -1,0 +1,236 @@
+//! The calls, and the HTTP requests that make them.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::resource::instance_resource;
+use crate::vm::Instance;
+
+/// A call of the Compute API about one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `instances.get`: does the instance exist, and what is it doing?
+    Look,
+    /// A change to the instance; answered with an operation.
+    Mutate {
+        /// Which change.
+        mutation: Mutation,
+        /// Makes the call idempotent: the same id again changes nothing more.
+        request_id: RequestId,
+    },
+    /// `zoneOperations.wait`: answered when the operation is done, or after two minutes.
+    Wait {
+        /// The operation.
+        operation: OperationName,
+    },
+}
+
+impl Call {
+    /// The method's name in the API, as `instances.insert`.
+    pub fn method_id(&self) -> &'static str {
+        match self {
+            Call::Look => "instances.get",
+            Call::Mutate { mutation, .. } => mutation.method_id(),
+            Call::Wait { .. } => "zoneOperations.wait",
+        }
+    }
+
+    /// How long an answer may take. `wait` holds up to two minutes by itself.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Call::Wait { .. } => Duration::from_secs(150),
+            Call::Look | Call::Mutate { .. } => Duration::from_secs(30),
+        }
+    }
+
+    /// The HTTP request that makes this call.
+    pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
+        let Target { endpoint, project, instance } = target;
+        let endpoint = endpoint.trim_end_matches('/');
+        let (zone, name) = (&instance.zone, &instance.name);
+        let zone = format!("{endpoint}/projects/{project}/zones/{zone}");
+        match self {
+            Call::Look => HttpRequest::get(format!("{zone}/instances/{name}")),
+            Call::Wait { operation } => HttpRequest::post(format!("{zone}/operations/{operation}/wait")),
+            Call::Mutate { mutation, request_id } => {
+                let instances = format!("{zone}/instances");
+                match mutation {
+                    Mutation::Insert => HttpRequest {
+                        body: Some(instance_resource(instance).to_string()),
+                        ..HttpRequest::post(format!("{instances}?requestId={request_id}"))
+                    },
+                    Mutation::Delete => HttpRequest {
+                        method: "DELETE",
+                        ..HttpRequest::post(format!("{instances}/{name}?requestId={request_id}"))
+                    },
+                    Mutation::Start | Mutation::Resume | Mutation::Stop | Mutation::Suspend => {
+                        let verb = mutation.verb();
+                        HttpRequest::post(format!("{instances}/{name}/{verb}?requestId={request_id}"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A change to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mutation {
+    /// Create it.
+    Insert,
+    /// Start it from `TERMINATED`.
+    Start,
+    /// Resume it from `SUSPENDED`.
+    Resume,
+    /// Stop it.
+    Stop,
+    /// Suspend it.
+    Suspend,
+    /// Delete it, with the disks marked for it.
+    Delete,
+}
+
+impl Mutation {
+    /// The last part of the method's name, as `insert`.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Mutation::Insert => "insert",
+            Mutation::Start => "start",
+            Mutation::Resume => "resume",
+            Mutation::Stop => "stop",
+            Mutation::Suspend => "suspend",
+            Mutation::Delete => "delete",
+        }
+    }
+
+    fn method_id(self) -> &'static str {
+        match self {
+            Mutation::Insert => "instances.insert",
+            Mutation::Start => "instances.start",
+            Mutation::Resume => "instances.resume",
+            Mutation::Stop => "instances.stop",
+            Mutation::Suspend => "instances.suspend",
+            Mutation::Delete => "instances.delete",
+        }
+    }
+}
+
+/// The `requestId` of a mutation: a UUID (RFC 9562).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// The `number`th id of an object whose random identity is `identity`: always the same, so that a state
+    /// machine that is run again makes the same call again.
+    pub fn derive(identity: u64, number: u64) -> Self {
+        let (high, low) = (identity >> 16, identity & 0xffff);
+        // 48 bits of identity, version 4, then 12 bits, the variant, and what is left of both.
+        Self(format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 16,
+            high & 0xffff,
+            low & 0xfff,
+            0x8000 | (low >> 12),
+            number & 0xffff_ffff_ffff
+        ))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a zone operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationName(pub String);
+
+impl fmt::Display for OperationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a call is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The API's base URL, as `https://compute.googleapis.com/compute/v1`.
+    pub endpoint: &'a str,
+    /// The project's id.
+    pub project: &'a str,
+    /// The instance, which names its zone.
+    pub instance: &'a Instance,
+}
+
+/// An HTTP request without its credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: &'static str,
+    /// The whole URL.
+    pub url: String,
+    /// A JSON body.
+    pub body: Option<String>,
+}
+
+impl HttpRequest {
+    fn get(url: String) -> Self {
+        Self { method: "GET", url, body: None }
+    }
+
+    fn post(url: String) -> Self {
+        Self { method: "POST", url, body: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(call: &Call) -> HttpRequest {
+        let instance =
+            Instance { name: "backend".into(), zone: "us-central1-a".into(), ..Instance::default() };
+        let endpoint = "https://compute.googleapis.com/compute/v1";
+        call.http_request(&Target { endpoint, project: "p", instance: &instance })
+    }
+
+    #[test]
+    fn calls_are_the_requests_of_the_discovery_document() {
+        let zone = "https://compute.googleapis.com/compute/v1/projects/p/zones/us-central1-a";
+        let id = RequestId::derive(7, 1);
+        assert_eq!(request(&Call::Look), HttpRequest::get(format!("{zone}/instances/backend")));
+        let operation = OperationName("operation-1".into());
+        assert_eq!(
+            request(&Call::Wait { operation }),
+            HttpRequest::post(format!("{zone}/operations/operation-1/wait"))
+        );
+        for (mutation, method, path) in [
+            (Mutation::Start, "POST", "/backend/start"),
+            (Mutation::Resume, "POST", "/backend/resume"),
+            (Mutation::Stop, "POST", "/backend/stop"),
+            (Mutation::Suspend, "POST", "/backend/suspend"),
+            (Mutation::Delete, "DELETE", "/backend"),
+        ] {
+            let got = request(&Call::Mutate { mutation, request_id: id.clone() });
+            let url = format!("{zone}/instances{path}?requestId={id}");
+            assert_eq!(got, HttpRequest { method, url, body: None });
+        }
+        let insert = request(&Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() });
+        assert_eq!((insert.method, insert.url), ("POST", format!("{zone}/instances?requestId={id}")));
+        assert!(insert.body.unwrap().contains("\"name\":\"backend\""));
+    }
+
+    #[test]
+    fn request_ids_are_distinct_uuids() {
+        let id = RequestId::derive(u64::MAX, 1).to_string();
+        assert_eq!(id, "ffffffff-ffff-4fff-800f-000000000001");
+        assert_ne!(id, RequestId::derive(u64::MAX, 2).to_string());
+        assert_ne!(id, RequestId::derive(u64::MAX - 1, 1).to_string());
+    }
+}

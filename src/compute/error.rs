@@ -1,0 +1,166 @@
+//! What can go wrong with a call, and what helps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::AuthError;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The API refused it, or its operation failed.
+    Api(ApiError),
+    /// There was no access token to make it with.
+    Auth(AuthError),
+    /// No answer came: the connection failed or the time was up. The call may have had its effect.
+    Unanswered(String),
+    /// The answer was not what the API documents.
+    Unreadable(String),
+}
+
+/// What helps against an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The same call again, after a pause.
+    Retry,
+    /// A look at the instance: it is not what the caller thought.
+    LookAgain,
+    /// Nothing that this program can do.
+    GiveUp,
+}
+
+impl CallError {
+    /// What helps.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            CallError::Api(error) => error.verdict(),
+            CallError::Auth(error) if error.is_transient() => Verdict::Retry,
+            CallError::Unanswered(_) => Verdict::Retry,
+            CallError::Auth(_) | CallError::Unreadable(_) => Verdict::GiveUp,
+        }
+    }
+
+    /// Whether the API said that the instance does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, CallError::Api(error) if error.status == 404)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Api(error) => write!(f, "Compute Engine answered {error}"),
+            CallError::Auth(error) => error.fmt(f),
+            CallError::Unanswered(what) => write!(f, "Compute Engine did not answer: {what}"),
+            CallError::Unreadable(what) => write!(f, "Compute Engine's answer is not understood: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// An error as the API words it, of a call or of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The reason, as `notFound` of a call or `QUOTA_EXCEEDED` of an operation.
+    pub reason: String,
+    /// The API's message.
+    pub message: String,
+}
+
+impl ApiError {
+    /// Reads an error answer; a body that is not Google's error JSON is kept as the message.
+    ///
+    /// See <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors>.
+    pub fn read(status: u16, body: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            error: Details,
+        }
+        #[derive(Deserialize)]
+        struct Details {
+            #[serde(default)]
+            message: String,
+            #[serde(default)]
+            errors: Vec<Reason>,
+        }
+        #[derive(Deserialize)]
+        struct Reason {
+            #[serde(default)]
+            reason: String,
+        }
+        let Ok(Body { error }) = serde_json::from_str(body) else {
+            return Self { status, reason: String::new(), message: body.chars().take(200).collect() };
+        };
+        let reason = error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default();
+        Self { status, reason, message: error.message }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match (self.status, self.reason.as_str()) {
+            (_, "rateLimitExceeded" | "userRateLimitExceeded" | "RATE_LIMIT_EXCEEDED") => Verdict::Retry,
+            (_, "resourceNotReady" | "RESOURCE_NOT_READY" | "alreadyExists" | "RESOURCE_ALREADY_EXISTS") => {
+                Verdict::LookAgain
+            }
+            // An operation's own code: a stockout has the status 503 too, and asking again at once is no help.
+            (_, reason) if reason.starts_with("ZONE_RESOURCE_POOL_EXHAUSTED") => Verdict::GiveUp,
+            (404 | 409 | 412, _) => Verdict::LookAgain,
+            (408 | 429 | 500.., _) => Verdict::Retry,
+            _ => Verdict::GiveUp,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        if !self.reason.is_empty() {
+            write!(f, " {}", self.reason)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(status: u16, reason: &str) -> CallError {
+        CallError::Api(ApiError { status, reason: reason.into(), message: "m".into() })
+    }
+
+    #[test]
+    fn googles_error_json_is_read() {
+        let body = r#"{"error": {"code": 404, "message": "The resource was not found",
+            "errors": [{"message": "…", "domain": "global", "reason": "notFound"}]}}"#;
+        let error = ApiError::read(404, body);
+        assert_eq!(error.to_string(), "404 notFound: The resource was not found");
+        assert_eq!(ApiError::read(502, "<html>Bad gateway").to_string(), "502: <html>Bad gateway");
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_what_helps() {
+        for (error, verdict) in [
+            (api(429, "rateLimitExceeded"), Verdict::Retry),
+            (api(403, "rateLimitExceeded"), Verdict::Retry),
+            (api(403, "forbidden"), Verdict::GiveUp),
+            (api(401, "authError"), Verdict::GiveUp),
+            (api(400, "invalid"), Verdict::GiveUp),
+            (api(400, "resourceNotReady"), Verdict::LookAgain),
+            (api(409, "alreadyExists"), Verdict::LookAgain),
+            (api(404, "notFound"), Verdict::LookAgain),
+            (api(412, "conditionNotMet"), Verdict::LookAgain),
+            (api(500, "backendError"), Verdict::Retry),
+            (api(503, "backendError"), Verdict::Retry),
+            (api(503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), Verdict::GiveUp),
+            (api(403, "QUOTA_EXCEEDED"), Verdict::GiveUp),
+            (CallError::Unanswered("timeout".into()), Verdict::Retry),
+            (CallError::Unreadable("html".into()), Verdict::GiveUp),
+        ] {
+            assert_eq!(error.verdict(), verdict, "{error}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The configuration: `[[vars.VMS]]` of `wrangler.toml`, read and checked as a whole.
+//!
+//! Every error names the key, the value that was found and what is allowed, so that the log line alone is
+//! enough to mend it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::proxy::origin::Origin;
+use crate::vm::{Instance, Vm};
+
+/// Where the Compute API lives when `COMPUTE_ENDPOINT` is not set.
+pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
+
+/// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
+pub const OBJECT_BINDING: &str = "VM";
+
+/// What is wrong with the configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable or key, as `VMS[0].instance.zone`.
+    pub key: String,
+    /// What is wrong with it, and what is allowed.
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+
+    fn below(self, parent: &str) -> Self {
+        Self { key: format!("{parent}.{}", self.key), problem: self.problem }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads the VMs from the JSON of the `VMS` variable and checks them.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse_vms(json: &str) -> Result<Vec<Vm>, ConfigError> {
+    let deserializer = &mut serde_json::Deserializer::from_str(json);
+    let vms: Vec<Vm> = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let key = if path == "." { "VMS".to_owned() } else { format!("VMS{path}") };
+        // serde_json ends its messages with a place in a JSON text that the user never saw.
+        let message = error.into_inner().to_string();
+        let problem = message.split(" at line ").next().unwrap_or_default();
+        ConfigError::new(key, problem)
+    })?;
+    check_vms(&vms)?;
+    Ok(vms)
+}
+
+/// Checks VMs that belong together: each by itself, and that no two want the same instance or route.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
+    if vms.is_empty() {
+        return Err(ConfigError::new("VMS", "is empty: at least one [[vars.VMS]] is needed"));
+    }
+    let mut names = BTreeSet::new();
+    let mut routes = BTreeSet::new();
+    for (index, vm) in vms.iter().enumerate() {
+        let parent = format!("VMS[{index}]");
+        check_vm(vm).map_err(|error| error.below(&parent))?;
+        let name = &vm.instance.name;
+        if !names.insert(name) {
+            let problem = format!("{name:?} is the instance of another VM already; each needs its own");
+            return Err(ConfigError::new(format!("{parent}.instance.name"), problem));
+        }
+        if !routes.insert((&vm.host, &vm.path)) {
+            let problem = format!("{:?} is served by another VM already (with the same host)", vm.path);
+            return Err(ConfigError::new(format!("{parent}.path"), problem));
+        }
+    }
+    Ok(())
+}
+
+/// Checks one VM.
+///
+/// # Errors
+/// The first thing that is wrong; keys are relative to the VM.
+pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
+    check_path("path", &vm.path)?;
+    if let Some(health_path) = &vm.health_path {
+        check_path("health_path", health_path)?;
+    }
+    if let Some(host) = &vm.host {
+        check(!host.is_empty() && !host.contains(['/', ':', ' ']), "host", || {
+            format!("{host:?} is not a host name (without scheme, port or path), as \"app.example.com\"")
+        })?;
+    }
+    check(vm.port != 0, "port", || "0 is not a port: 1 to 65535".to_owned())?;
+    Origin::parse(&vm.origin).map_err(|problem| ConfigError::new("origin", problem))?;
+    check(!vm.startup_timeout.is_zero(), "startup_timeout", || "must be longer than 0s".to_owned())?;
+    check(!vm.idle_timeout.is_zero(), "idle_timeout", || "must be longer than 0s".to_owned())?;
+    check_instance(&vm.instance).map_err(|error| error.below("instance"))
+}
+
+fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
+    check_resource_name("name", &instance.name)?;
+    check_resource_name("zone", &instance.zone)?;
+    check_resource_name("machine_type", &instance.machine_type)?;
+    check(instance.image.contains('/'), "image", || {
+        let image = &instance.image;
+        format!("{image:?} is not an image, as \"projects/debian-cloud/global/images/family/debian-12\"")
+    })?;
+    for (index, tag) in instance.tags.iter().enumerate() {
+        check_resource_name(&format!("tags[{index}]"), tag)?;
+    }
+    check(instance.boot_disk_size != Some(0), "boot_disk_size", || "must be at least 1 (GiB)".to_owned())?;
+    check(
+        instance.startup_script.is_none() || instance.startup_script_url.is_none(),
+        "startup_script",
+        || "give startup_script or startup_script_url, not both".to_owned(),
+    )?;
+    for (index, scope) in instance.scopes.iter().enumerate() {
+        check(scope.starts_with("https://"), &format!("scopes[{index}]"), || {
+            format!("{scope:?} is not an OAuth scope, as \"https://www.googleapis.com/auth/cloud-platform\"")
+        })?;
+    }
+    for (key, setting) in [("startup-script", "startup_script"), ("startup-script-url", "startup_script_url")]
+    {
+        check(!instance.metadata.contains_key(key), &format!("metadata.{key}"), || {
+            format!("is set by {setting}; use that instead")
+        })?;
+    }
+    Ok(())
+}
+
+fn check(holds: bool, key: &str, problem: impl FnOnce() -> String) -> Result<(), ConfigError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError::new(key, problem()))
+    }
+}
+
+fn check_path(key: &str, path: &str) -> Result<(), ConfigError> {
+    check(path.starts_with('/') && !path.contains(['?', '#', ' ']) && path.is_ascii(), key, || {
+        format!("{path:?} is not a path: it begins with \"/\" and has no query, fragment or space")
+    })
+}
+
+/// The pattern of the API for names, zones and types: `[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?`.
+fn check_resource_name(key: &str, name: &str) -> Result<(), ConfigError> {
+    let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let begins = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    check(letters && begins && !name.ends_with('-') && name.len() <= 63, key, || {
+        if name.is_empty() {
+            return "is missing".to_owned();
+        }
+        format!(
+            "{name:?} is refused by Compute Engine: 1 to 63 lowercase letters, digits and \"-\", \
+             a letter first, no \"-\" last"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{json, Value};
+    use std::time::Duration;
+
+    #[test]
+    fn the_least_configuration_gets_every_default() {
+        let vms = parse_vms(r#"[{"path": "/", "instance": {"name": "backend", "zone": "us-central1-a"}}]"#)
+            .unwrap();
+        let [vm] = vms.as_slice() else { panic!("{vms:?}") };
+        let instance =
+            Instance { name: "backend".to_owned(), zone: "us-central1-a".to_owned(), ..Instance::default() };
+        assert_eq!(*vm, Vm { instance, ..Vm::default() });
+        assert_eq!((vm.health_path(), vm.port), ("/", 80));
+        assert_eq!(vm.startup_timeout, Duration::from_secs(300));
+        assert_eq!(vm.idle_timeout, Duration::from_secs(900));
+    }
+
+    #[test]
+    fn every_mistake_names_the_key_the_value_and_what_is_allowed() {
+        let good = || json!({"path": "/", "instance": {"name": "backend", "zone": "us-central1-a"}});
+        let with = |pointer: &str, value: Value| {
+            let mut vm = good();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            vm.pointer_mut(parent).unwrap()[key] = value;
+            vm
+        };
+        let without = |pointer: &str| {
+            let mut vm = good();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            vm.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
+            vm
+        };
+        let table = [
+            (with("/idle_timeut", json!("5m")), "VMS[0].idle_timeut: unknown field `idle_timeut`, expected one of `path`, `host`"),
+            (with("/instance/zones", json!("x")), "VMS[0].instance.zones: unknown field `zones`, expected one of `name`, `zone`"),
+            (without("/path"), "VMS[0]: missing field `path`"),
+            (without("/instance"), "VMS[0]: missing field `instance`"),
+            (without("/instance/name"), "VMS[0].instance: missing field `name`"),
+            (without("/instance/zone"), "VMS[0].instance: missing field `zone`"),
+            (with("/path", json!("app")), "VMS[0].path: \"app\" is not a path"),
+            (with("/health_path", json!("/a?b")), "VMS[0].health_path: \"/a?b\" is not a path"),
+            (with("/host", json!("https://a.example")), "VMS[0].host: \"https://a.example\" is not a host name"),
+            (with("/port", json!(0)), "VMS[0].port: 0 is not a port"),
+            (with("/port", json!(70000)), "VMS[0].port: invalid value: integer `70000`, expected u16"),
+            (with("/port", json!("80")), "VMS[0].port: invalid type: string \"80\", expected u16"),
+            (with("/origin", json!("https://{ip}")), "VMS[0].origin: \"https://{ip}\""),
+            (with("/idle_timeout", json!("5 min")), "VMS[0].idle_timeout: \"5 min\" is not a duration"),
+            (with("/idle_timeout", json!("0s")), "VMS[0].idle_timeout: must be longer than 0s"),
+            (with("/startup_timeout", json!("0s")), "VMS[0].startup_timeout: must be longer than 0s"),
+            (with("/on_idle", json!("sleep")), "VMS[0].on_idle: unknown variant `sleep`, expected one of `stop`, `suspend`, `delete`, `never`"),
+            (with("/cold_start", json!("page")), "VMS[0].cold_start: unknown variant `page`, expected one of `auto`, `hold`, `reject`"),
+            (with("/instance/name", json!("Backend")), "VMS[0].instance.name: \"Backend\" is refused"),
+            (with("/instance/name", json!("a".repeat(64))), "VMS[0].instance.name: "),
+            (with("/instance/name", json!("")), "VMS[0].instance.name: is missing"),
+            (with("/instance/zone", json!("us_central1")), "VMS[0].instance.zone: \"us_central1\" is refused"),
+            (with("/instance/machine_type", json!("zones/a/x")), "VMS[0].instance.machine_type: "),
+            (with("/instance/image", json!("debian")), "VMS[0].instance.image: \"debian\" is not an image"),
+            (with("/instance/tags", json!(["ok", "NO"])), "VMS[0].instance.tags[1]: \"NO\" is refused"),
+            (with("/instance/boot_disk_size", json!(0)), "VMS[0].instance.boot_disk_size: must be at least 1"),
+            (with("/instance/scopes", json!(["compute"])), "VMS[0].instance.scopes[0]: \"compute\" is not an OAuth scope"),
+            (with("/instance/metadata", json!({"startup-script": "x"})), "VMS[0].instance.metadata.startup-script: is set by startup_script"),
+        ];
+        for (vm, expected) in table {
+            let error = parse_vms(&json!([vm]).to_string()).expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "expected {expected}\n     got {error}");
+        }
+    }
+
+    #[test]
+    fn both_startup_scripts_are_one_too_many() {
+        let vm = json!({"path": "/", "instance": {"name": "a", "zone": "b",
+            "startup_script": "x", "startup_script_url": "https://example.com/x"}});
+        let error = parse_vms(&json!([vm]).to_string()).unwrap_err();
+        assert_eq!(error.key, "VMS[0].instance.startup_script");
+    }
+
+    #[test]
+    fn no_two_vms_share_an_instance_or_a_route() {
+        let vm = |path: &str, name: &str| json!({"path": path, "instance": {"name": name, "zone": "z"}});
+        let error = parse_vms(&json!([vm("/", "a"), vm("/b", "a")]).to_string()).unwrap_err();
+        assert_eq!(error.key, "VMS[1].instance.name");
+        let error = parse_vms(&json!([vm("/", "a"), vm("/", "b")]).to_string()).unwrap_err();
+        assert_eq!(error.key, "VMS[1].path");
+    }
+
+    #[test]
+    fn what_is_no_list_of_vms_is_refused() {
+        assert!(parse_vms("[]").unwrap_err().to_string().starts_with("VMS: is empty"));
+        assert!(parse_vms(r#""text""#).unwrap_err().to_string().starts_with("VMS: invalid type"));
+        assert!(parse_vms("{").unwrap_err().to_string().starts_with("VMS"));
+    }
+}

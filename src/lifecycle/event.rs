@@ -1,0 +1,121 @@
+//! What happens to a VM, and what is done about it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compute::{Answer, Call, CallError, Mutation};
+use crate::time::Timestamp;
+use crate::vm::ColdStartRecord;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The machine has been loaded from storage: nothing is under way any more.
+    Loaded,
+    /// A request needs the VM. It is answered by an [`Action::Release`], of this call or a later one.
+    Wake {
+        /// The generation of the endpoint that the request could not connect to.
+        unreachable: Option<u64>,
+        /// Whether to try although the last start has failed just now.
+        insist: bool,
+    },
+    /// The VM is in use.
+    Touch,
+    /// The operator wants the VM down.
+    GoDown(Mutation),
+    /// The deadline is reached.
+    Tick,
+    /// A call was answered.
+    Answered {
+        /// Which call.
+        call: CallId,
+        /// The answer.
+        result: Result<Answer, CallError>,
+        /// How much of the time was spent on getting an access token.
+        token_took: Duration,
+    },
+    /// A probe of the health path ended.
+    Probed {
+        /// The generation of the probed endpoint.
+        generation: u64,
+        /// How it ended.
+        result: ProbeResult,
+    },
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make this call and hand in its answer.
+    Call(CallId, Call),
+    /// Probe the health path at this endpoint and hand in the result.
+    Probe(Endpoint),
+    /// Answer every request that is held.
+    Release(Outcome),
+}
+
+/// Tells the calls of one machine apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallId(pub(super) u64);
+
+/// Where a VM's server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The VM's address.
+    pub ip: IpAddr,
+    /// The server's port.
+    pub port: u16,
+    /// Grows with each endpoint, so that news of an old one is not taken for news of the present one.
+    pub generation: u64,
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeResult {
+    /// The health path answered 2xx.
+    Healthy,
+    /// Something took the connection, but did not answer 2xx (in time).
+    Unhealthy,
+    /// Nothing took the connection (in time).
+    Unreachable,
+}
+
+/// What a held request is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The VM serves at this endpoint.
+    Ready {
+        /// Where.
+        endpoint: Endpoint,
+        /// How long the start took that the request waited for.
+        cold_start: Option<ColdStartRecord>,
+    },
+    /// The VM could not be started.
+    Failed(Failure),
+}
+
+/// Why a start failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+    /// What happened. For the operator and the log, not for the client.
+    pub message: String,
+    /// Until then every request is refused in the same way.
+    pub retry_at: Timestamp,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The VM's health path did not answer 2xx within the startup timeout.
+    StartupTimeout,
+    /// Compute Engine, or the token server, refused.
+    Refused,
+    /// The operator stopped the VM while it was starting.
+    Interrupted,
+}

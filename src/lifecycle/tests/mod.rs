@@ -1,0 +1,5 @@
+//! The lifecycle in virtual time: each test is a scenario, told as events and what is done about them.
+
+mod rig;
+mod sleeping;
+mod starting;
