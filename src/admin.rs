@@ -1,0 +1,177 @@
+//! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
+
+use futures::future::join_all;
+use serde_json::json;
+use web_sys::{Request, Response};
+use worker::Env;
+
+use crate::compute::Mutation;
+use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
+use crate::error::Error;
+use crate::platform::env::variable;
+use crate::platform::headers::value;
+use crate::problem::{json_response, Problem};
+use crate::vm::{Status, Vm};
+
+/// The rest of a path that is the proxy's own.
+pub(crate) fn own_path(path: &str) -> Option<&str> {
+    match path.strip_prefix("/_vmproxy")? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    }
+}
+
+/// Answers a request to `/_vmproxy/{path}`.
+pub(crate) async fn answer(vms: &[Vm], path: &str, request: &Request, env: &Env) -> Response {
+    let method = request.method();
+    if path == "healthz" {
+        return match method.as_str() {
+            "GET" | "HEAD" => json_response(200, &json!({"status": "ok"})),
+            _ => method_not_allowed(&method, "GET"),
+        };
+    }
+    if !is_admin(request, env) {
+        // Nobody without the token learns what there is.
+        return Problem::not_found("There is nothing here.").response();
+    }
+    let object = ObjectClient::new(env);
+    let parts: Vec<&str> = path.split('/').collect();
+    let (name, action) = match parts.as_slice() {
+        ["vms"] if method == "GET" => return list(vms, &object).await,
+        ["vms"] => return method_not_allowed(&method, "GET"),
+        ["vms", name] => (*name, None),
+        ["vms", name, action] => (*name, Some(*action)),
+        _ => return Problem::not_found("There is no such page.").response(),
+    };
+    let Some(vm) = vms.iter().find(|vm| vm.instance.name == name) else {
+        let names: Vec<&str> = vms.iter().map(|vm| vm.instance.name.as_str()).collect();
+        return Problem::not_found(format!("There is no VM {name:?}. There is: {}.", names.join(", ")))
+            .response();
+    };
+    let command = match action {
+        None if method == "GET" => None,
+        None => return method_not_allowed(&method, "GET"),
+        Some(action) => match command(action) {
+            Some(command) if method == "POST" => Some(command),
+            Some(_) => return method_not_allowed(&method, "POST"),
+            None => {
+                let detail = format!("{action:?} is not an action: start, stop, suspend or delete.");
+                return Problem::not_found(detail).response();
+            }
+        },
+    };
+    match act(vm, command, &object).await {
+        // The action goes on: the status tells how far it is.
+        Ok((status, asked)) => json_response(if asked { 202 } else { 200 }, &status),
+        Err(error) => failed(vm, &error),
+    }
+}
+
+/// What `healthz` says when the configuration is wrong; how it is wrong is only in the log.
+pub(crate) fn misconfigured() -> Response {
+    json_response(500, &json!({"status": "misconfigured"}))
+}
+
+/// How a VM is.
+///
+/// # Errors
+/// [`Error::Internal`]: its object did not answer.
+pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
+    match object.call(vm, &Command::Status).await? {
+        Reply::Status(status) => Ok(status),
+        Reply::Outcome(_) | Reply::Pending | Reply::Done => {
+            Err(Error::internal("the VM's object gave the wrong answer"))
+        }
+    }
+}
+
+async fn list(vms: &[Vm], object: &ObjectClient) -> Response {
+    let all = join_all(vms.iter().map(|vm| async move { (vm, status(vm, object).await) })).await;
+    let mut statuses = Vec::with_capacity(all.len());
+    for (vm, status) in all {
+        match status {
+            Ok(status) => statuses.push(status),
+            Err(error) => return failed(vm, &error),
+        }
+    }
+    json_response(200, &json!({"vms": statuses}))
+}
+
+async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result<(Status, bool), Error> {
+    let Some(command) = command else { return Ok((status(vm, object).await?, false)) };
+    worker::console_log!("vmproxy: {}: the operator asks for {command:?}", vm.instance.name);
+    object.call(vm, &command).await?;
+    Ok((status(vm, object).await?, true))
+}
+
+fn command(action: &str) -> Option<Command> {
+    let down = |mutation| Some(Command::GoDown(GoDown { mutation, wait: false }));
+    match action {
+        "start" => Some(Command::Wake(Wake { unreachable: None, wait: false, insist: true })),
+        "stop" => down(Mutation::Stop),
+        "suspend" => down(Mutation::Suspend),
+        "delete" => down(Mutation::Delete),
+        _ => None,
+    }
+}
+
+/// Whether the request carries `ADMIN_TOKEN` as its bearer token (RFC 6750).
+fn is_admin(request: &Request, env: &Env) -> bool {
+    let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
+    let authorization = value(&request.headers(), "authorization").unwrap_or_default();
+    match authorization.split_once(' ') {
+        Some((scheme, given)) => scheme.eq_ignore_ascii_case("bearer") && equal(given.trim(), &token),
+        None => false,
+    }
+}
+
+/// Compares without telling by its time how much of a guess was right.
+fn equal(given: &str, token: &str) -> bool {
+    let differences = given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    differences == 0 && given.len() == token.len()
+}
+
+fn method_not_allowed(method: &str, allowed: &str) -> Response {
+    let problem = Problem {
+        status: 405,
+        title: "Method not allowed",
+        detail: format!("{method} is not possible here: use {allowed}."),
+        retry_after: None,
+    };
+    let response = problem.response();
+    // The headers of an answer of our own can always be set.
+    let _ = response.headers().set("allow", allowed);
+    response
+}
+
+fn failed(vm: &Vm, error: &Error) -> Response {
+    worker::console_error!("vmproxy: {error}");
+    error.problem(Some(vm)).response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxys_own_paths_are_told_from_the_vms() {
+        for (path, own) in [
+            ("/_vmproxy/vms/a", Some("vms/a")),
+            ("/_vmproxy/", Some("")),
+            ("/_vmproxy", Some("")),
+            ("/_vmproxyish", None),
+            ("/app/_vmproxy/vms", None),
+            ("/", None),
+        ] {
+            assert_eq!(own_path(path), own, "{path}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_equal_or_not() {
+        assert!(equal("secret", "secret"));
+        for guess in ["", "secre", "secrets", "Secret"] {
+            assert!(!equal(guess, "secret"), "{guess}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a Worker does with a [`Vm`]: serve requests with it, start and stop it, ask how it is.
+
+use std::net::IpAddr;
+
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+use crate::admin;
+use crate::compute::Mutation;
+use crate::config::check_vm;
+use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
+use crate::error::Error;
+use crate::lifecycle::{Endpoint, Outcome};
+use crate::platform::now;
+use crate::proxy;
+use crate::vm::{Status, Vm, VmState};
+
+impl Vm {
+    /// Answers a request with the VM's answer: starts the VM if it is not running, waits until its health path
+    /// answers, and forwards. Whatever goes wrong is an answer too (RFC 9457), and its reason is in the log.
+    pub async fn serve(&self, request: &Request, env: &Env, ctx: &Context) -> Response {
+        let served = match check_vm(self) {
+            Ok(()) => proxy::serve(self, request, env, ctx).await,
+            Err(error) => Err(Error::Config(error)),
+        };
+        served.unwrap_or_else(|error| {
+            worker::console_error!("vmproxy: {error}");
+            error.problem(Some(self)).response()
+        })
+    }
+
+    /// Starts the VM, or creates it, and waits until its health path answers 2xx. A VM that runs already is left
+    /// as it is.
+    ///
+    /// # Errors
+    /// [`Error::StartupTimeout`] when it takes longer than [`startup_timeout`](Vm::startup_timeout),
+    /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Interrupted`] when it is stopped
+    /// meanwhile.
+    pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
+        check_vm(self)?;
+        let wake = Command::Wake(Wake { unreachable: None, wait: true, insist: true });
+        match ObjectClient::new(env).call(self, &wake).await? {
+            Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
+            Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
+            Reply::Pending | Reply::Status(_) | Reply::Done => {
+                Err(Error::internal("the VM's object gave the wrong answer"))
+            }
+        }
+    }
+
+    /// Stops the VM and waits until it is `TERMINATED`. It is not deleted: its disks are kept.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it is not down within [`startup_timeout`](Vm::startup_timeout); it is still
+    /// being tried then.
+    pub async fn stop(&self, env: &Env) -> Result<(), Error> {
+        self.go_down(env, Mutation::Stop).await
+    }
+
+    /// Suspends the VM, memory and all, and waits until it is `SUSPENDED`. A VM that cannot be suspended is
+    /// stopped.
+    ///
+    /// # Errors
+    /// As [`Vm::stop`].
+    pub async fn suspend(&self, env: &Env) -> Result<(), Error> {
+        self.go_down(env, Mutation::Suspend).await
+    }
+
+    /// Terminates and removes the instance, with the disks that are marked for it, and waits until it is gone.
+    ///
+    /// # Errors
+    /// As [`Vm::stop`].
+    pub async fn delete(&self, env: &Env) -> Result<(), Error> {
+        self.go_down(env, Mutation::Delete).await
+    }
+
+    /// Whether the VM runs and its health path has answered.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]: its object did not answer.
+    pub async fn is_running(&self, env: &Env) -> Result<bool, Error> {
+        Ok(self.status(env).await?.state == VmState::Running)
+    }
+
+    /// The VM's external address; `None` unless it is booting or running.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]: its object did not answer.
+    pub async fn public_ip(&self, env: &Env) -> Result<Option<IpAddr>, Error> {
+        let known = proxy::Endpoints::with(|endpoints| {
+            endpoints.get(&self.instance.name, now(), self.touch_interval())
+        });
+        match known {
+            Some(endpoint) => Ok(Some(endpoint.ip)),
+            None => Ok(self.status(env).await?.public_ip.and_then(|ip| ip.parse().ok())),
+        }
+    }
+
+    /// How the VM is.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]: its object did not answer.
+    pub async fn status(&self, env: &Env) -> Result<Status, Error> {
+        check_vm(self)?;
+        admin::status(self, &ObjectClient::new(env)).await
+    }
+
+    async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
+        check_vm(self)?;
+        let down = Command::GoDown(GoDown { mutation, wait: true });
+        ObjectClient::new(env).call(self, &down).await?;
+        proxy::Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! The Worker's side: talking to a VM's object.
+
+use std::time::Duration;
+
+use wasm_bindgen::JsValue;
+use worker::{Env, Method, Request, RequestInit};
+
+use super::{Command, Message, Reply};
+use crate::config::{ConfigError, OBJECT_BINDING};
+use crate::error::Error;
+use crate::platform::{now, sleep, within};
+use crate::vm::Vm;
+
+/// How long an object may take to answer what it need not wait for.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// How long after the startup timeout a held answer may come: the object itself ends the wait.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Objects restart: at each deployment, and when the platform moves them. A message that is lost with one is
+/// sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Talks to the objects of the VMs.
+pub(crate) struct ObjectClient {
+    env: Env,
+}
+
+impl ObjectClient {
+    pub fn new(env: &Env) -> Self {
+        Self { env: env.clone() }
+    }
+
+    /// Sends a command and waits for the answer.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without the Durable Object binding, else [`Error::Internal`]: there was no answer in
+    /// time. Every command may be sent again.
+    pub async fn call(&self, vm: &Vm, command: &Command) -> Result<Reply, Error> {
+        let message = Message { vm: vm.clone(), command: command.clone() };
+        let body = serde_json::to_string(&message).map_err(|error| Error::internal(error.to_string()))?;
+        let limit = match command {
+            Command::Wake(wake) if wake.wait => vm.startup_timeout + GRACE,
+            Command::GoDown(down) if down.wait => vm.startup_timeout + GRACE,
+            Command::Wake(_) | Command::GoDown(_) | Command::Touch | Command::Status => PROMPT,
+        };
+        let deadline = now() + limit;
+        loop {
+            let left = deadline.since(now());
+            let answer = within(left, self.send(&vm.instance.name, &body)).await;
+            match answer {
+                Some(Ok(reply)) => return Ok(reply),
+                Some(Err(Error::Internal(_))) if deadline.since(now()) > RETRY_PAUSE => {
+                    sleep(RETRY_PAUSE).await
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Err(Error::internal("the VM's object did not answer in time")),
+            }
+        }
+    }
+
+    async fn send(&self, name: &str, body: &str) -> Result<Reply, Error> {
+        let namespace = self.env.durable_object(OBJECT_BINDING).map_err(|error| {
+            let problem = format!("the Durable Object binding is missing: {error}");
+            ConfigError::new(OBJECT_BINDING, problem)
+        })?;
+        let failed = |error: worker::Error| Error::internal(format!("the VM's object failed: {error}"));
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(JsValue::from_str(body)));
+        // The host is never looked up: it only has to be a URL.
+        let request = Request::new_with_init("http://vm/", &init).map_err(failed)?;
+        let stub = namespace.get_by_name(name).map_err(failed)?;
+        let mut response = stub.fetch_with_request(request).await.map_err(failed)?;
+        response.json().await.map_err(failed)
+    }
+}

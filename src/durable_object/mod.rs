@@ -1,0 +1,16 @@
+//! The Durable Object that owns a VM's life: one object per VM, and the only one to call the Compute API for it.
+//!
+//! It is a thin shell around [`Lifecycle`](crate::lifecycle::Lifecycle): load, handle the event, persist, act,
+//! set the alarm last.
+
+mod client;
+mod compute_client;
+mod message;
+mod object;
+mod shell;
+mod store;
+
+pub(crate) use client::ObjectClient;
+pub(crate) use compute_client::service_account_key;
+pub(crate) use message::{Command, GoDown, Message, Reply, Wake};
+pub use object::VmObject;

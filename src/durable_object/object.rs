@@ -1,0 +1,43 @@
+//! The Durable Object class, as the runtime sees it.
+
+// The macro writes methods for the runtime, without docs.
+#![allow(missing_docs)]
+
+use std::rc::Rc;
+
+use worker::{durable_object, DurableObject, Env, Request, Response, Result, State};
+
+use super::shell::Shell;
+use super::Message;
+
+/// The Durable Object class. A Worker that uses this crate binds it as `VM` in its `wrangler.toml`:
+///
+/// ```toml
+/// [[durable_objects.bindings]]
+/// name = "VM"
+/// class_name = "VmObject"
+///
+/// [[migrations]]
+/// tag = "v1"
+/// new_sqlite_classes = ["VmObject"]
+/// ```
+#[durable_object(alarm)]
+pub struct VmObject {
+    shell: Rc<Shell>,
+}
+
+impl DurableObject for VmObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { shell: Rc::new(Shell::new(state, env)) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let message: Message = request.json().await?;
+        Response::from_json(&self.shell.receive(message).await)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.shell.alarm();
+        Response::empty()
+    }
+}

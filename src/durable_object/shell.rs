@@ -1,0 +1,253 @@
+//! The shell around the lifecycle: it feeds it events, keeps what it knows, and does what it asks.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use futures::channel::oneshot;
+use futures::future::{abortable, AbortHandle};
+use worker::{Env, State};
+
+use super::compute_client::ComputeClient;
+use super::store::{Record, Store};
+use super::{Command, GoDown, Message, Reply, Wake};
+use crate::compute::{Call, CallError};
+use crate::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy};
+use crate::platform::{now, random, sleep, spawn};
+use crate::proxy::probe::probe;
+use crate::time::Timestamp;
+use crate::vm::{Status, Vm, VmState};
+
+/// While something is under way, the alarm rings at least this often, so that an object that was lost takes it
+/// up again.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The object's memory. What matters of it is in the store.
+pub(super) struct Shell {
+    state: State,
+    compute: ComputeClient,
+    store: RefCell<Store>,
+    record: RefCell<Option<Record>>,
+    /// Whether the record was read from the store, and nothing has been done with it yet.
+    fresh: Cell<bool>,
+    waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
+    waiting_for_down: RefCell<Vec<oneshot::Sender<()>>>,
+    alarm_at: Cell<Option<Timestamp>>,
+    /// The timer for the next deadline; a newer one replaces it.
+    timer: RefCell<Option<AbortHandle>>,
+}
+
+impl Shell {
+    /// Reads what is known of the VM. Nothing is done about it before the first message or alarm.
+    pub fn new(state: State, env: Env) -> Self {
+        let mut store = Store::new(state.storage().sql());
+        let record = store.load().unwrap_or_else(|error| {
+            // Without the record the instance is looked at anew, so nothing is lost but the history.
+            worker::console_error!("vmproxy: the stored record cannot be read, starting afresh: {error}");
+            None
+        });
+        Self {
+            state,
+            compute: ComputeClient::new(env),
+            store: RefCell::new(store),
+            record: RefCell::new(record),
+            fresh: Cell::new(true),
+            waiting_for_up: RefCell::default(),
+            waiting_for_down: RefCell::default(),
+            alarm_at: Cell::new(None),
+            timer: RefCell::default(),
+        }
+    }
+
+    /// Does what a message asks for.
+    pub async fn receive(self: &Rc<Self>, message: Message) -> Reply {
+        self.configure(message.vm);
+        self.resume();
+        match message.command {
+            Command::Touch => {
+                self.step(Event::Touch);
+                Reply::Done
+            }
+            Command::Status => self.status().map_or(Reply::Done, Reply::Status),
+            Command::Wake(Wake { unreachable, wait, insist }) => {
+                let (sender, mut receiver) = oneshot::channel();
+                self.waiting_for_up.borrow_mut().push(sender);
+                self.step(Event::Wake { unreachable, insist });
+                if !wait {
+                    return match receiver.try_recv() {
+                        Ok(Some(outcome)) => Reply::Outcome(outcome),
+                        Ok(None) | Err(oneshot::Canceled) => Reply::Pending,
+                    };
+                }
+                receiver.await.map_or(Reply::Pending, Reply::Outcome)
+            }
+            Command::GoDown(GoDown { mutation, wait }) => {
+                let (sender, receiver) = oneshot::channel();
+                self.waiting_for_down.borrow_mut().push(sender);
+                self.step(Event::GoDown(mutation));
+                if wait {
+                    let _ = receiver.await;
+                }
+                self.status().map_or(Reply::Done, Reply::Status)
+            }
+        }
+    }
+
+    /// The alarm has rung: for a deadline, or to see whether the object was lost.
+    pub fn alarm(self: &Rc<Self>) {
+        self.alarm_at.set(None);
+        self.resume();
+        self.step(Event::Tick);
+    }
+
+    fn configure(&self, vm: Vm) {
+        let mut record = self.record.borrow_mut();
+        match record.as_mut() {
+            Some(record) if record.vm == vm => {}
+            Some(record) => {
+                record.lifecycle.configure(Policy::of(&vm), now());
+                record.vm = vm;
+            }
+            None => {
+                let lifecycle = Lifecycle::new(random(), Policy::of(&vm), now());
+                *record = Some(Record { vm, lifecycle });
+            }
+        }
+    }
+
+    /// Takes up what an earlier object left under way.
+    fn resume(self: &Rc<Self>) {
+        if self.fresh.replace(false) {
+            self.step(Event::Loaded);
+        }
+    }
+
+    /// Load, handle, persist, act, alarm last.
+    fn step(self: &Rc<Self>, event: Event) {
+        let Some((actions, vm, name)) = self.handle(event) else { return };
+        for action in actions {
+            match action {
+                Action::Call(id, call) => self.call(id, call, vm.clone()),
+                Action::Probe(endpoint) => self.probe(endpoint, vm.clone()),
+                Action::Release(outcome) => {
+                    if let Outcome::Failed(failure) = &outcome {
+                        worker::console_error!("vmproxy: {name}: {}", failure.message);
+                    }
+                    for waiting in self.waiting_for_up.take() {
+                        // Whoever has gone away needs no answer.
+                        let _ = waiting.send(outcome.clone());
+                    }
+                }
+            }
+        }
+        self.release_if_down();
+        self.schedule();
+    }
+
+    fn handle(&self, event: Event) -> Option<(Vec<Action>, Rc<Vm>, String)> {
+        let mut record = self.record.borrow_mut();
+        let record = record.as_mut()?;
+        let before = record.lifecycle.vm_state();
+        let actions = record.lifecycle.handle(event, now());
+        let after = record.lifecycle.vm_state();
+        let name = record.vm.instance.name.clone();
+        if before != after {
+            worker::console_log!("vmproxy: {name}: {before:?} -> {after:?}");
+        }
+        if let Err(error) = self.store.borrow_mut().save(record) {
+            worker::console_error!("vmproxy: {name}: the record cannot be stored: {error}");
+        }
+        Some((actions, Rc::new(record.vm.clone()), name))
+    }
+
+    fn call(self: &Rc<Self>, id: CallId, call: Call, vm: Rc<Vm>) {
+        let shell = Rc::clone(self);
+        spawn(async move {
+            let (result, token_took) = shell.compute.call(&vm.instance, &call).await;
+            // That an instance is not there yet is an answer as good as any.
+            let expected = |error: &CallError| call == Call::Look && error.is_not_found();
+            if let Some(error) = result.as_ref().err().filter(|error| !expected(error)) {
+                worker::console_warn!("vmproxy: {}: {}: {error}", vm.instance.name, call.method_id());
+            }
+            shell.step(Event::Answered { call: id, result, token_took });
+        });
+    }
+
+    fn probe(self: &Rc<Self>, endpoint: Endpoint, vm: Rc<Vm>) {
+        let shell = Rc::clone(self);
+        spawn(async move {
+            let result = probe(&vm, &endpoint).await;
+            shell.step(Event::Probed { generation: endpoint.generation, result });
+        });
+    }
+
+    fn release_if_down(&self) {
+        let state = self.record.borrow().as_ref().map(|record| record.lifecycle.vm_state());
+        if matches!(state, Some(VmState::Absent | VmState::Stopped | VmState::Suspended)) {
+            for waiting in self.waiting_for_down.take() {
+                let _ = waiting.send(());
+            }
+        }
+    }
+
+    /// Sees to it that the next deadline is met: by a timer while something is under way, which is exact and
+    /// costs nothing, and by the alarm, which outlives the object.
+    fn schedule(self: &Rc<Self>) {
+        let (deadline, busy) = match self.record.borrow().as_ref() {
+            Some(record) => (record.lifecycle.deadline(), record.lifecycle.is_busy()),
+            None => return,
+        };
+        let now = now();
+        if let (Some(deadline), true) = (deadline, busy) {
+            let shell = Rc::clone(self);
+            let (timer, handle) = abortable(async move {
+                sleep(deadline.since(now)).await;
+                shell.timer.take();
+                shell.step(Event::Tick);
+            });
+            if let Some(older) = self.timer.replace(Some(handle)) {
+                older.abort();
+            }
+            spawn(async move {
+                let _ = timer.await;
+            });
+        }
+        let wanted = if busy { Some(now + WATCH_INTERVAL) } else { deadline };
+        let Some(wanted) = wanted else { return };
+        // A later deadline than the alarm's is left to the alarm, which is set again when it rings: so activity,
+        // which moves the deadline, costs no write.
+        if self.alarm_at.get().is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
+            self.alarm_at.set(Some(wanted));
+            self.set_alarm(wanted);
+        }
+    }
+
+    fn set_alarm(&self, at: Timestamp) {
+        let storage = self.state.storage();
+        let at = i64::try_from(at.as_millis()).ok().and_then(DateTime::from_timestamp_millis);
+        let Some(at) = at else { return };
+        spawn(async move {
+            if let Err(error) = storage.set_alarm(at).await {
+                worker::console_error!("vmproxy: the alarm cannot be set: {error}");
+            }
+        });
+    }
+
+    fn status(&self) -> Option<Status> {
+        let record = self.record.borrow();
+        let Record { vm, lifecycle } = record.as_ref()?;
+        Some(Status {
+            name: vm.instance.name.clone(),
+            path: vm.path.clone(),
+            state: lifecycle.vm_state(),
+            zone: vm.instance.zone.clone(),
+            public_ip: lifecycle.endpoint().map(|endpoint| endpoint.ip.to_string()),
+            since: lifecycle.since().to_rfc3339(),
+            last_activity: lifecycle.last_activity().map(Timestamp::to_rfc3339),
+            idle_deadline: lifecycle.idle_deadline().map(Timestamp::to_rfc3339),
+            error: lifecycle.failure().map(|failure| failure.message.clone()),
+            cold_starts: lifecycle.cold_starts().to_vec(),
+        })
+    }
+}

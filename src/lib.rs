@@ -1,0 +1,74 @@
+//! vmproxy lets a Compute Engine VM scale to zero behind a Cloudflare Worker: the first request starts (or
+//! creates) the VM, waits until its health path answers and is forwarded; later requests go straight through;
+//! after an idle time the VM is stopped, suspended or deleted.
+//!
+//! As a ready-made Worker it is configured in `wrangler.toml` alone. As a library it is a few lines in a Worker
+//! of your own:
+//!
+//! ```no_run
+//! # mod own {
+//! use vmproxy::{Instance, Vm};
+//! use worker::{event, Context, Env, Result};
+//!
+//! #[event(fetch)]
+//! async fn fetch(
+//!     request: web_sys::Request,
+//!     env: Env,
+//!     ctx: Context,
+//! ) -> Result<web_sys::Response> {
+//!     let vm = Vm {
+//!         path: "/".into(),
+//!         instance: Instance {
+//!             name: "backend".into(),
+//!             zone: "us-central1-a".into(),
+//!             ..Instance::default()
+//!         },
+//!         ..Vm::default()
+//!     };
+//!     Ok(vm.serve(&request, &env, &ctx).await)
+//! }
+//! # }
+//! ```
+//!
+//! Such a Worker depends on this crate without its default feature `ready-made`, which is the ready-made
+//! Worker's `fetch` handler, and binds the Durable Object class [`VmObject`].
+
+// A panic resets the wasm instance and leaves other people's requests hanging.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::indexing_slicing
+)]
+
+mod admin;
+pub mod auth;
+pub mod compute;
+pub mod config;
+mod control;
+mod durable_object;
+mod error;
+pub mod lifecycle;
+mod platform;
+mod problem;
+mod proxy;
+#[cfg(feature = "ready-made")]
+mod ready_made;
+pub mod time;
+mod vm;
+
+pub use config::ConfigError;
+pub use durable_object::VmObject;
+pub use error::Error;
+pub use lifecycle::Endpoint;
+pub use proxy::{serve_configured, Proxy};
+pub use vm::{
+    ColdStart, ColdStartRecord, Instance, OnIdle, Status, Vm, VmState, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE,
+    DEFAULT_TAG,
+};
+
+/// What the proxy calls itself towards Google and the VMs' health paths.
+pub(crate) const USER_AGENT: &str = concat!("vmproxy/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,67 @@
+//! The Workers runtime, as far as this crate uses it: the clock, timers, variables, `fetch()`, TCP sockets and
+//! streams. Apart from the Durable Object, nothing else speaks to the runtime.
+
+pub(crate) mod env;
+pub(crate) mod fetch;
+pub(crate) mod headers;
+pub(crate) mod socket;
+pub(crate) mod stream;
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{select, Either};
+use futures::pin_mut;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::time::{millis, Timestamp};
+
+/// The time. The runtime's clock stands still while code runs and moves on with I/O.
+#[allow(clippy::disallowed_methods)] // The one place that reads it.
+pub(crate) fn now() -> Timestamp {
+    // Whole milliseconds, positive, and below 2^53: nothing is lost.
+    Timestamp::from_millis(js_sys::Date::now() as u64)
+}
+
+/// A random number, from the runtime's cryptographic source.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // The runtime's source does not fail inside a request; zeros would still be a valid identity.
+    let _ = getrandom::getrandom(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// Waits.
+pub(crate) async fn sleep(duration: Duration) {
+    // setTimeout takes a signed 32-bit number of milliseconds: 24 days.
+    worker::Delay::from(duration.min(Duration::from_millis(i32::MAX as u64))).await;
+}
+
+/// What `future` gives, or `None` if that takes longer than `limit`.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let timer = sleep(limit);
+    pin_mut!(future, timer);
+    match select(future, timer).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// Runs a future beside the present code. In a Durable Object it goes on when the request has been answered.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    wasm_bindgen_futures::spawn_local(future);
+}
+
+/// An exception's text.
+pub(crate) fn describe(exception: &JsValue) -> String {
+    let text = match exception.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().as_string(),
+        None => exception.as_string(),
+    };
+    text.unwrap_or_else(|| format!("{exception:?}"))
+}
+
+/// An abort signal that fires after `limit`.
+pub(crate) fn timeout_signal(limit: Duration) -> web_sys::AbortSignal {
+    web_sys::AbortSignal::timeout_with_u32(u32::try_from(millis(limit)).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,76 @@
+//! What a client is told when it cannot have what it asked for: problem details (RFC 9457).
+
+use wasm_bindgen::JsValue;
+use web_sys::{Headers, Response, ResponseInit};
+
+use crate::platform::describe;
+
+/// A problem, in words that anybody may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// What kind of problem it is.
+    pub title: &'static str,
+    /// What the client can make of it.
+    pub detail: String,
+    /// After how many seconds it may be worth asking again.
+    pub retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// There is nothing here.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self { status: 404, title: "Not found", detail: detail.into(), retry_after: None }
+    }
+
+    /// The proxy is not set up rightly; how is only in the log.
+    pub fn misconfigured() -> Self {
+        Self {
+            status: 500,
+            title: "The proxy is misconfigured",
+            detail: "Its operator finds the reason in the log.".to_owned(),
+            retry_after: None,
+        }
+    }
+
+    /// The problem as an answer.
+    pub fn response(&self) -> Response {
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        });
+        let mut headers = vec![("content-type", "application/problem+json".to_owned())];
+        headers.push(("cache-control", "no-store".to_owned()));
+        if let Some(seconds) = self.retry_after {
+            headers.push(("retry-after", seconds.to_string()));
+        }
+        text_response(self.status, &headers, &body.to_string())
+    }
+}
+
+/// An answer of JSON.
+pub(crate) fn json_response(status: u16, body: &impl serde::Serialize) -> Response {
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+    text_response(status, &headers, &text)
+}
+
+fn text_response(status: u16, headers: &[(&str, String)], body: &str) -> Response {
+    let build = || -> Result<Response, JsValue> {
+        let fields = Headers::new()?;
+        for (name, value) in headers {
+            fields.set(name, value)?;
+        }
+        let init = ResponseInit::new();
+        init.set_status(status);
+        init.set_headers(&fields);
+        Response::new_with_opt_str_and_init(Some(body), &init)
+    };
+    build().unwrap_or_else(|error| {
+        worker::console_error!("vmproxy: cannot build an answer: {}", describe(&error));
+        Response::error()
+    })
+}

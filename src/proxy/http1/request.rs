@@ -1,0 +1,87 @@
+//! The head of a request.
+
+use super::Malformed;
+
+/// How the end of a request's body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFraming {
+    /// There is no body.
+    None,
+    /// By `Content-Length`.
+    Length(u64),
+    /// By `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// The request line and headers, in one piece (RFC 9112, sections 3 and 5).
+///
+/// `headers` come without those that this function writes itself: `Host`, `Connection`, `Content-Length` and
+/// `Transfer-Encoding`.
+///
+/// # Errors
+/// A part that would end its line early, and so smuggle another.
+pub(crate) fn request_head(
+    method: &str,
+    target: &str,
+    host: &str,
+    headers: &[(String, String)],
+    body: BodyFraming,
+) -> Result<Vec<u8>, Malformed> {
+    let breaks_target = |c: char| c.is_ascii_control() || c == ' ';
+    let breaks_value = |c: char| matches!(c, '\r' | '\n' | '\0');
+    if method.contains(breaks_target) || target.contains(breaks_target) || host.contains(breaks_target) {
+        return Err(Malformed("the request line has a space or control character in it".to_owned()));
+    }
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
+    for (name, value) in headers {
+        if name.contains(breaks_target) || value.contains(breaks_value) {
+            return Err(Malformed(format!("the request header {name:?} has a line break in it")));
+        }
+        head.push_str(name);
+        head.push_str(": ");
+        head.push_str(value);
+        head.push_str("\r\n");
+    }
+    match body {
+        BodyFraming::None => {}
+        BodyFraming::Length(length) => head.push_str(&format!("content-length: {length}\r\n")),
+        BodyFraming::Chunked => head.push_str("transfer-encoding: chunked\r\n"),
+    }
+    head.push_str("connection: close\r\n\r\n");
+    Ok(head.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_written_in_one_piece() {
+        let headers = [("accept".to_owned(), "*/*".to_owned()), ("x-empty".to_owned(), String::new())];
+        let head = request_head("POST", "/a%2Fb?c=d", "app.example.com", &headers, BodyFraming::Length(5));
+        assert_eq!(
+            String::from_utf8(head.unwrap()).unwrap(),
+            "POST /a%2Fb?c=d HTTP/1.1\r\nhost: app.example.com\r\naccept: */*\r\nx-empty: \r\n\
+             content-length: 5\r\nconnection: close\r\n\r\n"
+        );
+        let chunked = request_head("PUT", "/", "h", &[], BodyFraming::Chunked).unwrap();
+        assert!(chunked.windows(28).any(|w| w == b"transfer-encoding: chunked\r\n"));
+        let none = request_head("GET", "/", "h", &[], BodyFraming::None).unwrap();
+        assert_eq!(none, b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_in() {
+        let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        for (method, target, host, headers) in [
+            ("GET /x", "/", "h", vec![]),
+            ("GET", "/ HTTP/1.1\r\nx: y", "h", vec![]),
+            ("GET", "/", "h\r\nx: y", vec![]),
+            ("GET", "/", "h", header("x", "a\r\ny: b")),
+            ("GET", "/", "h", header("x\n", "a")),
+            ("GET", "/", "h", header("x", "a\0")),
+        ] {
+            assert!(request_head(method, target, host, &headers, BodyFraming::None).is_err());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The way of a request: which VM it is for, where that VM is, and there and back.
+
+mod endpoints;
+mod fetch_origin;
+mod headers;
+mod http1;
+pub(crate) mod origin;
+pub(crate) mod probe;
+pub(crate) mod route;
+mod serve;
+mod socket_origin;
+
+pub(crate) use endpoints::Endpoints;
+pub(crate) use serve::serve;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+use crate::admin;
+use crate::auth::AuthError;
+use crate::config::{check_vms, parse_vms, ConfigError};
+use crate::durable_object::service_account_key;
+use crate::error::Error;
+use crate::platform::env::variable;
+use crate::problem::Problem;
+use crate::vm::Vm;
+use route::{route, RequestUrl};
+
+/// VMs behind one Worker: each request goes to the VM whose host and path fit best; `/_vmproxy/` is the proxy's
+/// own.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    vms: Vec<Vm>,
+}
+
+thread_local! {
+    /// Variables do not change while an isolate lives: they are read and checked once.
+    static CONFIGURED: OnceCell<Rc<Result<Proxy, ConfigError>>> = const { OnceCell::new() };
+}
+
+impl Proxy {
+    /// A proxy for VMs that are written in the code.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(vms: Vec<Vm>) -> Result<Self, ConfigError> {
+        check_vms(&vms)?;
+        Ok(Self { vms })
+    }
+
+    /// The proxy that the Worker's variables describe: `VMS`, and the secret `GOOGLE_SERVICE_ACCOUNT_KEY`.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let vms = variable(env, "VMS")
+            .ok_or_else(|| ConfigError::new("VMS", "is missing: at least one [[vars.VMS]] is needed"))?;
+        let vms = parse_vms(&vms)?;
+        match service_account_key(env) {
+            Err(AuthError::Key(problem)) => Err(ConfigError::new("GOOGLE_SERVICE_ACCOUNT_KEY", problem)),
+            _ => Ok(Self { vms }),
+        }
+    }
+
+    /// Answers a request. Whatever goes wrong is an answer too, and its reason is in the log.
+    pub async fn serve(&self, request: &Request, env: &Env, ctx: &Context) -> Response {
+        let url = request.url();
+        let url = RequestUrl::parse(&url);
+        if let Some(path) = admin::own_path(url.path) {
+            return admin::answer(&self.vms, path, request, env).await;
+        }
+        let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.problem(None).response() };
+        match serve(vm, request, env, ctx).await {
+            Ok(response) => response,
+            Err(error) => {
+                worker::console_error!("vmproxy: {error}");
+                error.problem(Some(vm)).response()
+            }
+        }
+    }
+}
+
+/// The ready-made Worker: answers a request as the Worker's variables say.
+pub async fn serve_configured(request: &Request, env: &Env, ctx: &Context) -> Response {
+    let configured = CONFIGURED.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Proxy::from_env(env)))));
+    match configured.as_ref() {
+        Ok(proxy) => proxy.serve(request, env, ctx).await,
+        Err(error) => {
+            worker::console_error!("vmproxy: misconfigured: {error}");
+            let url = request.url();
+            match admin::own_path(RequestUrl::parse(&url).path) {
+                Some("healthz") => admin::misconfigured(),
+                _ => Problem::misconfigured().response(),
+            }
+        }
+    }
+}
+
+/// Why a request was not answered by its VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ForwardError {
+    /// There was no connection: nothing was sent, and any request may be sent again.
+    NotSent(String),
+    /// The request was sent, at least in part, and no valid answer came.
+    NoAnswer(String),
+}
