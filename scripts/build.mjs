@@ -1,0 +1,75 @@
+// Builds a Worker into its folder's `build/`: `npm run build`, or `node scripts/build.mjs examples/own-worker`.
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { npmBin, root } from "./project.mjs";
+import { Failure, main, run } from "./process.mjs";
+import { compiler, linkerOf } from "./setup/compiler.mjs";
+import { wasmBindgen, workerBuild } from "./setup/cargo-tools.mjs";
+import { setUp } from "./setup.mjs";
+
+// Of the compressed size, which Cloudflare limits and loads at every cold start.
+const budget = 400;
+
+export async function build(crate = root) {
+  await setUp();
+  const rust = compiler();
+  const inputs = hashOfInputs(crate, rust);
+  if (!isBuiltFrom(crate, inputs)) {
+    await run(workerBuild.path(), ["--release"], { cwd: crate, env: environment(rust) });
+    writeFileSync(join(crate, "build", ".inputs"), inputs);
+  }
+  checkSize(crate);
+}
+
+function environment(rust) {
+  const { isBuiltIn, program } = linkerOf(rust);
+  return {
+    // worker-build runs the cargo and rustc that it finds; wasm-opt runs the first node.
+    PATH: [npmBin, dirname(rust.rustc), process.env.PATH].join(delimiter),
+    // The compiler for wasm32 may be another one than for this machine: their files must not mix.
+    CARGO_TARGET_DIR: join(root, "target", "worker"),
+    ...(isBuiltIn ? {} : { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: program }),
+    WASM_BINDGEN_BIN: wasmBindgen.path(),
+    WASM_OPT_BIN: join(npmBin, "wasm-opt"),
+    ESBUILD_BIN: join(npmBin, "esbuild"),
+  };
+}
+
+// worker-build optimizes from scratch each time, which takes longer than `wrangler dev` should wait for nothing.
+function isBuiltFrom(crate, inputs) {
+  const [stamp, ...results] = [".inputs", "index.js", "index_bg.wasm"].map((name) => join(crate, "build", name));
+  return [stamp, ...results].every(existsSync) && readFileSync(stamp, "utf8") === inputs;
+}
+
+function hashOfInputs(crate, rust) {
+  const hash = createHash("sha256").update(rust.version);
+  for (const folder of new Set([root, crate])) {
+    const settings = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json", "scripts/build.mjs"];
+    const present = settings.map((name) => join(folder, name)).filter(existsSync);
+    for (const file of [...present, ...filesIn(join(folder, "src"))]) {
+      hash.update(`\0${relative(root, file)}\0`).update(readFileSync(file));
+    }
+  }
+  return hash.digest("hex");
+}
+
+function filesIn(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => (entry.isDirectory() ? filesIn(join(folder, entry.name)) : [join(folder, entry.name)]))
+    .sort();
+}
+
+function checkSize(crate) {
+  const wasm = readFileSync(join(crate, "build", "index_bg.wasm"));
+  const raw = Math.ceil(wasm.length / 1024);
+  const compressed = Math.ceil(gzipSync(wasm, { level: 9 }).length / 1024);
+  const name = relative(root, join(crate, "build", "index_bg.wasm"));
+  console.log(`${name}: ${compressed} KiB gzipped of ${budget} KiB allowed (${raw} KiB raw)`);
+  if (compressed > budget) throw new Failure(`${name} is over its budget`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) main(() => build(resolve(root, process.argv[2] ?? ".")));

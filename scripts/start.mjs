@@ -1,0 +1,40 @@
+// The demo on this machine: the Worker under `wrangler dev`, and an emulator in the place of Compute Engine.
+// `npm start`, or with arguments for the emulator: `npm start -- --exec 'python3 -m http.server --bind $IP $PORT'`.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Failure, main } from "./process.mjs";
+import { build } from "./build.mjs";
+import { emulatorUrl, serviceAccountKey, startEmulator } from "./start/emulator.mjs";
+import { checkPorts } from "./start/ports.mjs";
+import { devVars, keepDevVars, writeEmulatorVars } from "./start/secrets.mjs";
+import { runWorker, workerUrl } from "./start/worker.mjs";
+
+main(async () => {
+  await checkPorts();
+  // wrangler would build too, but only once the emulator is there.
+  await build();
+
+  const emulator = await startEmulator(process.argv.slice(2));
+  const key = await serviceAccountKey();
+  keepDevVars(key);
+
+  // The emulator forgets its VMs when it ends, so the Worker must too: its state lasts for this run only, in which
+  // it survives the Worker's own restarts.
+  const folder = mkdtempSync(join(tmpdir(), "vmproxy-start-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const emulatorVars = join(folder, "emulator.vars");
+  writeEmulatorVars(emulatorVars, key);
+
+  const worker = runWorker({ envFiles: [devVars, emulatorVars], state: join(folder, "state"), ready });
+  const emulatorEnds = emulator.ended.then((result) => {
+    throw new Failure(`the emulator ended with ${result}`);
+  });
+  await Promise.race([worker, emulatorEnds]);
+});
+
+function ready() {
+  const hint = "(the first request creates the VM, about 3 s)";
+  console.log(`\nReady: ${workerUrl}/ ${hint}. Emulator: ${emulatorUrl}/ . Admin token: .dev.vars`);
+}

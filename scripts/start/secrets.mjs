@@ -1,0 +1,26 @@
+// The Worker's secrets in development.
+
+import { randomBytes } from "node:crypto";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../project.mjs";
+import { emulatorUrl } from "./emulator.mjs";
+
+export const devVars = join(root, ".dev.vars");
+
+// Writes `.dev.vars`, unless it is there: it is the user's.
+export function keepDevVars(key) {
+  if (existsSync(devVars)) return;
+  writeSecrets(devVars, { GOOGLE_SERVICE_ACCOUNT_KEY: key, ADMIN_TOKEN: randomBytes(16).toString("hex") });
+}
+
+// Writes what wins over `.dev.vars` while the emulator stands in for Google: the key in `.dev.vars` may be an earlier
+// emulator's, or a real one, which the emulator must not see. Key and endpoint come together, so neither goes astray.
+export function writeEmulatorVars(file, key) {
+  writeSecrets(file, { GOOGLE_SERVICE_ACCOUNT_KEY: key, COMPUTE_ENDPOINT: `${emulatorUrl}/compute/v1` });
+}
+
+function writeSecrets(file, values) {
+  const lines = Object.entries(values).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(file, lines.join(""), { mode: 0o600 });
+}

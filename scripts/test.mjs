@@ -1,0 +1,66 @@
+// Every check, in order, up to the first that fails: `npm test`; or some of them: `npm test -- rust-tests e2e`.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { npmBin, root } from "./project.mjs";
+import { Failure, main, report, run } from "./process.mjs";
+import { build } from "./build.mjs";
+import { setUp } from "./setup.mjs";
+
+const stages = {
+  format: () => cargo("fmt", "--all", "--check"),
+  clippy: () => cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
+  "rust-tests": () => cargo("test", "--workspace"),
+  docs: () => run("cargo", ["doc", "--workspace", "--no-deps"], { cwd: root, env: { RUSTDOCFLAGS: "-D warnings" } }),
+  wasm: buildWorkers,
+  "dry-run": dryRun,
+  types: () => npmProgram("tsc", "--noEmit", "--project", "tests/e2e"),
+  e2e,
+  start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/setup/start.test.mjs"),
+};
+
+main(async () => {
+  const chosen = process.argv.slice(2);
+  const unknown = chosen.find((name) => !(name in stages));
+  if (unknown) throw new Failure(`no stage is named ${unknown}; there are ${Object.keys(stages).join(", ")}`);
+
+  await setUp();
+  let passed = 0;
+  for (const name of chosen.length ? chosen : Object.keys(stages)) {
+    console.log(`\n=== ${name}`);
+    const started = Date.now();
+    const error = await stages[name]().catch((error) => error);
+    if (error) report(error);
+    console.log(`=== ${name} ${error ? "failed" : "passed"} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    if (error) {
+      console.log(`\n${passed} passed, 1 failed`);
+      return 1;
+    }
+    passed += 1;
+  }
+  console.log(`\n${passed} passed, 0 failed`);
+});
+
+async function buildWorkers() {
+  await build();
+  const example = join(root, "examples", "own-worker");
+  if (existsSync(join(example, "Cargo.toml"))) await build(example);
+}
+
+async function dryRun() {
+  for (const environment of ["", "demo"]) await npmProgram("wrangler", "deploy", "--dry-run", `--env=${environment}`);
+}
+
+async function e2e() {
+  await build();
+  await cargo("build", "--package", "gce-emulator");
+  await npmProgram("vitest", "run");
+}
+
+function cargo(...args) {
+  return run("cargo", args, { cwd: root });
+}
+
+function npmProgram(program, ...args) {
+  return run(join(npmBin, program), args, { cwd: root, env: { CI: "true", WRANGLER_SEND_METRICS: "false" } });
+}
