@@ -32,7 +32,7 @@ pub(crate) async fn answer(vms: &[Vm], path: &str, request: &Request, env: &Env)
     }
     if !is_admin(request, env) {
         // Nobody without the token learns what there is.
-        return Problem::not_found("There is nothing here.").response();
+        return Problem::not_found("There is nothing here.").details();
     }
     let object = ObjectClient::new(env);
     let parts: Vec<&str> = path.split('/').collect();
@@ -41,12 +41,12 @@ pub(crate) async fn answer(vms: &[Vm], path: &str, request: &Request, env: &Env)
         ["vms"] => return method_not_allowed(&method, "GET"),
         ["vms", name] => (*name, None),
         ["vms", name, action] => (*name, Some(*action)),
-        _ => return Problem::not_found("There is no such page.").response(),
+        _ => return Problem::not_found("There is no such page.").details(),
     };
     let Some(vm) = vms.iter().find(|vm| vm.instance.name == name) else {
         let names: Vec<&str> = vms.iter().map(|vm| vm.instance.name.as_str()).collect();
         return Problem::not_found(format!("There is no VM {name:?}. There is: {}.", names.join(", ")))
-            .response();
+            .details();
     };
     let command = match action {
         None if method == "GET" => None,
@@ -56,7 +56,7 @@ pub(crate) async fn answer(vms: &[Vm], path: &str, request: &Request, env: &Env)
             Some(_) => return method_not_allowed(&method, "POST"),
             None => {
                 let detail = format!("{action:?} is not an action: start, stop, suspend or delete.");
-                return Problem::not_found(detail).response();
+                return Problem::not_found(detail).details();
             }
         },
     };
@@ -138,7 +138,7 @@ fn method_not_allowed(method: &str, allowed: &str) -> Response {
         detail: format!("{method} is not possible here: use {allowed}."),
         retry_after: None,
     };
-    let response = problem.response();
+    let response = problem.details();
     // The headers of an answer of our own can always be set.
     let _ = response.headers().set("allow", allowed);
     response
@@ -146,7 +146,7 @@ fn method_not_allowed(method: &str, allowed: &str) -> Response {
 
 fn failed(vm: &Vm, error: &Error) -> Response {
     worker::console_error!("vmproxy: {error}");
-    error.problem(Some(vm)).response()
+    error.problem(Some(vm)).details()
 }
 
 #[cfg(test)]

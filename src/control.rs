@@ -25,7 +25,7 @@ impl Vm {
         };
         served.unwrap_or_else(|error| {
             worker::console_error!("vmproxy: {error}");
-            error.problem(Some(self)).response()
+            error.problem(Some(self)).answer(request)
         })
     }
 

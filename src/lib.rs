@@ -52,6 +52,7 @@ mod control;
 mod durable_object;
 mod error;
 pub mod lifecycle;
+mod pages;
 mod platform;
 mod problem;
 mod proxy;

@@ -1,9 +1,11 @@
 //! What a client is told when it cannot have what it asked for: problem details (RFC 9457).
 
 use wasm_bindgen::JsValue;
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::{Headers, Request, Response, ResponseInit};
 
+use crate::pages::{is_navigation, problem_page, CONTENT_SECURITY_POLICY};
 use crate::platform::describe;
+use crate::platform::headers::value;
 
 /// A problem, in words that anybody may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +36,41 @@ impl Problem {
         }
     }
 
-    /// The problem as an answer.
-    pub fn response(&self) -> Response {
+    /// The problem as an answer to `request`: a page for a person, problem details for everybody else.
+    pub fn answer(&self, request: &Request) -> Response {
+        let headers = request.headers();
+        let mode = value(&headers, "sec-fetch-mode");
+        let accept = value(&headers, "accept");
+        if is_navigation(&request.method(), mode.as_deref(), accept.as_deref()) {
+            return self.page();
+        }
+        self.details()
+    }
+
+    fn page(&self) -> Response {
+        let headers = [
+            ("content-type", "text/html; charset=utf-8".to_owned()),
+            ("content-security-policy", CONTENT_SECURITY_POLICY.to_owned()),
+        ];
+        self.respond(headers, &problem_page(self))
+    }
+
+    /// The problem as problem details.
+    pub fn details(&self) -> Response {
         let body = serde_json::json!({
             "type": "about:blank",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
         });
-        let mut headers = vec![("content-type", "application/problem+json".to_owned())];
-        headers.push(("cache-control", "no-store".to_owned()));
-        if let Some(seconds) = self.retry_after {
-            headers.push(("retry-after", seconds.to_string()));
-        }
-        text_response(self.status, &headers, &body.to_string())
+        self.respond([("content-type", "application/problem+json".to_owned())], &body.to_string())
+    }
+
+    fn respond<const N: usize>(&self, headers: [(&str, String); N], body: &str) -> Response {
+        let retry_after = self.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+        let no_store = ("cache-control", "no-store".to_owned());
+        let headers: Vec<_> = headers.into_iter().chain([no_store]).chain(retry_after).collect();
+        text_response(self.status, &headers, body)
     }
 }
 

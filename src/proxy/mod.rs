@@ -72,12 +72,12 @@ impl Proxy {
         if let Some(path) = admin::own_path(url.path) {
             return admin::answer(&self.vms, path, request, env).await;
         }
-        let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.problem(None).response() };
+        let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.problem(None).answer(request) };
         match serve(vm, request, env, ctx).await {
             Ok(response) => response,
             Err(error) => {
                 worker::console_error!("vmproxy: {error}");
-                error.problem(Some(vm)).response()
+                error.problem(Some(vm)).answer(request)
             }
         }
     }
@@ -93,7 +93,7 @@ pub async fn serve_configured(request: &Request, env: &Env, ctx: &Context) -> Re
             let url = request.url();
             match admin::own_path(RequestUrl::parse(&url).path) {
                 Some("healthz") => admin::misconfigured(),
-                _ => Problem::misconfigured().response(),
+                _ => Problem::misconfigured().answer(request),
             }
         }
     }
