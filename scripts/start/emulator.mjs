@@ -10,22 +10,19 @@ export const emulatorUrl = `http://127.0.0.1:${emulatorPort}`;
 // The port of the demo's VMs, as wrangler.toml has it.
 const instancePort = 8780;
 
-// A VM of the demo is healthy about 3 s after the first request.
-const timing = { provision_ms: 500, stage_ms: 500, boot_ms: 1000, stop_ms: 2000, suspend_ms: 2000, resume_ms: 500 };
-
 // Builds the emulator if needed, and returns its process once it listens.
 export async function startEmulator(extraArguments) {
   const ports = ["--port", emulatorPort, "--instance-port", instancePort];
   const args = ["run", "--package", "gce-emulator", "--", ...ports, ...extraArguments];
   const emulator = start("cargo", args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   await Promise.race([listening(emulator), emulator.ended.then(fail)]);
-  await ask("/emulator/timing", { method: "PUT", body: JSON.stringify(timing) });
   return emulator;
 }
 
 // The key file that it accepts, new at each of its starts.
 export async function serviceAccountKey() {
-  const answer = await ask("/emulator/service-account.json");
+  const answer = await fetch(`${emulatorUrl}/emulator/service-account.json`);
+  if (!answer.ok) throw new Failure(`the emulator gave no key file: ${answer.status} ${await answer.text()}`);
   return JSON.stringify(await answer.json());
 }
 
@@ -36,13 +33,6 @@ function listening(emulator) {
       if (line.includes("listening on")) resolve();
     });
   });
-}
-
-async function ask(path, options) {
-  const headers = { "content-type": "application/json" };
-  const answer = await fetch(`${emulatorUrl}${path}`, { headers, ...options });
-  if (!answer.ok) throw new Failure(`the emulator answered ${path} with ${answer.status}: ${await answer.text()}`);
-  return answer;
 }
 
 function fail(result) {

@@ -38,6 +38,43 @@ describe("npm start", () => {
     else assert.match(vars, /^GOOGLE_SERVICE_ACCOUNT_KEY='\{.*\}'\nADMIN_TOKEN='[0-9a-f]{32}'\n$/);
   });
 
+  test("the whole life of a VM: created, used, put to sleep, woken", async () => {
+    const [first, second] = [await demo.worker("/"), await demo.worker("/")];
+    assert.deepEqual([first.status, second.status], [200, 200]);
+    assert.match(first.body, /<h1>backend<\/h1>/);
+    const { token, "instances.insert": inserts, "instances.start": starts } = await demo.calls();
+    assert.deepEqual({ token, inserts, starts }, { token: 1, inserts: 1, starts: undefined });
+    const before = await demo.calls();
+    assert.equal((await demo.worker("/echo")).status, 200);
+    assert.deepEqual(await demo.calls(), before, "a warm request makes no Compute call");
+
+    await demo.until((instance) => instance.status === "TERMINATED", "stopped after idle_timeout");
+    assert.equal((await demo.worker("/")).status, 200);
+    const after = await demo.calls();
+    assert.deepEqual([after["instances.insert"], after["instances.start"]], [1, 1]);
+  });
+
+  test("workerd is killed while the VM boots: the next request is answered, by the same VM", async () => {
+    const [, token] = readFileSync(devVars, "utf8").match(/^ADMIN_TOKEN='(.*)'$/m);
+    const authorization = { authorization: `Bearer ${token}` };
+    const deleted = await demo.worker("/_vmproxy/vms/backend/delete", { method: "POST", headers: authorization });
+    assert.equal(deleted.status, 202);
+    await demo.until((instance) => instance === undefined, "deleted");
+
+    const { "instances.insert": inserts } = await demo.calls();
+    const lost = demo.worker("/").catch(() => {});
+    await demo.until((instance) => instance?.status === "STAGING", "staging");
+    const workerds = descendants(demo.npm.pid).filter(({ command }) => command.includes("/workerd"));
+    assert.ok(workerds.length > 0);
+    for (const { pid } of workerds) process.kill(pid, "SIGKILL");
+    await lost;
+    await eventually(async () => {
+      const answer = await demo.worker("/").catch((error) => ({ status: error.message }));
+      assert.equal(answer.status, 200);
+    });
+    assert.equal((await demo.calls())["instances.insert"], inserts + 1);
+  });
+
   test("a taken port is named, with the variable that moves it", async () => {
     const { output, exitCode } = await npmStart({ PORT: demo.workerPort, EMULATOR_PORT: await freePort() }).ended;
     assert.notEqual(exitCode, 0);
@@ -74,7 +111,32 @@ async function startDemo() {
     throw error;
   });
   failed.catch(() => {});
-  return { npm, stop, workerPort, emulatorPort, devVarsBefore };
+  const worker = async (path, options) => {
+    const signal = AbortSignal.timeout(30_000);
+    const answer = await fetch(`http://127.0.0.1:${workerPort}${path}`, { signal, ...options });
+    return { status: answer.status, body: await answer.text() };
+  };
+  const emulator = async (path) => (await fetch(`http://127.0.0.1:${emulatorPort}/emulator/${path}`)).json();
+  const calls = async () => (await emulator("stats")).calls;
+  const until = (condition, what) =>
+    eventually(async () => {
+      const { instances } = await emulator("instances");
+      assert.ok(condition(instances[0]), `${what}: ${JSON.stringify(instances)}`);
+    });
+  return { npm, stop, worker, calls, until, workerPort, emulatorPort, devVarsBefore };
+}
+
+// Waits until a check passes; the demo's idle timeout is a minute.
+async function eventually(check) {
+  const end = Date.now() + 3 * 60_000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
 
 function npmStart(variables) {
