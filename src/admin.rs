@@ -79,7 +79,7 @@ pub(crate) fn misconfigured() -> Response {
 pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
     match object.call(vm, &Command::Status).await? {
         Reply::Status(status) => Ok(status),
-        Reply::Outcome(_) | Reply::Pending | Reply::Done => {
+        Reply::Outcome(_) | Reply::Pending | Reply::Endpoint(_) | Reply::Done => {
             Err(Error::internal("the VM's object gave the wrong answer"))
         }
     }

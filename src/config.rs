@@ -5,15 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::proxy::origin::Origin;
-use crate::vm::{Instance, Vm};
+use crate::time::format_duration;
+use crate::vm::{Instance, OnIdle, Vm};
 
 /// Where the Compute API lives when `COMPUTE_ENDPOINT` is not set.
 pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
 
 /// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
 pub const OBJECT_BINDING: &str = "VM";
+
+const LONGEST_SUSPENSION: Duration = Duration::from_secs(59 * 24 * 60 * 60);
 
 /// What is wrong with the configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,12 +108,31 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     Origin::parse(&vm.origin).map_err(|problem| ConfigError::new("origin", problem))?;
     check(!vm.startup_timeout.is_zero(), "startup_timeout", || "must be longer than 0s".to_owned())?;
     check(!vm.idle_timeout.is_zero(), "idle_timeout", || "must be longer than 0s".to_owned())?;
+    if let Some(busy_path) = &vm.busy_path {
+        check_path("busy_path", busy_path)?;
+    }
+    check(vm.busy_path.is_none() || vm.busy_limit >= vm.idle_timeout, "busy_limit", || {
+        format!("must be at least idle_timeout, {}", format_duration(vm.idle_timeout))
+    })?;
+    check(vm.deep_sleep_after.is_none() || vm.on_idle == OnIdle::Suspend, "deep_sleep_after", || {
+        "needs on_idle = \"suspend\"".to_owned()
+    })?;
+    check(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", || {
+        "must be at most 59d: Compute Engine keeps a suspended VM for 60 days".to_owned()
+    })?;
+    check(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", || "must be at least 1".to_owned())?;
+    check(vm.max_hours_per_month != Some(0), "max_hours_per_month", || "must be at least 1".to_owned())?;
     check_instance(&vm.instance).map_err(|error| error.below("instance"))
 }
 
 fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
     check_resource_name("name", &instance.name)?;
-    check_resource_name("zone", &instance.zone)?;
+    if instance.zones.is_empty() || !instance.zone.is_empty() {
+        check_resource_name("zone", &instance.zone)?;
+    }
+    for (index, zone) in instance.zones.iter().enumerate() {
+        check_resource_name(&format!("zones[{index}]"), zone)?;
+    }
     check_resource_name("machine_type", &instance.machine_type)?;
     check(instance.image.contains('/'), "image", || {
         let image = &instance.image;
@@ -124,6 +147,16 @@ fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
         "startup_script",
         || "give startup_script or startup_script_url, not both".to_owned(),
     )?;
+    // The API's own bounds; see https://cloud.google.com/compute/docs/instances/limit-vm-runtime
+    let run_bounds = Duration::from_secs(30)..=Duration::from_secs(120 * 24 * 60 * 60);
+    check(
+        instance.max_run_duration.is_none_or(|limit| run_bounds.contains(&limit)),
+        "max_run_duration",
+        || "must be from 30s to 120d".to_owned(),
+    )?;
+    check(!instance.spot_fallback || !instance.not_preemptible, "spot_fallback", || {
+        "has no meaning with not_preemptible = true: there is no Spot VM to fall back from".to_owned()
+    })?;
     for (index, scope) in instance.scopes.iter().enumerate() {
         check(scope.starts_with("https://"), &format!("scopes[{index}]"), || {
             format!("{scope:?} is not an OAuth scope, as \"https://www.googleapis.com/auth/cloud-platform\"")
@@ -171,7 +204,6 @@ fn check_resource_name(key: &str, name: &str) -> Result<(), ConfigError> {
 mod tests {
     use super::*;
     use serde_json::{json, Value};
-    use std::time::Duration;
 
     #[test]
     fn the_least_configuration_gets_every_default() {
@@ -203,11 +235,11 @@ mod tests {
         };
         let table = [
             (with("/idle_timeut", json!("5m")), "VMS[0].idle_timeut: unknown field `idle_timeut`, expected one of `path`, `host`"),
-            (with("/instance/zones", json!("x")), "VMS[0].instance.zones: unknown field `zones`, expected one of `name`, `zone`"),
+            (with("/instance/zoned", json!("x")), "VMS[0].instance.zoned: unknown field `zoned`, expected one of `name`, `zone`"),
             (without("/path"), "VMS[0]: missing field `path`"),
             (without("/instance"), "VMS[0]: missing field `instance`"),
             (without("/instance/name"), "VMS[0].instance: missing field `name`"),
-            (without("/instance/zone"), "VMS[0].instance: missing field `zone`"),
+            (without("/instance/zone"), "VMS[0].instance.zone: is missing"),
             (with("/path", json!("app")), "VMS[0].path: \"app\" is not a path"),
             (with("/health_path", json!("/a?b")), "VMS[0].health_path: \"/a?b\" is not a path"),
             (with("/host", json!("https://a.example")), "VMS[0].host: \"https://a.example\" is not a host name"),
@@ -229,12 +261,51 @@ mod tests {
             (with("/instance/tags", json!(["ok", "NO"])), "VMS[0].instance.tags[1]: \"NO\" is refused"),
             (with("/instance/boot_disk_size", json!(0)), "VMS[0].instance.boot_disk_size: must be at least 1"),
             (with("/instance/scopes", json!(["compute"])), "VMS[0].instance.scopes[0]: \"compute\" is not an OAuth scope"),
+            (with("/instance/zones", json!(["us-central1-b", "B"])), "VMS[0].instance.zones[1]: \"B\" is refused"),
+            (with("/instance/max_run_duration", json!("1s")), "VMS[0].instance.max_run_duration: must be from 30s to 120d"),
+            (with("/instance/max_run_duration", json!(60)), "VMS[0].instance.max_run_duration: invalid type: integer `60`"),
+            (with("/deep_sleep_after", json!("1d")), "VMS[0].deep_sleep_after: needs on_idle = \"suspend\""),
+            (with("/busy_path", json!("busy")), "VMS[0].busy_path: \"busy\" is not a path"),
+            (with("/max_starts_per_hour", json!(0)), "VMS[0].max_starts_per_hour: must be at least 1"),
+            (with("/max_hours_per_month", json!(0)), "VMS[0].max_hours_per_month: must be at least 1"),
             (with("/instance/metadata", json!({"startup-script": "x"})), "VMS[0].instance.metadata.startup-script: is set by startup_script"),
         ];
         for (vm, expected) in table {
             let error = parse_vms(&json!([vm]).to_string()).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "expected {expected}\n     got {error}");
         }
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        let vm = |more: Value, instance: Value| {
+            let mut vm = json!({"path": "/", "instance": {"name": "a", "zone": "b"}});
+            vm.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            vm["instance"].as_object_mut().unwrap().extend(instance.as_object().unwrap().clone());
+            parse_vms(&json!([vm]).to_string()).map_err(|error| error.key)
+        };
+        let key = |key: &str| Err(format!("VMS[0].{key}"));
+        let none = json!({});
+        assert_eq!(
+            vm(none.clone(), json!({"not_preemptible": true, "spot_fallback": true})),
+            key("instance.spot_fallback")
+        );
+        assert_eq!(vm(json!({"busy_path": "/b", "busy_limit": "1m"}), none.clone()), key("busy_limit"));
+        assert_eq!(
+            vm(json!({"on_idle": "suspend", "deep_sleep_after": "60d"}), none.clone()),
+            key("deep_sleep_after")
+        );
+        assert!(vm(json!({"on_idle": "suspend", "deep_sleep_after": "2d"}), none).is_ok());
+    }
+
+    #[test]
+    fn zones_alone_will_do() {
+        let vm = json!({"path": "/", "instance": {"name": "a", "zones": ["z1", "z2"]}});
+        let vms = parse_vms(&json!([vm]).to_string()).unwrap();
+        assert_eq!(vms[0].instance.all_zones(), ["z1", "z2"]);
+        let both =
+            Instance { zone: "z2".into(), zones: vec!["z1".into(), "z2".into()], ..Instance::default() };
+        assert_eq!(both.all_zones(), ["z2", "z1"]);
     }
 
     #[test]

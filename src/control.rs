@@ -12,13 +12,17 @@ use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::now;
-use crate::proxy;
+use crate::proxy::{self, route::RequestUrl};
 use crate::vm::{Status, Vm, VmState};
 
 impl Vm {
     /// Answers a request with the VM's answer: starts the VM if it is not running, waits until its health path
-    /// answers, and forwards. Whatever goes wrong is an answer too (RFC 9457), and its reason is in the log.
+    /// answers, and forwards. Below `/_vmproxy/` the proxy answers itself. Whatever goes wrong is an answer too (RFC 9457), and its reason is in the log.
     pub async fn serve(&self, request: &Request, env: &Env, ctx: &Context) -> Response {
+        let url = request.url();
+        if let Some(path) = admin::own_path(RequestUrl::parse(&url).path) {
+            return admin::answer(std::slice::from_ref(self), path, request, env).await;
+        }
         let served = match check_vm(self) {
             Ok(()) => proxy::serve(self, request, env, ctx).await,
             Err(error) => Err(Error::Config(error)),
@@ -42,7 +46,7 @@ impl Vm {
         match ObjectClient::new(env).call(self, &wake).await? {
             Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
-            Reply::Pending | Reply::Status(_) | Reply::Done => {
+            Reply::Pending | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }
         }
@@ -51,8 +55,8 @@ impl Vm {
     /// Stops the VM and waits until it is `TERMINATED`. It is not deleted: its disks are kept.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it is not down within [`startup_timeout`](Vm::startup_timeout); it is still
-    /// being tried then.
+    /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Internal`] when it is not down within
+    /// [`startup_timeout`](Vm::startup_timeout); in both cases it is still being tried.
     pub async fn stop(&self, env: &Env) -> Result<(), Error> {
         self.go_down(env, Mutation::Stop).await
     }
@@ -108,8 +112,10 @@ impl Vm {
     async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
         check_vm(self)?;
         let down = Command::GoDown(GoDown { mutation, wait: true });
-        ObjectClient::new(env).call(self, &down).await?;
         proxy::Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
-        Ok(())
+        match ObjectClient::new(env).call(self, &down).await? {
+            Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
+            _ => Ok(()),
+        }
     }
 }

@@ -34,6 +34,22 @@ pub enum Error {
         /// For how many seconds the answer will be the same.
         retry_after: u64,
     },
+    /// The instance runs, but the server on it does not answer any more.
+    ServerDown {
+        /// The instance's name.
+        vm: String,
+        /// What was tried.
+        reason: String,
+    },
+    /// The VM has been started as often, or has run as long, as the configuration allows.
+    OverLimit {
+        /// The instance's name.
+        vm: String,
+        /// Which limit it is.
+        reason: String,
+        /// After how many seconds it may run again.
+        retry_after: u64,
+    },
     /// The operator stopped the VM while it was starting.
     Interrupted {
         /// The instance's name.
@@ -64,6 +80,11 @@ impl Error {
         let (name, reason) = (vm.instance.name.clone(), failure.message.clone());
         match failure.kind {
             FailureKind::StartupTimeout => Error::StartupTimeout { vm: name, reason },
+            FailureKind::ServerDown => Error::ServerDown { vm: name, reason },
+            FailureKind::OverLimit => {
+                let retry_after = failure.retry_at.since(now).as_secs().max(1);
+                Error::OverLimit { vm: name, reason, retry_after }
+            }
             FailureKind::Interrupted => Error::Interrupted { vm: name },
             FailureKind::Refused => {
                 let retry_after = failure.retry_at.since(now).as_secs().max(1);
@@ -90,6 +111,18 @@ impl Error {
                 status: 502,
                 title: "The VM could not be started",
                 detail: "Its operator finds the reason in the log.".to_owned(),
+                retry_after: Some(*retry_after),
+            },
+            Error::ServerDown { .. } => Problem {
+                status: 502,
+                title: "The VM's server does not answer",
+                detail: "The VM runs, but the server on it is down.".to_owned(),
+                retry_after: Some(15),
+            },
+            Error::OverLimit { reason, retry_after, .. } => Problem {
+                status: 503,
+                title: "The VM is over its limit",
+                detail: format!("It is not started now: {reason}."),
                 retry_after: Some(*retry_after),
             },
             Error::Interrupted { .. } => Problem {
@@ -125,7 +158,10 @@ impl fmt::Display for Error {
         match self {
             Error::Config(error) => write!(f, "misconfigured: {error}"),
             Error::NoRoute => f.write_str("no VM serves this host and path"),
-            Error::StartupTimeout { vm, reason } | Error::NoAnswer { vm, reason } => {
+            Error::StartupTimeout { vm, reason }
+            | Error::NoAnswer { vm, reason }
+            | Error::ServerDown { vm, reason }
+            | Error::OverLimit { vm, reason, .. } => {
                 write!(f, "{vm}: {reason}")
             }
             Error::Refused { vm, reason, .. } => write!(f, "{vm}: the start was refused: {reason}"),

@@ -65,6 +65,26 @@ pub struct Vm {
     /// What is done with the VM after [`idle_timeout`](Vm::idle_timeout).
     #[serde(default)]
     pub on_idle: OnIdle,
+    /// Before the VM goes down it is asked by a GET of this path: 204 means idle, any other 2xx busy. Whatever
+    /// else happens is taken for idle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_path: Option<String>,
+    /// How long after the last request the VM goes down although it says that it is busy.
+    #[serde(default = "default_busy_limit", with = "duration_text")]
+    pub busy_limit: Duration,
+    /// With [`OnIdle::Suspend`]: how long the VM stays suspended before it is stopped. Compute Engine keeps a
+    /// suspended VM for 60 days at most, and charges for its memory.
+    #[serde(default, with = "duration_text::option", skip_serializing_if = "Option::is_none")]
+    pub deep_sleep_after: Option<Duration>,
+    /// How often in an hour the VM may be created, started or resumed. `None`: without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_starts_per_hour: Option<u32>,
+    /// How many hours the VM may run in a calendar month (UTC). `None`: without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_hours_per_month: Option<u32>,
+    /// What is done about an instance that exists and differs from the configuration.
+    #[serde(default)]
+    pub on_drift: OnDrift,
     /// What a request gets while the VM is not ready.
     #[serde(default)]
     pub cold_start: ColdStart,
@@ -78,11 +98,10 @@ impl Vm {
         self.health_path.as_deref().unwrap_or(&self.path)
     }
 
-    /// How often, at most, an isolate reports activity to the VM's object; also how long it trusts an
-    /// endpoint that it has been told. A tenth of the idle time, 10 s at most: small beside the idle time,
-    /// which it may prolong by that much.
+    /// How often, at most, an isolate reports activity to the VM's object. A tenth of the idle time, 5 s at most:
+    /// small beside the idle time, which it may prolong by that much.
     pub(crate) fn touch_interval(&self) -> Duration {
-        (self.idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(10))
+        (self.idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
     }
 }
 
@@ -99,6 +118,12 @@ impl Default for Vm {
             startup_timeout: default_startup_timeout(),
             idle_timeout: default_idle_timeout(),
             on_idle: OnIdle::default(),
+            busy_path: None,
+            busy_limit: default_busy_limit(),
+            deep_sleep_after: None,
+            max_starts_per_hour: None,
+            max_hours_per_month: None,
+            on_drift: OnDrift::default(),
             cold_start: ColdStart::default(),
             instance: Instance::default(),
         }
@@ -113,8 +138,13 @@ impl Default for Vm {
 pub struct Instance {
     /// The instance's name in its project and zone. Required.
     pub name: String,
-    /// The zone, as `us-central1-a`. Required.
+    /// The zone, as `us-central1-a`. Required, unless there are [`zones`](Instance::zones).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub zone: String,
+    /// More zones, in the order in which they are tried when an instance is to be created and a zone has no room
+    /// for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// The boot disk's image: `projects/{project}/global/images/{image}` or `…/images/family/{family}`.
     #[serde(default = "default_image")]
     pub image: String,
@@ -141,9 +171,32 @@ pub struct Instance {
     /// stop it at any time.
     #[serde(default)]
     pub not_preemptible: bool,
+    /// Whether a standard VM is created when no zone has room for a Spot VM.
+    #[serde(default)]
+    pub spot_fallback: bool,
+    /// How long the VM may run before Compute Engine itself stops it, even if this Worker is gone.
+    #[serde(default, with = "duration_text::option", skip_serializing_if = "Option::is_none")]
+    pub max_run_duration: Option<Duration>,
     /// OAuth scopes of the default service account inside the VM. None: no service account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+}
+
+impl Instance {
+    /// The zones in which the instance may be, the preferred one first.
+    pub fn all_zones(&self) -> Vec<&str> {
+        let first = std::iter::once(self.zone.as_str()).filter(|zone| !zone.is_empty());
+        let more = self.zones.iter().map(String::as_str).filter(|zone| *zone != self.zone);
+        first.chain(more).collect()
+    }
+
+    /// The metadata items, the startup script among them.
+    pub(crate) fn all_metadata(&self) -> BTreeMap<&str, &String> {
+        let scripts =
+            [("startup-script", &self.startup_script), ("startup-script-url", &self.startup_script_url)];
+        let scripts = scripts.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts).collect()
+    }
 }
 
 impl Default for Instance {
@@ -152,6 +205,7 @@ impl Default for Instance {
         Self {
             name: String::new(),
             zone: String::new(),
+            zones: Vec::new(),
             image: default_image(),
             machine_type: default_machine_type(),
             tags: default_tags(),
@@ -160,6 +214,8 @@ impl Default for Instance {
             startup_script_url: None,
             boot_disk_size: None,
             not_preemptible: false,
+            spot_fallback: false,
+            max_run_duration: None,
             scopes: Vec::new(),
         }
     }
@@ -178,6 +234,18 @@ pub enum OnIdle {
     Delete,
     /// Left running.
     Never,
+}
+
+/// What is done about an instance that exists and differs from the configuration in its machine type, Spot setting,
+/// run limit, metadata or tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDrift {
+    /// Its status says so.
+    #[default]
+    Report,
+    /// It is brought in line at its next start.
+    Apply,
 }
 
 /// What a request gets while its VM is not ready.
@@ -214,6 +282,8 @@ pub struct Status {
     pub idle_deadline: Option<String>,
     /// Why the last start or stop failed. For the operator: it may name projects and accounts.
     pub error: Option<String>,
+    /// In what the instance differs from the configuration, as far as it was seen at the last start.
+    pub drift: Vec<String>,
     /// The last cold starts, newest first.
     pub cold_starts: Vec<ColdStartRecord>,
 }
@@ -292,6 +362,10 @@ fn default_startup_timeout() -> Duration {
 
 fn default_idle_timeout() -> Duration {
     Duration::from_secs(15 * 60)
+}
+
+fn default_busy_limit() -> Duration {
+    Duration::from_secs(24 * 60 * 60)
 }
 
 fn default_image() -> String {

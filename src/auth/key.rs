@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::AuthError;
 
@@ -32,18 +33,32 @@ impl ServiceAccountKey {
         if json.trim().is_empty() {
             return wrong("is empty: it must hold the service account's key file (JSON)".to_owned());
         }
-        let key: Self = match serde_json::from_str(json) {
-            Ok(key) => key,
-            Err(error) if error.is_data() => {
-                let error = error.to_string();
-                let what = error.split(" at line ").next().unwrap_or_default();
-                return wrong(format!("is not a service account's key file: {what}"));
+        // The messages are our own: those of serde quote what they do not like.
+        let Ok(file) = serde_json::from_str::<Value>(json) else {
+            return wrong(
+                "is not JSON: it must hold the service account's key file as downloaded".to_owned(),
+            );
+        };
+        let Value::Object(fields) = &file else {
+            return wrong("is JSON, but not a service account's key file, which is an object".to_owned());
+        };
+        for name in ["project_id", "client_email", "private_key", "private_key_id", "token_uri"] {
+            let required = !matches!(name, "private_key_id" | "token_uri");
+            match fields.get(name) {
+                Some(Value::String(_)) => {}
+                None if !required => {}
+                None => {
+                    let problem = format!("is not a service account's key file: `{name}` is missing");
+                    return wrong(problem);
+                }
+                Some(_) => {
+                    let problem = format!("is not a service account's key file: `{name}` is not a string");
+                    return wrong(problem);
+                }
             }
-            Err(_) => {
-                return wrong(
-                    "is not JSON: it must hold the service account's key file as downloaded".to_owned(),
-                )
-            }
+        }
+        let Ok(key) = serde_json::from_value::<Self>(file) else {
+            return wrong("is not a service account's key file".to_owned());
         };
         for (name, value) in [
             ("project_id", &key.project_id),
@@ -100,14 +115,17 @@ mod tests {
             ("", "is empty"),
             ("not json", "is not JSON"),
             ("{\"project_id\": \"p\"", "is not JSON"),
-            ("{}", "missing field `project_id`"),
-            (r#"{"project_id": "p", "client_email": "a"}"#, "missing field `private_key`"),
+            ("{}", "`project_id` is missing"),
+            ("\"{\\\"private_key\\\": \\\"MIIE\\\"}\"", "is JSON, but not"),
+            ("[\"MIIE\"]", "is JSON, but not"),
+            (r#"{"project_id": "p", "client_email": "a"}"#, "`private_key` is missing"),
             (r#"{"project_id": "p", "client_email": "", "private_key": "x"}"#, "`client_email` is empty"),
             (r#"{"project_id": "p", "client_email": "a", "private_key": "x"}"#, "not in PEM"),
-            (r#"{"project_id": 1}"#, "invalid type: integer `1`"),
+            (r#"{"project_id": 1}"#, "`project_id` is not a string"),
         ] {
             let error = ServiceAccountKey::parse(json).expect_err(reason).to_string();
             assert!(error.starts_with("GOOGLE_SERVICE_ACCOUNT_KEY ") && error.contains(reason), "{error}");
+            assert!(!error.contains("MIIE"), "the file is quoted: {error}");
         }
     }
 }

@@ -5,23 +5,25 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::call::{Call, OperationName};
+use super::drift::{Difference, Metadata, Scheduling, Settings, Tags};
 use super::error::{ApiError, CallError};
+use crate::vm::Instance;
 
 /// What a successful call said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The answer to [`Call::Look`].
     Instance(InstanceView),
-    /// The answer to [`Call::Mutate`] and [`Call::Wait`].
+    /// The answer to every other call.
     Operation(OperationView),
 }
 
 impl Answer {
-    /// Reads the answer to `call`.
+    /// Reads the answer to `call`, which was about `instance`.
     ///
     /// # Errors
     /// The API's error, or that the answer is not what the API documents.
-    pub fn read(call: &Call, status: u16, body: &str) -> Result<Self, CallError> {
+    pub fn read(call: &Call, instance: &Instance, status: u16, body: &str) -> Result<Self, CallError> {
         if !(200..300).contains(&status) {
             return Err(CallError::Api(ApiError::read(status, body)));
         }
@@ -31,9 +33,9 @@ impl Answer {
         match call {
             Call::Look => {
                 let resource: InstanceResource = serde_json::from_str(body).map_err(unreadable)?;
-                Ok(Answer::Instance(resource.into()))
+                Ok(Answer::Instance(resource.view(instance)))
             }
-            Call::Mutate { .. } | Call::Wait { .. } => {
+            Call::Mutate { .. } | Call::Adapt { .. } | Call::Wait { .. } => {
                 let resource: OperationResource = serde_json::from_str(body).map_err(unreadable)?;
                 Ok(Answer::Operation(resource.into()))
             }
@@ -48,6 +50,8 @@ pub struct InstanceView {
     pub status: InstanceStatus,
     /// The external address of its first interface.
     pub external_ip: Option<IpAddr>,
+    /// In what it differs from the configuration.
+    pub drift: Vec<Difference>,
 }
 
 /// The `status` of an instance.
@@ -100,6 +104,10 @@ struct InstanceResource {
     status: InstanceStatus,
     #[serde(default)]
     network_interfaces: Vec<NetworkInterface>,
+    machine_type: Option<String>,
+    scheduling: Option<Scheduling>,
+    tags: Option<Tags>,
+    metadata: Option<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -115,11 +123,13 @@ struct AccessConfig {
     nat_ip: Option<IpAddr>,
 }
 
-impl From<InstanceResource> for InstanceView {
-    fn from(resource: InstanceResource) -> Self {
-        let interfaces = resource.network_interfaces.iter();
+impl InstanceResource {
+    fn view(self, instance: &Instance) -> InstanceView {
+        let interfaces = self.network_interfaces.iter();
         let external_ip = interfaces.flat_map(|i| &i.access_configs).find_map(|config| config.nat_ip);
-        Self { status: resource.status, external_ip }
+        let Self { machine_type, scheduling, tags, metadata, .. } = self;
+        let settings = Settings { machine_type, scheduling, tags, metadata };
+        InstanceView { status: self.status, external_ip, drift: settings.differences(instance) }
     }
 }
 
@@ -172,8 +182,12 @@ mod tests {
         let expected = InstanceView {
             status: InstanceStatus::Running,
             external_ip: Some(IpAddr::from([203, 0, 113, 9])),
+            drift: vec![],
         };
-        assert_eq!(Answer::read(&Call::Look, 200, body), Ok(Answer::Instance(expected)));
+        assert_eq!(
+            Answer::read(&Call::Look, &Instance::default(), 200, body),
+            Ok(Answer::Instance(expected))
+        );
     }
 
     #[test]
@@ -193,8 +207,13 @@ mod tests {
             ("REPAIRING", InstanceStatus::Repairing),
             ("HIBERNATING", InstanceStatus::Unknown),
         ] {
-            let answer = Answer::read(&Call::Look, 200, &format!(r#"{{"status": "{text}"}}"#));
-            assert_eq!(answer, Ok(Answer::Instance(InstanceView { status, external_ip: None })), "{text}");
+            let answer =
+                Answer::read(&Call::Look, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
+            assert_eq!(
+                answer,
+                Ok(Answer::Instance(InstanceView { status, external_ip: None, drift: vec![] })),
+                "{text}"
+            );
         }
     }
 
@@ -203,18 +222,21 @@ mod tests {
         let call = Call::Mutate { mutation: Mutation::Insert, request_id: RequestId::derive(1, 1) };
         let body = r#"{"name": "operation-1", "status": "DONE", "httpErrorStatusCode": 503, "error": {"errors":
             [{"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "no capacity"}]}}"#;
-        let Ok(Answer::Operation(operation)) = Answer::read(&call, 200, body) else { panic!() };
+        let Ok(Answer::Operation(operation)) = Answer::read(&call, &Instance::default(), 200, body) else {
+            panic!()
+        };
         let error = operation.outcome.unwrap().unwrap_err();
         assert_eq!((error.status, error.reason.as_str()), (503, "ZONE_RESOURCE_POOL_EXHAUSTED"));
 
-        let running = Answer::read(&call, 200, r#"{"name": "operation-1", "status": "RUNNING"}"#);
+        let running =
+            Answer::read(&call, &Instance::default(), 200, r#"{"name": "operation-1", "status": "RUNNING"}"#);
         let view = OperationView { name: OperationName("operation-1".into()), outcome: None };
         assert_eq!(running, Ok(Answer::Operation(view)));
     }
 
     #[test]
     fn an_answer_that_is_no_json_says_which_call_it_was() {
-        let error = Answer::read(&Call::Look, 200, "<html>").unwrap_err();
+        let error = Answer::read(&Call::Look, &Instance::default(), 200, "<html>").unwrap_err();
         assert!(error.to_string().contains("instances.get"), "{error}");
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::resource::instance_resource;
+use super::drift::Change;
+use super::resource::{instance_resource, Provisioning};
 use crate::vm::Instance;
 
 /// A call of the Compute API about one instance.
@@ -18,6 +19,13 @@ pub enum Call {
         /// Which change.
         mutation: Mutation,
         /// Makes the call idempotent: the same id again changes nothing more.
+        request_id: RequestId,
+    },
+    /// A change to a setting of the instance; answered with an operation.
+    Adapt {
+        /// Which change.
+        change: Change,
+        /// Makes the call idempotent.
         request_id: RequestId,
     },
     /// `zoneOperations.wait`: answered when the operation is done, or after two minutes.
@@ -33,6 +41,7 @@ impl Call {
         match self {
             Call::Look => "instances.get",
             Call::Mutate { mutation, .. } => mutation.method_id(),
+            Call::Adapt { change, .. } => change.method_id(),
             Call::Wait { .. } => "zoneOperations.wait",
         }
     }
@@ -41,24 +50,33 @@ impl Call {
     pub fn timeout(&self) -> Duration {
         match self {
             Call::Wait { .. } => Duration::from_secs(150),
-            Call::Look | Call::Mutate { .. } => Duration::from_secs(30),
+            Call::Look | Call::Mutate { .. } | Call::Adapt { .. } => Duration::from_secs(30),
         }
     }
 
     /// The HTTP request that makes this call.
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
-        let Target { endpoint, project, instance } = target;
+        let Target { endpoint, project, zone, instance } = target;
         let endpoint = endpoint.trim_end_matches('/');
-        let (zone, name) = (&instance.zone, &instance.name);
-        let zone = format!("{endpoint}/projects/{project}/zones/{zone}");
+        let name = &instance.name;
+        let in_zone = format!("{endpoint}/projects/{project}/zones/{zone}");
         match self {
-            Call::Look => HttpRequest::get(format!("{zone}/instances/{name}")),
-            Call::Wait { operation } => HttpRequest::post(format!("{zone}/operations/{operation}/wait")),
+            Call::Look => HttpRequest::get(format!("{in_zone}/instances/{name}")),
+            Call::Wait { operation } => HttpRequest::post(format!("{in_zone}/operations/{operation}/wait")),
+            Call::Adapt { change, request_id } => HttpRequest {
+                body: Some(change.body(instance, zone).to_string()),
+                ..HttpRequest::post(format!(
+                    "{in_zone}/instances/{name}/{}?requestId={request_id}",
+                    change.verb()
+                ))
+            },
             Call::Mutate { mutation, request_id } => {
-                let instances = format!("{zone}/instances");
+                let instances = format!("{in_zone}/instances");
                 match mutation {
-                    Mutation::Insert => HttpRequest {
-                        body: Some(instance_resource(instance).to_string()),
+                    Mutation::Insert | Mutation::InsertStandard => HttpRequest {
+                        body: Some(
+                            instance_resource(instance, zone, mutation.provisioning(instance)).to_string(),
+                        ),
                         ..HttpRequest::post(format!("{instances}?requestId={request_id}"))
                     },
                     Mutation::Delete => HttpRequest {
@@ -79,8 +97,11 @@ impl Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mutation {
-    /// Create it.
+    /// Create it as configured.
     Insert,
+    /// Create it as a standard VM although a Spot VM is configured.
+    #[serde(rename = "insert_standard")]
+    InsertStandard,
     /// Start it from `TERMINATED`.
     Start,
     /// Resume it from `SUSPENDED`.
@@ -97,7 +118,7 @@ impl Mutation {
     /// The last part of the method's name, as `insert`.
     pub fn verb(self) -> &'static str {
         match self {
-            Mutation::Insert => "insert",
+            Mutation::Insert | Mutation::InsertStandard => "insert",
             Mutation::Start => "start",
             Mutation::Resume => "resume",
             Mutation::Stop => "stop",
@@ -106,9 +127,22 @@ impl Mutation {
         }
     }
 
+    /// Whether this creates the instance.
+    pub fn is_insert(self) -> bool {
+        matches!(self, Mutation::Insert | Mutation::InsertStandard)
+    }
+
+    fn provisioning(self, instance: &Instance) -> Provisioning {
+        if self == Mutation::InsertStandard || instance.not_preemptible {
+            Provisioning::Standard
+        } else {
+            Provisioning::Spot
+        }
+    }
+
     fn method_id(self) -> &'static str {
         match self {
-            Mutation::Insert => "instances.insert",
+            Mutation::Insert | Mutation::InsertStandard => "instances.insert",
             Mutation::Start => "instances.start",
             Mutation::Resume => "instances.resume",
             Mutation::Stop => "instances.stop",
@@ -164,7 +198,9 @@ pub struct Target<'a> {
     pub endpoint: &'a str,
     /// The project's id.
     pub project: &'a str,
-    /// The instance, which names its zone.
+    /// The zone in which the instance is, or is to be.
+    pub zone: &'a str,
+    /// The instance.
     pub instance: &'a Instance,
 }
 
@@ -197,7 +233,7 @@ mod tests {
         let instance =
             Instance { name: "backend".into(), zone: "us-central1-a".into(), ..Instance::default() };
         let endpoint = "https://compute.googleapis.com/compute/v1";
-        call.http_request(&Target { endpoint, project: "p", instance: &instance })
+        call.http_request(&Target { endpoint, project: "p", zone: "us-central1-a", instance: &instance })
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Verdict {
     Retry,
     /// A look at the instance: it is not what the caller thought.
     LookAgain,
+    /// Another zone: this one has no room.
+    NextZone,
     /// Nothing that this program can do.
     GiveUp,
 }
@@ -105,8 +107,9 @@ impl ApiError {
             (_, "resourceNotReady" | "RESOURCE_NOT_READY" | "alreadyExists" | "RESOURCE_ALREADY_EXISTS") => {
                 Verdict::LookAgain
             }
-            // An operation's own code: a stockout has the status 503 too, and asking again at once is no help.
-            (_, reason) if reason.starts_with("ZONE_RESOURCE_POOL_EXHAUSTED") => Verdict::GiveUp,
+            // A stockout has the status 503, but asking again at once is no help.
+            (_, "QUOTA_EXCEEDED" | "quotaExceeded" | "UNSUPPORTED_OPERATION") => Verdict::NextZone,
+            (_, reason) if reason.starts_with("ZONE_RESOURCE_POOL_EXHAUSTED") => Verdict::NextZone,
             (404 | 409 | 412, _) => Verdict::LookAgain,
             (408 | 429 | 500.., _) => Verdict::Retry,
             _ => Verdict::GiveUp,
@@ -155,8 +158,8 @@ mod tests {
             (api(412, "conditionNotMet"), Verdict::LookAgain),
             (api(500, "backendError"), Verdict::Retry),
             (api(503, "backendError"), Verdict::Retry),
-            (api(503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), Verdict::GiveUp),
-            (api(403, "QUOTA_EXCEEDED"), Verdict::GiveUp),
+            (api(503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), Verdict::NextZone),
+            (api(403, "QUOTA_EXCEEDED"), Verdict::NextZone),
             (CallError::Unanswered("timeout".into()), Verdict::Retry),
             (CallError::Unreadable("html".into()), Verdict::GiveUp),
         ] {

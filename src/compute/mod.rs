@@ -5,9 +5,11 @@
 
 mod answer;
 mod call;
+mod drift;
 mod error;
 mod resource;
 
 pub use answer::{Answer, InstanceStatus, InstanceView, OperationView};
 pub use call::{Call, HttpRequest, Mutation, OperationName, RequestId, Target};
+pub use drift::{Change, Difference};
 pub use error::{ApiError, CallError, Verdict};

@@ -4,12 +4,21 @@ use serde_json::{json, Map, Value};
 
 use crate::vm::Instance;
 
+/// How an instance is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provisioning {
+    /// Cheap, and may be taken back at any time.
+    Spot,
+    /// At the full price.
+    Standard,
+}
+
 /// The [Instance resource](https://cloud.google.com/compute/docs/reference/rest/v1/instances) for an instance
 /// that does not exist yet.
-pub(super) fn instance_resource(instance: &Instance) -> Value {
+pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: Provisioning) -> Value {
     let mut resource = json!({
         "name": instance.name,
-        "machineType": format!("zones/{}/machineTypes/{}", instance.zone, instance.machine_type),
+        "machineType": machine_type_url(instance, zone),
         "disks": [boot_disk(instance)],
         "networkInterfaces": [{
             "network": "global/networks/default",
@@ -24,8 +33,9 @@ pub(super) fn instance_resource(instance: &Instance) -> Value {
     if !metadata.is_empty() {
         optional.insert("metadata".to_owned(), json!({"items": metadata}));
     }
-    if !instance.not_preemptible {
-        optional.insert("scheduling".to_owned(), spot());
+    let scheduling = scheduling(instance, provisioning);
+    if !scheduling.is_empty() {
+        optional.insert("scheduling".to_owned(), scheduling.into());
     }
     if !instance.scopes.is_empty() {
         optional
@@ -46,35 +56,46 @@ fn boot_disk(instance: &Instance) -> Value {
     json!({"boot": true, "autoDelete": true, "initializeParams": parameters})
 }
 
-fn metadata_items(instance: &Instance) -> Vec<Value> {
-    let scripts =
-        [("startup-script", &instance.startup_script), ("startup-script-url", &instance.startup_script_url)];
-    let scripts = scripts.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-    let given = instance.metadata.iter().map(|(key, value)| (key.as_str(), value));
-    given.chain(scripts).map(|(key, value)| json!({"key": key, "value": value})).collect()
+pub(super) fn machine_type_url(instance: &Instance, zone: &str) -> String {
+    format!("zones/{zone}/machineTypes/{}", instance.machine_type)
 }
 
-/// A Spot VM that is stopped, not deleted, when Compute Engine wants it back. Spot VMs can neither restart by
-/// themselves nor migrate. See <https://cloud.google.com/compute/docs/instances/create-use-spot>.
-fn spot() -> Value {
-    json!({
-        "provisioningModel": "SPOT",
-        "instanceTerminationAction": "STOP",
-        "automaticRestart": false,
-        "onHostMaintenance": "TERMINATE",
-    })
+pub(super) fn metadata_items(instance: &Instance) -> Vec<Value> {
+    let items = instance.all_metadata().into_iter();
+    items.map(|(key, value)| json!({"key": key, "value": value})).collect()
+}
+
+/// Spot VMs can neither restart by themselves nor migrate. When Compute Engine wants a VM back, or its time is up,
+/// it is stopped, not deleted. See <https://cloud.google.com/compute/docs/instances/create-use-spot> and
+/// <https://cloud.google.com/compute/docs/instances/limit-vm-runtime>.
+pub(super) fn scheduling(instance: &Instance, provisioning: Provisioning) -> Map<String, Value> {
+    let mut scheduling = Map::new();
+    let mut set = |key: &str, value: Value| scheduling.insert(key.to_owned(), value);
+    if provisioning == Provisioning::Spot {
+        set("provisioningModel", "SPOT".into());
+        set("automaticRestart", false.into());
+        set("onHostMaintenance", "TERMINATE".into());
+    }
+    if let Some(limit) = instance.max_run_duration {
+        set("maxRunDuration", json!({"seconds": limit.as_secs().to_string()}));
+    }
+    if provisioning == Provisioning::Spot || instance.max_run_duration.is_some() {
+        set("instanceTerminationAction", "STOP".into());
+    }
+    scheduling
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     #[test]
     fn the_least_instance_is_a_spot_vm_with_the_defaults() {
         let instance = Instance { name: "a".into(), zone: "z".into(), ..Instance::default() };
         assert_eq!(
-            instance_resource(&instance),
+            instance_resource(&instance, "z", Provisioning::Spot),
             json!({
                 "name": "a",
                 "machineType": "zones/z/machineTypes/n1-standard-1",
@@ -104,6 +125,7 @@ mod tests {
         let instance = Instance {
             name: "backend".into(),
             zone: "europe-west1-b".into(),
+            zones: vec![],
             image: "projects/p/global/images/mine".into(),
             machine_type: "e2-small".into(),
             tags: vec!["web".into(), "blue".into()],
@@ -112,9 +134,11 @@ mod tests {
             startup_script_url: None,
             boot_disk_size: Some(20),
             not_preemptible: true,
+            spot_fallback: false,
+            max_run_duration: Some(Duration::from_secs(4 * 60 * 60)),
             scopes: vec!["https://www.googleapis.com/auth/logging.write".into()],
         };
-        let resource = instance_resource(&instance);
+        let resource = instance_resource(&instance, &instance.zone, Provisioning::Standard);
         assert_eq!(resource["name"], "backend");
         assert_eq!(resource["machineType"], "zones/europe-west1-b/machineTypes/e2-small");
         let disk = &resource["disks"][0]["initializeParams"];
@@ -127,7 +151,10 @@ mod tests {
                 {"key": "startup-script", "value": "#!/bin/sh\necho hi"},
             ])
         );
-        assert_eq!(resource.get("scheduling"), None);
+        assert_eq!(
+            resource["scheduling"],
+            json!({"maxRunDuration": {"seconds": "14400"}, "instanceTerminationAction": "STOP"})
+        );
         assert_eq!(
             resource["serviceAccounts"],
             json!([{"email": "default", "scopes": ["https://www.googleapis.com/auth/logging.write"]}])
@@ -139,7 +166,7 @@ mod tests {
             ..instance
         };
         assert_eq!(
-            instance_resource(&url)["metadata"]["items"],
+            instance_resource(&url, "z", Provisioning::Standard)["metadata"]["items"],
             json!([{"key": "startup-script-url", "value": "gs://b/x.sh"}])
         );
     }

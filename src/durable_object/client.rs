@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use wasm_bindgen::JsValue;
-use worker::{Env, Method, Request, RequestInit};
+use worker::Env;
 
 use super::{Command, Message, Reply};
 use crate::config::{ConfigError, OBJECT_BINDING};
 use crate::error::Error;
-use crate::platform::{now, sleep, within};
+use crate::platform::fetch::text_request;
+use crate::platform::{describe, now, sleep, within};
 use crate::vm::Vm;
 
 /// How long an object may take to answer what it need not wait for.
@@ -17,9 +17,10 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// How long after the startup timeout a held answer may come: the object itself ends the wait.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Objects restart: at each deployment, and when the platform moves them. A message that is lost with one is
-/// sent again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Objects restart: at each deployment, and when the platform moves them. A message that is lost with one is sent
+/// again, after a pause that grows from the first to the second of these.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Talks to the objects of the VMs.
 pub(crate) struct ObjectClient {
@@ -45,32 +46,38 @@ impl ObjectClient {
             Command::Wake(_) | Command::GoDown(_) | Command::Touch | Command::Status => PROMPT,
         };
         let deadline = now() + limit;
+        let mut pause = FIRST_PAUSE;
         loop {
             let left = deadline.since(now());
             let answer = within(left, self.send(&vm.instance.name, &body)).await;
-            match answer {
-                Some(Ok(reply)) => return Ok(reply),
-                Some(Err(Error::Internal(_))) if deadline.since(now()) > RETRY_PAUSE => {
-                    sleep(RETRY_PAUSE).await
+            let error = match answer {
+                Some(Ok(answer)) => {
+                    return serde_json::from_str(&answer).map_err(|error| {
+                        Error::internal(format!("the VM's object answered {answer:?}: {error}"))
+                    })
                 }
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => error,
                 None => return Err(Error::internal("the VM's object did not answer in time")),
+            };
+            if matches!(error, Error::Config(_)) || deadline.since(now()) <= pause {
+                return Err(error);
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn send(&self, name: &str, body: &str) -> Result<Reply, Error> {
+    async fn send(&self, name: &str, body: &str) -> Result<String, Error> {
         let namespace = self.env.durable_object(OBJECT_BINDING).map_err(|error| {
             let problem = format!("the Durable Object binding is missing: {error}");
             ConfigError::new(OBJECT_BINDING, problem)
         })?;
         let failed = |error: worker::Error| Error::internal(format!("the VM's object failed: {error}"));
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(JsValue::from_str(body)));
         // The host is never looked up: it only has to be a URL.
-        let request = Request::new_with_init("http://vm/", &init).map_err(failed)?;
+        let request = text_request("POST", "http://vm/", &[], Some(body), None)
+            .map_err(|error| Error::internal(describe(&error)))?;
         let stub = namespace.get_by_name(name).map_err(failed)?;
-        let mut response = stub.fetch_with_request(request).await.map_err(failed)?;
-        response.json().await.map_err(failed)
+        let mut response = stub.fetch_with_request(request.into()).await.map_err(failed)?;
+        response.text().await.map_err(failed)
     }
 }

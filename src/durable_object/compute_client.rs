@@ -29,32 +29,49 @@ impl ComputeClient {
         Self { env, token: Mutex::new(None), key: RefCell::new(None) }
     }
 
-    /// Makes a call; also says how much of the time went into getting a token.
-    pub async fn call(&self, instance: &Instance, call: &Call) -> (Result<Answer, CallError>, Duration) {
+    /// Makes a call; also says how much of the time went into getting tokens.
+    pub async fn call(
+        &self,
+        instance: &Instance,
+        zone: &str,
+        call: &Call,
+    ) -> (Result<Answer, CallError>, Duration) {
+        let (answer, token_took) = self.call_once(instance, zone, call).await;
+        if !matches!(&answer, Err(CallError::Api(error)) if error.status == 401) {
+            return (answer, token_took);
+        }
+        // The token has been revoked before its time. A new one may do.
+        *self.token.lock().await = None;
+        let (answer, again) = self.call_once(instance, zone, call).await;
+        (answer, token_took + again)
+    }
+
+    async fn call_once(
+        &self,
+        instance: &Instance,
+        zone: &str,
+        call: &Call,
+    ) -> (Result<Answer, CallError>, Duration) {
         let began = now();
         let token = self.token().await;
         let token_took = now().since(began);
-        let answer = match token {
-            Ok(token) => self.call_with(&token, instance, call).await,
-            Err(error) => Err(CallError::Auth(error)),
-        };
-        if matches!(&answer, Err(CallError::Api(error)) if error.status == 401) {
-            // The token has been revoked before its time. The next try gets a new one.
-            *self.token.lock().await = None;
+        match token {
+            Ok(token) => (self.call_with(&token, instance, zone, call).await, token_took),
+            Err(error) => (Err(CallError::Auth(error)), token_took),
         }
-        (answer, token_took)
     }
 
     async fn call_with(
         &self,
         token: &AccessToken,
         instance: &Instance,
+        zone: &str,
         call: &Call,
     ) -> Result<Answer, CallError> {
         let key = self.key().map_err(CallError::Auth)?;
         let endpoint =
             variable(&self.env, "COMPUTE_ENDPOINT").unwrap_or_else(|| DEFAULT_COMPUTE_ENDPOINT.to_owned());
-        let target = Target { endpoint: &endpoint, project: &key.project_id, instance };
+        let target = Target { endpoint: &endpoint, project: &key.project_id, zone, instance };
         let request = call.http_request(&target);
         let bearer = token.bearer();
         let mut headers = vec![("authorization", bearer.as_str()), ("user-agent", crate::USER_AGENT)];
@@ -65,7 +82,7 @@ impl ComputeClient {
             exchange(request.method, &request.url, &headers, request.body.as_deref(), call.timeout()).await;
         let (status, body) =
             answered.map_err(|error| CallError::Unanswered(format!("{}: {error}", call.method_id())))?;
-        Answer::read(call, status, &body)
+        Answer::read(call, instance, status, &body)
     }
 
     async fn token(&self) -> Result<AccessToken, AuthError> {

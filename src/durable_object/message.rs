@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::compute::Mutation;
-use crate::lifecycle::Outcome;
+use crate::lifecycle::{Endpoint, Outcome};
 use crate::vm::{Status, Vm};
 
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
@@ -56,6 +56,8 @@ pub(crate) enum Reply {
     Pending,
     /// How the VM is.
     Status(Status),
+    /// Where the VM serves, if it does.
+    Endpoint(Option<Endpoint>),
     /// It is done.
     Done,
 }

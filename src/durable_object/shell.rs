@@ -12,27 +12,37 @@ use worker::{Env, State};
 use super::compute_client::ComputeClient;
 use super::store::{Record, Store};
 use super::{Command, GoDown, Message, Reply, Wake};
-use crate::compute::{Call, CallError};
-use crate::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy};
+use crate::compute::{Call, CallError, Mutation};
+use crate::config::parse_vms;
+use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy};
+use crate::platform::env::variable;
 use crate::platform::{now, random, sleep, spawn};
-use crate::proxy::probe::probe;
+use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
-use crate::vm::{Status, Vm, VmState};
+use crate::vm::{Status, Vm};
 
 /// While something is under way, the alarm rings at least this often, so that an object that was lost takes it
 /// up again.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
+const SHORTEST_ALARM: Duration = Duration::from_millis(100);
+
+/// A VM that never goes down by itself is looked after this often: the configuration may have lost it.
+const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// The object's memory. What matters of it is in the store.
 pub(super) struct Shell {
     state: State,
+    env: Env,
     compute: ComputeClient,
     store: RefCell<Store>,
     record: RefCell<Option<Record>>,
     /// Whether the record was read from the store, and nothing has been done with it yet.
     fresh: Cell<bool>,
+    /// Whether there was a record of this version, or none. With another the VM may be in any state.
+    is_readable: bool,
     waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
-    waiting_for_down: RefCell<Vec<oneshot::Sender<()>>>,
+    waiting_for_down: RefCell<Vec<oneshot::Sender<Result<(), Failure>>>>,
     alarm_at: Cell<Option<Timestamp>>,
     /// The timer for the next deadline; a newer one replaces it.
     timer: RefCell<Option<AbortHandle>>,
@@ -42,17 +52,21 @@ impl Shell {
     /// Reads what is known of the VM. Nothing is done about it before the first message or alarm.
     pub fn new(state: State, env: Env) -> Self {
         let mut store = Store::new(state.storage().sql());
-        let record = store.load().unwrap_or_else(|error| {
-            // Without the record the instance is looked at anew, so nothing is lost but the history.
-            worker::console_error!("vmproxy: the stored record cannot be read, starting afresh: {error}");
-            None
-        });
+        let (record, is_readable) = match store.load() {
+            Ok(record) => (record, true),
+            Err(error) => {
+                worker::console_error!("vmproxy: the stored record cannot be read, starting afresh: {error}");
+                (None, false)
+            }
+        };
         Self {
             state,
-            compute: ComputeClient::new(env),
+            compute: ComputeClient::new(env.clone()),
+            env,
             store: RefCell::new(store),
             record: RefCell::new(record),
             fresh: Cell::new(true),
+            is_readable,
             waiting_for_up: RefCell::default(),
             waiting_for_down: RefCell::default(),
             alarm_at: Cell::new(None),
@@ -67,9 +81,12 @@ impl Shell {
         match message.command {
             Command::Touch => {
                 self.step(Event::Touch);
-                Reply::Done
+                Reply::Endpoint(self.record.borrow().as_ref().and_then(|record| record.lifecycle.serving()))
             }
-            Command::Status => self.status().map_or(Reply::Done, Reply::Status),
+            Command::Status => {
+                self.step(Event::Tick);
+                self.status().map_or(Reply::Done, Reply::Status)
+            }
             Command::Wake(Wake { unreachable, wait, insist }) => {
                 let (sender, mut receiver) = oneshot::channel();
                 self.waiting_for_up.borrow_mut().push(sender);
@@ -86,10 +103,13 @@ impl Shell {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting_for_down.borrow_mut().push(sender);
                 self.step(Event::GoDown(mutation));
-                if wait {
-                    let _ = receiver.await;
+                if !wait {
+                    return self.status().map_or(Reply::Done, Reply::Status);
                 }
-                self.status().map_or(Reply::Done, Reply::Status)
+                match receiver.await {
+                    Ok(Err(failure)) => Reply::Outcome(Outcome::Failed(failure)),
+                    Ok(Ok(())) | Err(oneshot::Canceled) => Reply::Done,
+                }
             }
         }
     }
@@ -97,7 +117,13 @@ impl Shell {
     /// The alarm has rung: for a deadline, or to see whether the object was lost.
     pub fn alarm(self: &Rc<Self>) {
         self.alarm_at.set(None);
+        if !self.is_readable && self.record.borrow().is_none() {
+            if let Some(vm) = self.configured_vm() {
+                self.configure(vm);
+            }
+        }
         self.resume();
+        self.check_configured();
         self.step(Event::Tick);
     }
 
@@ -110,7 +136,8 @@ impl Shell {
                 record.vm = vm;
             }
             None => {
-                let lifecycle = Lifecycle::new(random(), Policy::of(&vm), now());
+                let new = if self.is_readable { Lifecycle::new } else { Lifecycle::recovered };
+                let lifecycle = new(random(), Policy::of(&vm), now());
                 *record = Some(Record { vm, lifecycle });
             }
         }
@@ -125,11 +152,18 @@ impl Shell {
 
     /// Load, handle, persist, act, alarm last.
     fn step(self: &Rc<Self>, event: Event) {
-        let Some((actions, vm, name)) = self.handle(event) else { return };
+        let Some((actions, vm, zone)) = self.handle(event) else { return };
+        let name = &vm.instance.name;
         for action in actions {
             match action {
-                Action::Call(id, call) => self.call(id, call, vm.clone()),
+                Action::Call(id, call) => self.call(id, call, zone.clone(), vm.clone()),
                 Action::Probe(endpoint) => self.probe(endpoint, vm.clone()),
+                Action::AskIfBusy(endpoint) => self.ask_if_busy(endpoint, vm.clone()),
+                Action::ReleaseDown(result) => {
+                    for waiting in self.waiting_for_down.take() {
+                        let _ = waiting.send(result.clone());
+                    }
+                }
                 Action::Release(outcome) => {
                     if let Outcome::Failed(failure) = &outcome {
                         worker::console_error!("vmproxy: {name}: {}", failure.message);
@@ -141,7 +175,6 @@ impl Shell {
                 }
             }
         }
-        self.release_if_down();
         self.schedule();
     }
 
@@ -158,13 +191,13 @@ impl Shell {
         if let Err(error) = self.store.borrow_mut().save(record) {
             worker::console_error!("vmproxy: {name}: the record cannot be stored: {error}");
         }
-        Some((actions, Rc::new(record.vm.clone()), name))
+        Some((actions, Rc::new(record.vm.clone()), record.lifecycle.zone().to_owned()))
     }
 
-    fn call(self: &Rc<Self>, id: CallId, call: Call, vm: Rc<Vm>) {
+    fn call(self: &Rc<Self>, id: CallId, call: Call, zone: String, vm: Rc<Vm>) {
         let shell = Rc::clone(self);
         spawn(async move {
-            let (result, token_took) = shell.compute.call(&vm.instance, &call).await;
+            let (result, token_took) = shell.compute.call(&vm.instance, &zone, &call).await;
             // That an instance is not there yet is an answer as good as any.
             let expected = |error: &CallError| call == Call::Look && error.is_not_found();
             if let Some(error) = result.as_ref().err().filter(|error| !expected(error)) {
@@ -182,20 +215,41 @@ impl Shell {
         });
     }
 
-    fn release_if_down(&self) {
-        let state = self.record.borrow().as_ref().map(|record| record.lifecycle.vm_state());
-        if matches!(state, Some(VmState::Absent | VmState::Stopped | VmState::Suspended)) {
-            for waiting in self.waiting_for_down.take() {
-                let _ = waiting.send(());
-            }
+    fn ask_if_busy(self: &Rc<Self>, endpoint: Endpoint, vm: Rc<Vm>) {
+        let shell = Rc::clone(self);
+        spawn(async move {
+            let busy = is_busy(&vm, &endpoint).await;
+            shell.step(Event::Asked { generation: endpoint.generation, busy });
+        });
+    }
+
+    /// The VM that the configuration has for this object, which is named after it.
+    fn configured_vm(&self) -> Option<Vm> {
+        let name = self.state.id().name()?;
+        let vms = parse_vms(&variable(&self.env, "VMS")?).ok()?;
+        vms.into_iter().find(|vm| vm.instance.name == name)
+    }
+
+    /// Brings the VM down if the configuration does not name it any more: no request will come for it, and no
+    /// idle time may end.
+    fn check_configured(self: &Rc<Self>) {
+        let Some(Ok(vms)) = variable(&self.env, "VMS").map(|json| parse_vms(&json)) else { return };
+        let removed = self.record.borrow().as_ref().is_some_and(|Record { vm, lifecycle }| {
+            lifecycle.may_run() && vms.iter().all(|other| other.instance.name != vm.instance.name)
+        });
+        if removed {
+            worker::console_log!("vmproxy: a VM is not in the configuration any more: it is stopped");
+            self.step(Event::GoDown(Mutation::Stop));
         }
     }
 
     /// Sees to it that the next deadline is met: by a timer while something is under way, which is exact and
     /// costs nothing, and by the alarm, which outlives the object.
     fn schedule(self: &Rc<Self>) {
-        let (deadline, busy) = match self.record.borrow().as_ref() {
-            Some(record) => (record.lifecycle.deadline(), record.lifecycle.is_busy()),
+        let (deadline, busy, may_run) = match self.record.borrow().as_ref() {
+            Some(Record { lifecycle, .. }) => {
+                (lifecycle.deadline(), lifecycle.is_busy(), lifecycle.may_run())
+            }
             None => return,
         };
         let now = now();
@@ -213,8 +267,13 @@ impl Shell {
                 let _ = timer.await;
             });
         }
-        let wanted = if busy { Some(now + WATCH_INTERVAL) } else { deadline };
-        let Some(wanted) = wanted else { return };
+        let wanted = match deadline {
+            _ if busy => Some(now + WATCH_INTERVAL),
+            None if may_run => Some(now + CONFIGURATION_INTERVAL),
+            deadline => deadline,
+        };
+        // An alarm in the past might ring again and again.
+        let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
         // A later deadline than the alarm's is left to the alarm, which is set again when it rings: so activity,
         // which moves the deadline, costs no write.
         if self.alarm_at.get().is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
@@ -223,13 +282,18 @@ impl Shell {
         }
     }
 
-    fn set_alarm(&self, at: Timestamp) {
+    fn set_alarm(self: &Rc<Self>, at: Timestamp) {
         let storage = self.state.storage();
-        let at = i64::try_from(at.as_millis()).ok().and_then(DateTime::from_timestamp_millis);
-        let Some(at) = at else { return };
+        let time = i64::try_from(at.as_millis()).ok().and_then(DateTime::from_timestamp_millis);
+        let Some(time) = time else { return };
+        let shell = Rc::clone(self);
         spawn(async move {
-            if let Err(error) = storage.set_alarm(at).await {
+            if let Err(error) = storage.set_alarm(time).await {
                 worker::console_error!("vmproxy: the alarm cannot be set: {error}");
+                // The next event tries again.
+                if shell.alarm_at.get() == Some(at) {
+                    shell.alarm_at.set(None);
+                }
             }
         });
     }
@@ -241,12 +305,13 @@ impl Shell {
             name: vm.instance.name.clone(),
             path: vm.path.clone(),
             state: lifecycle.vm_state(),
-            zone: vm.instance.zone.clone(),
+            zone: lifecycle.zone().to_owned(),
             public_ip: lifecycle.endpoint().map(|endpoint| endpoint.ip.to_string()),
             since: lifecycle.since().to_rfc3339(),
             last_activity: lifecycle.last_activity().map(Timestamp::to_rfc3339),
             idle_deadline: lifecycle.idle_deadline().map(Timestamp::to_rfc3339),
             error: lifecycle.failure().map(|failure| failure.message.clone()),
+            drift: lifecycle.drift().iter().map(ToString::to_string).collect(),
             cold_starts: lifecycle.cold_starts().to_vec(),
         })
     }

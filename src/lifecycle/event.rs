@@ -12,7 +12,8 @@ use crate::vm::ColdStartRecord;
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The machine has been loaded from storage: nothing is under way any more.
+    /// The machine has been loaded from storage: nothing is under way any more. The event for which it was loaded
+    /// follows at once.
     Loaded,
     /// A request needs the VM. It is answered by an [`Action::Release`], of this call or a later one.
     Wake {
@@ -36,6 +37,13 @@ pub enum Event {
         /// How much of the time was spent on getting an access token.
         token_took: Duration,
     },
+    /// The VM has been asked whether it is busy.
+    Asked {
+        /// The generation of the asked endpoint.
+        generation: u64,
+        /// Whether it is.
+        busy: bool,
+    },
     /// A probe of the health path ended.
     Probed {
         /// The generation of the probed endpoint.
@@ -52,8 +60,12 @@ pub enum Action {
     Call(CallId, Call),
     /// Probe the health path at this endpoint and hand in the result.
     Probe(Endpoint),
+    /// Ask the VM at this endpoint whether it is busy and hand in the answer.
+    AskIfBusy(Endpoint),
     /// Answer every request that is held.
     Release(Outcome),
+    /// Answer everybody who waits for the VM to be down: it is, or it cannot be brought down (it is still tried).
+    ReleaseDown(Result<(), Failure>),
 }
 
 /// Tells the calls of one machine apart.
@@ -116,6 +128,10 @@ pub enum FailureKind {
     StartupTimeout,
     /// Compute Engine, or the token server, refused.
     Refused,
+    /// The instance runs, but the server on it does not answer any more.
+    ServerDown,
+    /// The VM has been started as often, or has run as long, as the configuration allows.
+    OverLimit,
     /// The operator stopped the VM while it was starting.
     Interrupted,
 }

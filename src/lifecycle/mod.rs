@@ -7,23 +7,31 @@
 
 mod backoff;
 mod event;
+mod running;
 mod sleep;
 mod start;
 mod state;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use event::{Action, CallId, Endpoint, Event, Failure, FailureKind, Outcome, ProbeResult};
+pub use running::Up;
+pub use sleep::Sleep;
+pub use start::Start;
 pub use state::{DownKind, Policy, State};
+pub use usage::Limits;
 
-use crate::compute::RequestId;
+use crate::compute::{Difference, Mutation, RequestId};
 use crate::time::Timestamp;
 use crate::vm::{ColdStartRecord, VmState};
+use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
+use usage::Usage;
 
 /// The life of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,17 +43,27 @@ pub struct Lifecycle {
     /// How many endpoints have been found: the generation of the newest.
     generation: u64,
     policy: Policy,
+    /// Where the instance is, or was last.
+    zone: String,
     state: State,
     /// When the VM came into what it now shows.
     since: Timestamp,
     last_activity: Option<Timestamp>,
     /// What went wrong last, until a start succeeds.
     trouble: Option<Trouble>,
+    /// Whether Compute Engine has refused to suspend the VM.
+    cannot_suspend: bool,
+    usage: Usage,
+    /// In what the instance differed from the configuration when it was last looked at.
+    drift: Vec<Difference>,
     /// Newest first.
     cold_starts: Vec<ColdStartRecord>,
     /// The call that is under way. A lost object has none.
     #[serde(skip)]
     in_flight: Option<CallId>,
+    /// The look that is under way beside it.
+    #[serde(skip)]
+    peeking: Option<CallId>,
     #[serde(skip)]
     calls: u64,
 }
@@ -57,22 +75,38 @@ impl Lifecycle {
             identity,
             request_ids: 0,
             generation: 0,
+            zone: policy.first_zone(),
             policy,
             state: State::Down(DownKind::Absent),
             since: now,
             last_activity: None,
             trouble: None,
+            cannot_suspend: false,
+            usage: Usage::default(),
+            drift: Vec::new(),
             cold_starts: Vec::new(),
             in_flight: None,
+            peeking: None,
             calls: 0,
         }
     }
 
-    /// Follows a changed configuration. What failed with the old one may be tried at once with the new.
+    /// A VM whose history has been lost: it may be in any state, and must not be left running for ever.
+    pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
+        let sleep_at = policy.on_idle.map(|(idle_timeout, _)| now + idle_timeout);
+        Self { state: State::Failed { sleep_at }, ..Self::new(identity, policy, now) }
+    }
+
+    /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
+    /// instance in a zone that is not among the configured ones any more is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {
         self.policy = policy;
+        self.cannot_suspend = false;
         if let Some(trouble) = &mut self.trouble {
             trouble.failure.retry_at = now;
+        }
+        if !self.policy.zones.contains(&self.zone) {
+            self.leave_zone(now);
         }
     }
 
@@ -81,11 +115,20 @@ impl Lifecycle {
         let shown = self.vm_state();
         let mut actions = Vec::new();
         match event {
-            Event::Loaded => self.forget_what_was_under_way(now),
+            Event::Loaded => {
+                // Nothing is done yet: it may have been loaded by the very request that keeps the VM up.
+                self.forget_what_was_under_way(now);
+                return actions;
+            }
             Event::Wake { unreachable, insist } => self.wake(unreachable, insist, now, &mut actions),
             Event::Touch => self.last_activity = Some(now),
             Event::GoDown(mutation) => self.go_down(mutation, now, &mut actions),
             Event::Tick => {}
+            Event::Asked { generation, busy } => self.asked(generation, busy, now),
+            Event::Answered { call, result, .. } if self.peeking == Some(call) => {
+                self.peeking = None;
+                self.peeked(result, now);
+            }
             Event::Answered { call, result, token_took } => {
                 // The answer to a call that was given up is of no more use.
                 if self.in_flight == Some(call) {
@@ -95,7 +138,7 @@ impl Lifecycle {
                             start.token_took += token_took;
                             self.start_answered(result, now, &mut actions);
                         }
-                        State::Sleeping(_) => self.sleep_answered(result, now),
+                        State::Sleeping(_) => self.sleep_answered(result, now, &mut actions),
                         State::Down(_) | State::Running(_) | State::Failed { .. } => {}
                     }
                 }
@@ -112,17 +155,31 @@ impl Lifecycle {
     /// When [`Event::Tick`] is due if nothing else happens before.
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Down(_) => None,
-            State::Failed { sleep_at } => *sleep_at,
-            State::Running(_) => self.idle_deadline(),
-            State::Starting(start) => Some(start.deadline(self.in_flight.is_some())),
+            State::Down(kind) => self.deep_sleep_at(*kind),
+            State::Failed { sleep_at } => sleep_at.filter(|_| self.policy.on_idle.is_some()),
+            State::Running(up) => self.running_deadline(up),
+            State::Starting(start) => Some(start.deadline(self.in_flight.is_some(), self.peeking.is_some())),
             State::Sleeping(sleep) => sleep.deadline(self.in_flight.is_some(), &self.policy),
         }
     }
 
     /// Whether calls or probes are under way or due, so that a lost object must be woken soon.
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Starting(_) | State::Sleeping(_))
+        match &self.state {
+            State::Starting(_) | State::Sleeping(_) => true,
+            State::Running(up) => up.is_asked(),
+            State::Down(_) | State::Failed { .. } => false,
+        }
+    }
+
+    /// Whether an instance runs, or may run, that nobody is bringing down yet.
+    pub fn may_run(&self) -> bool {
+        matches!(self.state, State::Starting(_) | State::Running(_) | State::Failed { sleep_at: Some(_) })
+    }
+
+    /// The zone that the calls are for: where the instance is, or was last.
+    pub fn zone(&self) -> &str {
+        &self.zone
     }
 
     /// What the VM is doing.
@@ -146,18 +203,18 @@ impl Lifecycle {
         self.last_activity
     }
 
-    /// When the running VM goes down if nobody asks for it; `None` if it is not running, or never goes down.
-    pub fn idle_deadline(&self) -> Option<Timestamp> {
-        let (State::Running(_), Some((idle_timeout, _))) = (&self.state, self.policy.on_idle) else {
-            return None;
-        };
-        Some(self.last_activity.unwrap_or(self.since) + idle_timeout)
+    /// Where the VM serves.
+    pub fn serving(&self) -> Option<Endpoint> {
+        match &self.state {
+            State::Running(up) => Some(up.endpoint),
+            State::Down(_) | State::Starting(_) | State::Sleeping(_) | State::Failed { .. } => None,
+        }
     }
 
     /// The endpoint of a VM that is booting or running.
     pub fn endpoint(&self) -> Option<Endpoint> {
         match &self.state {
-            State::Running(endpoint) => Some(*endpoint),
+            State::Running(up) => Some(up.endpoint),
             State::Starting(start) => start.endpoint(),
             State::Down(_) | State::Sleeping(_) | State::Failed { .. } => None,
         }
@@ -166,6 +223,11 @@ impl Lifecycle {
     /// What went wrong last, if no start has succeeded since.
     pub fn failure(&self) -> Option<&Failure> {
         self.trouble.as_ref().map(|trouble| &trouble.failure)
+    }
+
+    /// In what the instance differs from the configuration, as far as it was seen when it was last looked at.
+    pub fn drift(&self) -> &[Difference] {
+        &self.drift
     }
 
     /// The last cold starts, newest first.
@@ -179,9 +241,13 @@ impl Lifecycle {
             self.trouble = None;
         }
         match &mut self.state {
-            State::Running(endpoint) if unreachable == Some(endpoint.generation) => self.begin_start(now),
-            State::Running(endpoint) => {
-                actions.push(Action::Release(Outcome::Ready { endpoint: *endpoint, cold_start: None }));
+            State::Running(up) if unreachable == Some(up.endpoint.generation) => {
+                let endpoint = up.endpoint;
+                self.begin_search(endpoint, now);
+            }
+            State::Running(up) => {
+                let endpoint = up.endpoint;
+                actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: None }));
             }
             // Whoever asks last is heard: a stop that was waiting for the start to end is off.
             State::Starting(start) => start.then = None,
@@ -190,27 +256,59 @@ impl Lifecycle {
                 Some(trouble) if now < trouble.failure.retry_at => {
                     actions.push(Action::Release(Outcome::Failed(trouble.failure.clone())));
                 }
-                _ => self.begin_start(now),
+                _ => match self.usage.over(&self.policy.limits, now).filter(|_| !insist) {
+                    Some(over) => {
+                        let failure = self.remember(FailureKind::OverLimit, over.reason, now);
+                        let failure = Failure { retry_at: over.until, ..failure };
+                        actions.push(Action::Release(Outcome::Failed(failure)));
+                    }
+                    None => self.begin_start(now),
+                },
             },
         }
     }
 
     fn forget_what_was_under_way(&mut self, now: Timestamp) {
-        self.in_flight = None;
+        self.forget_calls();
         if let State::Starting(start) = &mut self.state {
-            start.forget_probes(now);
+            start.forget(now);
         }
+    }
+
+    fn forget_calls(&mut self) {
+        (self.in_flight, self.peeking) = (None, None);
+    }
+
+    /// The instance is in a zone that it must not be in any more.
+    fn leave_zone(&mut self, now: Timestamp) {
+        match &mut self.state {
+            State::Starting(start) if start.is_mutating() => start.then = Some(Then::Move),
+            State::Starting(start) => {
+                let began = start.began();
+                self.begin_sleep_for(Mutation::Stop, Some(began), now);
+            }
+            State::Running(_) | State::Failed { sleep_at: Some(_) } => self.begin_sleep(Mutation::Stop, now),
+            State::Down(_) | State::Failed { sleep_at: None } => self.settle(DownKind::Absent),
+            // It is on its way down already.
+            State::Sleeping(_) => {}
+        }
+    }
+
+    /// Nothing is under way any more, and the VM is down.
+    fn settle(&mut self, kind: DownKind) {
+        let moved = !self.policy.zones.contains(&self.zone);
+        if moved {
+            self.zone = self.policy.first_zone();
+        }
+        self.state = State::Down(if moved { DownKind::Absent } else { kind });
     }
 
     /// Does what is due: calls, probes, and giving up.
     fn drive(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         match &self.state {
-            State::Running(_) => {
-                if let (Some(deadline), Some((_, mutation))) = (self.idle_deadline(), self.policy.on_idle) {
-                    if now >= deadline {
-                        self.begin_sleep(mutation, now);
-                    }
-                }
+            State::Running(_) => self.drive_running(now, actions),
+            State::Down(kind) if self.deep_sleep_at(*kind).is_some_and(|at| now >= at) => {
+                self.begin_deep_sleep(now);
             }
             State::Failed { sleep_at: Some(at) } if now >= *at => {
                 if let Some((_, mutation)) = self.policy.on_idle {
@@ -230,6 +328,13 @@ impl Lifecycle {
         call
     }
 
+    fn next_peek(&mut self) -> CallId {
+        self.calls += 1;
+        let call = CallId(self.calls);
+        self.peeking = Some(call);
+        call
+    }
+
     fn next_request_id(&mut self) -> RequestId {
         self.request_ids += 1;
         RequestId::derive(self.identity, self.request_ids)
@@ -240,7 +345,7 @@ impl Lifecycle {
         let streak = self.trouble.as_ref().map_or(0, |trouble| trouble.streak) + 1;
         let retry_at = now + kind.pause(streak);
         let failure = Failure { kind, message, retry_at };
-        self.trouble = Some(Trouble { failure: failure.clone(), streak });
+        self.trouble = Some(Trouble { failure: failure.clone(), streak, silent: None });
         failure
     }
 
@@ -258,7 +363,10 @@ impl FailureKind {
             FailureKind::Refused => {
                 backoff::doubled(Duration::from_secs(10), streak - 1, Duration::from_secs(60))
             }
-            FailureKind::StartupTimeout | FailureKind::Interrupted => Duration::ZERO,
+            FailureKind::StartupTimeout
+            | FailureKind::ServerDown
+            | FailureKind::OverLimit
+            | FailureKind::Interrupted => Duration::ZERO,
         }
     }
 }

@@ -6,9 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Attempt;
 use super::event::{Action, FailureKind, Outcome};
+use super::start::Then;
 use super::state::{DownKind, Policy, State};
 use super::Lifecycle;
-use crate::compute::{Answer, Call, CallError, Mutation, OperationName, OperationView, RequestId, Verdict};
+use crate::compute::{
+    Answer, Call, CallError, InstanceStatus, InstanceView, Mutation, OperationName, OperationView, RequestId,
+    Verdict,
+};
 use crate::time::Timestamp;
 use crate::vm::VmState;
 
@@ -20,9 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Sleep {
     mutation: Mutation,
     step: Step,
+    attempt: Attempt,
     /// Since when a request waits for the VM to be down, and then up again.
     woken_at: Option<Timestamp>,
-    /// What the operator wants done after this.
+    /// What is done after this.
     then: Option<Mutation>,
 }
 
@@ -30,9 +35,11 @@ pub struct Sleep {
 #[serde(rename_all = "snake_case")]
 enum Step {
     /// Ask for the change.
-    Mutate { request_id: RequestId, attempt: Attempt },
+    Mutate(RequestId),
     /// Wait until it is made.
-    Wait { operation: OperationName, attempt: Attempt },
+    Wait(OperationName),
+    /// It was refused: is the instance down already?
+    Look,
 }
 
 impl Sleep {
@@ -42,8 +49,7 @@ impl Sleep {
     }
 
     pub(super) fn deadline(&self, call_in_flight: bool, policy: &Policy) -> Option<Timestamp> {
-        let (Step::Mutate { attempt, .. } | Step::Wait { attempt, .. }) = &self.step;
-        let due = (!call_in_flight).then_some(attempt.at);
+        let due = (!call_in_flight).then_some(self.attempt.at);
         let gives_up_at = self.woken_at.map(|woken_at| woken_at + policy.startup_timeout);
         due.into_iter().chain(gives_up_at).min()
     }
@@ -52,7 +58,9 @@ impl Sleep {
         match self.mutation {
             Mutation::Delete => VmState::Deleting,
             Mutation::Suspend => VmState::Suspending,
-            Mutation::Stop | Mutation::Insert | Mutation::Start | Mutation::Resume => VmState::Stopping,
+            // A suspended VM is resumed to be stopped.
+            Mutation::Stop | Mutation::Resume => VmState::Stopping,
+            Mutation::Insert | Mutation::InsertStandard | Mutation::Start => VmState::Stopping,
         }
     }
 
@@ -60,7 +68,21 @@ impl Sleep {
         match self.mutation {
             Mutation::Delete => DownKind::Absent,
             Mutation::Suspend => DownKind::Suspended,
-            Mutation::Stop | Mutation::Insert | Mutation::Start | Mutation::Resume => DownKind::Stopped,
+            Mutation::Stop
+            | Mutation::Insert
+            | Mutation::InsertStandard
+            | Mutation::Start
+            | Mutation::Resume => DownKind::Stopped,
+        }
+    }
+
+    fn call(&self) -> Call {
+        match &self.step {
+            Step::Mutate(request_id) => {
+                Call::Mutate { mutation: self.mutation, request_id: request_id.clone() }
+            }
+            Step::Wait(operation) => Call::Wait { operation: operation.clone() },
+            Step::Look => Call::Look,
         }
     }
 }
@@ -70,7 +92,7 @@ impl Lifecycle {
     pub(super) fn go_down(&mut self, mutation: Mutation, now: Timestamp, actions: &mut Vec<Action>) {
         let waited_for = match &mut self.state {
             State::Starting(start) if start.is_mutating() => {
-                start.then = Some(mutation);
+                start.then = Some(Then::GoDown(mutation));
                 true
             }
             State::Starting(_) => {
@@ -82,7 +104,10 @@ impl Lifecycle {
                 sleep.woken_at.take().is_some()
             }
             // A suspended instance can be resumed or deleted, nothing else.
-            State::Down(DownKind::Suspended) if mutation != Mutation::Delete => false,
+            State::Down(DownKind::Suspended) if mutation != Mutation::Delete => {
+                actions.push(Action::ReleaseDown(Ok(())));
+                false
+            }
             State::Down(_) | State::Running(_) | State::Failed { .. } => {
                 self.begin_sleep(mutation, now);
                 false
@@ -96,9 +121,39 @@ impl Lifecycle {
     }
 
     pub(super) fn begin_sleep(&mut self, mutation: Mutation, now: Timestamp) {
-        self.in_flight = None;
-        let step = Step::Mutate { request_id: self.next_request_id(), attempt: Attempt::new(now) };
-        self.state = State::Sleeping(Sleep { mutation, step, woken_at: None, then: None });
+        self.begin_sleep_for(mutation, None, now);
+    }
+
+    /// Begins to bring the VM down while a request waits since `woken_at` for it to be up again.
+    pub(super) fn begin_sleep_for(
+        &mut self,
+        mutation: Mutation,
+        woken_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        self.forget_calls();
+        let mutation = match mutation {
+            Mutation::Suspend if self.cannot_suspend => Mutation::Stop,
+            mutation => mutation,
+        };
+        let step = Step::Mutate(self.next_request_id());
+        let attempt = Attempt::new(now);
+        self.state = State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None });
+    }
+
+    /// When a suspended VM is stopped.
+    pub(super) fn deep_sleep_at(&self, kind: DownKind) -> Option<Timestamp> {
+        let after = self.policy.deep_sleep_after.filter(|_| kind == DownKind::Suspended)?;
+        Some(self.since + after)
+    }
+
+    /// Stops a suspended VM. That takes a resume first: a suspended instance can be resumed or deleted, nothing
+    /// else. See <https://cloud.google.com/compute/docs/instances/instance-lifecycle>.
+    pub(super) fn begin_deep_sleep(&mut self, now: Timestamp) {
+        self.begin_sleep(Mutation::Resume, now);
+        if let State::Sleeping(sleep) = &mut self.state {
+            sleep.then = Some(Mutation::Stop);
+        }
     }
 
     pub(super) fn drive_sleep(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
@@ -109,15 +164,7 @@ impl Lifecycle {
         if late {
             sleep.woken_at = None;
         }
-        let call = match &sleep.step {
-            Step::Mutate { request_id, attempt } if idle && now >= attempt.at => {
-                Some(Call::Mutate { mutation: sleep.mutation, request_id: request_id.clone() })
-            }
-            Step::Wait { operation, attempt } if idle && now >= attempt.at => {
-                Some(Call::Wait { operation: operation.clone() })
-            }
-            Step::Mutate { .. } | Step::Wait { .. } => None,
-        };
+        let call = (idle && now >= sleep.attempt.at).then(|| sleep.call());
         if late {
             let message = "startup timeout: the VM was going down, and took too long".to_owned();
             let failure = self.remember(FailureKind::StartupTimeout, message, now);
@@ -129,73 +176,99 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn sleep_answered(&mut self, result: Result<Answer, CallError>, now: Timestamp) {
+    pub(super) fn sleep_answered(
+        &mut self,
+        result: Result<Answer, CallError>,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         let State::Sleeping(sleep) = &mut self.state else { return };
         match result {
             Ok(Answer::Operation(OperationView { name, outcome: None })) => {
-                sleep.step = Step::Wait { operation: name, attempt: Attempt::new(now) };
+                sleep.step = Step::Wait(name);
+                sleep.attempt = Attempt::new(now);
             }
             Ok(Answer::Operation(OperationView { outcome: Some(Ok(())), .. })) => {
                 let kind = sleep.goal();
-                self.is_down(kind, now);
+                self.is_down(kind, now, actions);
             }
             Ok(Answer::Operation(OperationView { outcome: Some(Err(error)), .. })) => {
-                self.sleep_failed(CallError::Api(error), true, now);
+                self.sleep_refused(&CallError::Api(error), now, actions);
             }
-            Err(error) => self.sleep_failed(error, false, now),
-            // No look was asked for on the way down.
-            Ok(Answer::Instance(_)) => {}
+            Ok(Answer::Instance(instance)) => self.looked_on_the_way_down(&instance, now, actions),
+            Err(error) if error.is_not_found() && !matches!(sleep.step, Step::Wait(_)) => {
+                self.is_down(DownKind::Absent, now, actions);
+            }
+            // The same call again is safe, whether or not it had its effect.
+            Err(error) if error.verdict() == Verdict::Retry => {
+                sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
+            }
+            Err(error) => self.sleep_refused(&error, now, actions),
         }
     }
 
-    fn sleep_failed(&mut self, error: CallError, operation_ended: bool, now: Timestamp) {
-        let seed = self.identity;
+    /// The change, or its operation, was refused: the next try needs a new one.
+    fn sleep_refused(&mut self, error: &CallError, now: Timestamp, actions: &mut Vec<Action>) {
+        let request_id = self.next_request_id();
         let State::Sleeping(sleep) = &mut self.state else { return };
-        let (Step::Mutate { attempt, .. } | Step::Wait { attempt, .. }) = &sleep.step;
-        let attempt = attempt.again(now, LONGEST_PAUSE, seed);
-        let mutation = sleep.mutation;
-        match (&mut sleep.step, error.verdict()) {
-            (Step::Mutate { .. }, _) if error.is_not_found() => self.is_down(DownKind::Absent, now),
-            (Step::Mutate { attempt: due, .. } | Step::Wait { attempt: due, .. }, Verdict::Retry)
-                if !operation_ended =>
-            {
-                *due = attempt;
+        let woken_at = sleep.woken_at;
+        sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
+        sleep.step = Step::Mutate(request_id);
+        if matches!(error.verdict(), Verdict::Retry | Verdict::LookAgain) {
+            return;
+        }
+        match sleep.mutation {
+            // Not every VM can be suspended (its system, memory or GPU may forbid it); every one can be stopped.
+            // See https://cloud.google.com/compute/docs/instances/suspend-resume-instance
+            Mutation::Suspend => {
+                self.cannot_suspend = true;
+                self.begin_sleep_for(Mutation::Stop, woken_at, now);
             }
-            (_, Verdict::GiveUp) if mutation == Mutation::Suspend => {
-                // Not every VM can be suspended (its system, memory or GPU may forbid it); every one can be
-                // stopped. See https://cloud.google.com/compute/docs/instances/suspend-resume-instance
-                let woken_at = sleep.woken_at;
-                self.begin_sleep(Mutation::Stop, now);
-                if let State::Sleeping(sleep) = &mut self.state {
-                    sleep.woken_at = woken_at;
-                }
-            }
-            (_, verdict) => {
-                // The operation is over, or unknown to the API: the next try needs a new one.
-                let request_id = self.next_request_id();
-                let State::Sleeping(sleep) = &mut self.state else { return };
-                sleep.step = Step::Mutate { request_id, attempt };
-                let woken_at = sleep.woken_at;
-                if verdict == Verdict::GiveUp {
-                    let message = format!("cannot {} the instance: {error}", mutation.verb());
-                    self.remember(FailureKind::Refused, message, now);
-                    // It is up, then, and may serve whoever waits for it.
-                    if let Some(woken_at) = woken_at {
-                        self.begin_start_for(woken_at, now);
-                    }
+            // It is not suspended any more.
+            Mutation::Resume => self.begin_sleep_for(Mutation::Stop, woken_at, now),
+            mutation => {
+                sleep.step = Step::Look;
+                let message = format!("cannot {} the instance: {error}", mutation.verb());
+                let failure = self.remember(FailureKind::Refused, message, now);
+                actions.push(Action::ReleaseDown(Err(failure)));
+                // It is up, then, and may serve whoever waits for it.
+                if let Some(woken_at) = woken_at {
+                    self.begin_start_for(woken_at, now);
                 }
             }
         }
     }
 
-    fn is_down(&mut self, kind: DownKind, now: Timestamp) {
+    /// Somebody else may have brought it down.
+    fn looked_on_the_way_down(&mut self, instance: &InstanceView, now: Timestamp, actions: &mut Vec<Action>) {
+        let request_id = self.next_request_id();
+        let State::Sleeping(sleep) = &mut self.state else { return };
+        match instance.status {
+            InstanceStatus::Terminated | InstanceStatus::Stopped if sleep.mutation != Mutation::Delete => {
+                self.is_down(DownKind::Stopped, now, actions);
+            }
+            InstanceStatus::Suspended if sleep.mutation != Mutation::Delete => {
+                self.is_down(DownKind::Suspended, now, actions);
+            }
+            _ => {
+                sleep.step = Step::Mutate(request_id);
+                sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
+            }
+        }
+    }
+
+    fn is_down(&mut self, kind: DownKind, now: Timestamp, actions: &mut Vec<Action>) {
         let State::Sleeping(sleep) = &self.state else { return };
         let (woken_at, then) = (sleep.woken_at, sleep.then);
-        self.state = State::Down(kind);
+        self.usage.is_down(now);
+        self.settle(kind);
         match (woken_at, then) {
-            (Some(woken_at), _) => self.begin_start_for(woken_at, now),
             (None, Some(mutation)) => self.begin_sleep(mutation, now),
-            (None, None) => {}
+            (Some(woken_at), _) => {
+                actions.push(Action::ReleaseDown(Ok(())));
+                self.begin_start_for(woken_at, now);
+            }
+            (None, None) => actions.push(Action::ReleaseDown(Ok(()))),
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The states of a VM. Each holds only what it needs.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Endpoint, Failure};
+use super::event::Failure;
+use super::running::Up;
 use super::sleep::Sleep;
 use super::start::Start;
+use super::usage::Limits;
 use crate::compute::Mutation;
 use crate::time::Timestamp;
-use crate::vm::{OnIdle, Vm, VmState};
+use crate::vm::{OnDrift, OnIdle, Vm, VmState};
 
 /// How many cold starts are remembered.
 pub(super) const KEPT_COLD_STARTS: usize = 10;
@@ -22,8 +25,8 @@ pub enum State {
     Down(DownKind),
     /// The VM is on its way up.
     Starting(Start),
-    /// The VM serves at this endpoint.
-    Running(Endpoint),
+    /// The VM serves.
+    Running(Up),
     /// The VM is on its way down.
     Sleeping(Sleep),
     /// The last start failed.
@@ -56,7 +59,7 @@ impl DownKind {
 }
 
 /// What the configuration says about a VM's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The server's port.
     pub port: u16,
@@ -64,6 +67,18 @@ pub struct Policy {
     pub startup_timeout: Duration,
     /// After how long without activity the VM goes down, and how. `None`: never.
     pub on_idle: Option<(Duration, Mutation)>,
+    /// How long after the last activity the VM goes down although it says that it is busy. `None`: it is not asked.
+    pub busy_limit: Option<Duration>,
+    /// How long the VM stays suspended before it is stopped.
+    pub deep_sleep_after: Option<Duration>,
+    /// The zones in which the instance may be created, the preferred one first.
+    pub zones: Vec<String>,
+    /// Whether a standard VM is created when no zone has room for a Spot VM.
+    pub spot_fallback: bool,
+    /// Whether an instance that differs from the configuration is brought in line at its next start.
+    pub applies_drift: bool,
+    /// How much the VM may be used.
+    pub limits: Limits,
 }
 
 impl Policy {
@@ -82,7 +97,24 @@ impl Policy {
             port: vm.port,
             startup_timeout: vm.startup_timeout,
             on_idle: mutation.map(|mutation| (idle_timeout, mutation)),
+            busy_limit: vm.busy_path.as_ref().map(|_| vm.busy_limit),
+            deep_sleep_after: vm.deep_sleep_after,
+            zones: vm.instance.all_zones().into_iter().map(str::to_owned).collect(),
+            spot_fallback: vm.instance.spot_fallback && !vm.instance.not_preemptible,
+            applies_drift: vm.on_drift == OnDrift::Apply,
+            limits: Limits {
+                starts_per_hour: vm.max_starts_per_hour,
+                hours_per_month: vm.max_hours_per_month,
+            },
         }
+    }
+
+    pub(super) fn first_zone(&self) -> String {
+        self.zones.first().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn zone_after(&self, zone: &str) -> Option<String> {
+        self.zones.iter().skip_while(|candidate| *candidate != zone).nth(1).cloned()
     }
 }
 
@@ -91,4 +123,6 @@ impl Policy {
 pub(super) struct Trouble {
     pub failure: Failure,
     pub streak: u32,
+    /// The address of a VM that runs while its server does not answer.
+    pub silent: Option<IpAddr>,
 }

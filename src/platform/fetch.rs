@@ -30,7 +30,7 @@ pub(crate) async fn exchange(
     body: Option<&str>,
     limit: Duration,
 ) -> Result<(u16, String), String> {
-    let request = text_request(method, url, headers, body, limit).map_err(|error| describe(&error))?;
+    let request = text_request(method, url, headers, body, Some(limit)).map_err(|error| describe(&error))?;
     let response = fetch(&request).await?;
     let text = response.text().map_err(|error| describe(&error))?;
     let text = JsFuture::from(text).await.map_err(|error| describe(&error))?;
@@ -51,12 +51,16 @@ pub(crate) fn readdress(request: &Request, url: &str) -> Result<Request, String>
         .map_err(|error| describe(&error))
 }
 
-fn text_request(
+/// A request of text, which is given up after `limit`.
+///
+/// # Errors
+/// The exception.
+pub(crate) fn text_request(
     method: &str,
     url: &str,
     headers: &[(&str, &str)],
     body: Option<&str>,
-    limit: Duration,
+    limit: Option<Duration>,
 ) -> Result<Request, JsValue> {
     let fields = Headers::new()?;
     for (name, value) in headers {
@@ -65,7 +69,7 @@ fn text_request(
     let init = RequestInit::new();
     init.set_method(method);
     init.set_headers(&fields);
-    init.set_signal(Some(&timeout_signal(limit)));
+    init.set_signal(limit.map(timeout_signal).as_ref());
     if let Some(body) = body {
         init.set_body(&JsValue::from_str(body));
     }

@@ -61,6 +61,17 @@ pub(crate) fn describe(exception: &JsValue) -> String {
     text.unwrap_or_else(|| format!("{exception:?}"))
 }
 
+/// Waits until a signal fires.
+pub(crate) async fn aborted(signal: &web_sys::AbortSignal) {
+    let fired = js_sys::Promise::new(&mut |resolve, _| {
+        // A signal that cannot be listened to never fires.
+        let _ = signal.add_event_listener_with_callback("abort", &resolve);
+    });
+    if !signal.aborted() {
+        let _ = wasm_bindgen_futures::JsFuture::from(fired).await;
+    }
+}
+
 /// An abort signal that fires after `limit`.
 pub(crate) fn timeout_signal(limit: Duration) -> web_sys::AbortSignal {
     web_sys::AbortSignal::timeout_with_u32(u32::try_from(millis(limit)).unwrap_or(u32::MAX))

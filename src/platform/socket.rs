@@ -61,6 +61,15 @@ impl Socket {
     }
 }
 
+/// A connection that is closed when nobody uses it any more.
+pub(crate) struct ClosedOnDrop(pub Socket);
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Closes a socket without waiting for it. A socket that has failed already says so once more; that is of no
 /// interest, but as an unhandled rejection it would be logged.
 fn abandon(socket: &worker_sys::Socket) {

@@ -104,6 +104,14 @@ impl Writer {
         written.map(drop).map_err(|error| describe(&error))
     }
 
+    /// Ends when nobody reads the stream any more, and says why.
+    pub async fn gone(&self) -> String {
+        match JsFuture::from(self.0.closed()).await {
+            Ok(_) => "the stream is closed".to_owned(),
+            Err(error) => describe(&error),
+        }
+    }
+
     /// Ends the stream well.
     pub async fn close(self) -> Result<(), String> {
         JsFuture::from(self.0.close()).await.map(drop).map_err(|error| describe(&error))

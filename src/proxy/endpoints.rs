@@ -7,17 +7,17 @@ use std::time::Duration;
 use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
 
-/// The endpoints that this isolate has been told of, by the instance's name.
+/// The endpoints that this isolate has been told of, by the instance's name, and when it last reported activity.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
     known: HashMap<String, Known>,
+    touched: HashMap<String, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
     endpoint: Endpoint,
     told_at: Timestamp,
-    touched_at: Timestamp,
 }
 
 thread_local! {
@@ -30,15 +30,17 @@ impl Endpoints {
         ENDPOINTS.with_borrow_mut(work)
     }
 
-    /// The VM's endpoint, if it was told less than `interval` ago.
-    pub fn get(&self, vm: &str, now: Timestamp, interval: Duration) -> Option<Endpoint> {
+    /// The VM's endpoint, if it was told so recently that it can be trusted: within two touch intervals, so that
+    /// under steady traffic each report brings the news before it is needed.
+    pub fn get(&self, vm: &str, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
         let known = self.known.get(vm)?;
-        (now.since(known.told_at) < interval).then_some(known.endpoint)
+        (now.since(known.told_at) < touch_interval * 2).then_some(known.endpoint)
     }
 
     /// The VM's object has told where the VM is; asking it was activity.
     pub fn learn(&mut self, vm: &str, endpoint: Endpoint, now: Timestamp) {
-        self.known.insert(vm.to_owned(), Known { endpoint, told_at: now, touched_at: now });
+        self.known.insert(vm.to_owned(), Known { endpoint, told_at: now });
+        self.touched.insert(vm.to_owned(), now);
     }
 
     /// The VM is not there any more.
@@ -46,12 +48,11 @@ impl Endpoints {
         self.known.remove(vm);
     }
 
-    /// Whether activity is to be reported now: true once per `interval`.
-    pub fn touch(&mut self, vm: &str, now: Timestamp, interval: Duration) -> bool {
-        let Some(known) = self.known.get_mut(vm) else { return false };
-        let due = now.since(known.touched_at) >= interval;
+    /// Whether activity is to be reported now: true once per touch interval.
+    pub fn touch(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
+        let due = self.touched.get(vm).is_none_or(|touched_at| now.since(*touched_at) >= touch_interval);
         if due {
-            known.touched_at = now;
+            self.touched.insert(vm.to_owned(), now);
         }
         due
     }
@@ -62,33 +63,51 @@ mod tests {
     use super::*;
     use std::net::IpAddr;
 
-    const TEN: Duration = Duration::from_secs(10);
+    const FIVE: Duration = Duration::from_secs(5);
+    const ENDPOINT: Endpoint =
+        Endpoint { ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port: 80, generation: 1 };
 
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_millis(secs * 1000)
     }
 
     #[test]
-    fn an_endpoint_is_trusted_for_an_interval() {
-        let endpoint = Endpoint { ip: IpAddr::from([127, 0, 0, 1]), port: 80, generation: 1 };
+    fn an_endpoint_is_trusted_for_two_intervals() {
         let mut endpoints = Endpoints::default();
-        assert_eq!(endpoints.get("a", at(0), TEN), None);
-        endpoints.learn("a", endpoint, at(0));
-        assert_eq!(endpoints.get("a", at(9), TEN), Some(endpoint));
-        assert_eq!(endpoints.get("b", at(9), TEN), None);
-        assert_eq!(endpoints.get("a", at(10), TEN), None);
-        endpoints.learn("a", endpoint, at(10));
+        assert_eq!(endpoints.get("a", at(0), FIVE), None);
+        endpoints.learn("a", ENDPOINT, at(0));
+        assert_eq!(endpoints.get("a", at(9), FIVE), Some(ENDPOINT));
+        assert_eq!(endpoints.get("b", at(9), FIVE), None);
+        assert_eq!(endpoints.get("a", at(10), FIVE), None);
+        endpoints.learn("a", ENDPOINT, at(10));
         endpoints.forget("a");
-        assert_eq!(endpoints.get("a", at(11), TEN), None);
+        assert_eq!(endpoints.get("a", at(11), FIVE), None);
     }
 
     #[test]
     fn activity_is_reported_once_per_interval() {
-        let endpoint = Endpoint { ip: IpAddr::from([127, 0, 0, 1]), port: 80, generation: 1 };
         let mut endpoints = Endpoints::default();
-        endpoints.learn("a", endpoint, at(0));
-        let reported: Vec<u64> = (0..40).filter(|s| endpoints.touch("a", at(*s), TEN)).collect();
-        assert_eq!(reported, [10, 20, 30]);
-        assert!(!endpoints.touch("b", at(99), TEN));
+        endpoints.learn("a", ENDPOINT, at(0));
+        let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE)).collect();
+        assert_eq!(reported, [5, 10, 15]);
+    }
+
+    #[test]
+    fn under_steady_traffic_each_report_renews_the_trust_before_it_ends() {
+        let mut endpoints = Endpoints::default();
+        endpoints.learn("a", ENDPOINT, at(0));
+        for second in 1..100 {
+            assert_eq!(endpoints.get("a", at(second), FIVE), Some(ENDPOINT), "{second}");
+            if endpoints.touch("a", at(second), FIVE) {
+                endpoints.learn("a", ENDPOINT, at(second));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_to_a_vm_that_was_forgotten_still_reports_activity() {
+        let mut endpoints = Endpoints::default();
+        assert!(endpoints.touch("a", at(0), FIVE));
+        assert!(!endpoints.touch("a", at(1), FIVE));
     }
 }

@@ -1,12 +1,17 @@
 //! Forwarding by `fetch()`, to origins that have a name. The runtime pools the connections and pipes the
 //! bodies.
 
-use web_sys::{Request, Response};
+use wasm_bindgen::JsCast;
+use web_sys::{Request, Response, ResponseInit};
 
 use super::headers::{withheld_from_vm, Client};
-use super::ForwardError;
-use crate::platform::headers::entries;
+use super::{ForwardError, Incoming};
+use crate::platform::headers::{entries, value};
+use crate::platform::stream::{pipe, pipe_to};
 use crate::platform::{describe, fetch};
+
+/// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
+const SHORT: u64 = 1024 * 1024;
 
 /// Sends the request to `base` (scheme and authority) and `target` (path and query).
 pub(super) async fn forward(
@@ -14,7 +19,7 @@ pub(super) async fn forward(
     target: &str,
     request: &Request,
     client: &Client,
-) -> Result<Response, ForwardError> {
+) -> Result<Incoming, ForwardError> {
     let outgoing = fetch::readdress(request, &format!("{base}{target}")).map_err(ForwardError::NotSent)?;
     let headers = outgoing.headers();
     for name in withheld_from_vm(&entries(&headers)) {
@@ -24,5 +29,24 @@ pub(super) async fn forward(
         headers.set(&name, &value).map_err(|error| ForwardError::NotSent(describe(&error)))?;
     }
     // fetch() does not tell whether anything was sent before it failed.
-    fetch::fetch(&outgoing).await.map_err(ForwardError::NoAnswer)
+    let response = fetch::fetch(&outgoing).await.map_err(ForwardError::NoAnswer)?;
+    watched(response).map_err(ForwardError::Invalid)
+}
+
+/// The answer with its end in sight, if it may take long.
+fn watched(response: Response) -> Result<Incoming, String> {
+    let length = value(&response.headers(), "content-length").and_then(|length| length.parse().ok());
+    let Some(body) = response.body().filter(|_| length.is_none_or(|length: u64| length > SHORT)) else {
+        return Ok(Incoming { response, transfer: None });
+    };
+    let pipe = pipe()?;
+    let init: &ResponseInit = response.unchecked_ref();
+    let piped = Response::new_with_opt_readable_stream_and_init(Some(&pipe.readable()), init)
+        .map_err(|error| describe(&error))?;
+    let to = pipe.writable();
+    let transfer = Box::pin(async move {
+        // A failure on either side is passed on by the streams themselves.
+        let _ = pipe_to(&body, &to, true).await;
+    });
+    Ok(Incoming { response: piped, transfer: Some(transfer) })
 }

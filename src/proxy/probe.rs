@@ -1,4 +1,4 @@
-//! The health probe: does the VM's server answer yet?
+//! Asking the VM itself: does its server answer yet, and is it busy?
 
 use std::time::Duration;
 
@@ -8,27 +8,41 @@ use crate::lifecycle::{Endpoint, ProbeResult};
 use crate::platform::fetch::exchange;
 use crate::vm::Vm;
 
-/// How long a probe may take: a port that nobody listens on yet may leave it hanging.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long a probe may take to connect: a port that nobody listens on yet may leave it hanging.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long the health path may take to answer: the first page of a small machine is slow.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a VM may take to say whether it is busy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks for the health path once.
 pub(crate) async fn probe(vm: &Vm, endpoint: &Endpoint) -> ProbeResult {
-    let path = vm.health_path();
-    let answered = match Origin::of(&vm.origin, endpoint) {
+    match get(vm, endpoint, vm.health_path(), PROBE_TIMEOUT).await {
+        Ok(200..=299) => ProbeResult::Healthy,
+        Ok(_) | Err(ForwardError::NoAnswer(_) | ForwardError::Invalid(_)) => ProbeResult::Unhealthy,
+        Err(ForwardError::NotSent(_)) => ProbeResult::Unreachable,
+    }
+}
+
+/// Asks the VM whether it is busy: any 2xx but 204 says so.
+pub(crate) async fn is_busy(vm: &Vm, endpoint: &Endpoint) -> bool {
+    let Some(path) = &vm.busy_path else { return false };
+    matches!(get(vm, endpoint, path, BUSY_TIMEOUT).await, Ok(200..=203 | 205..=299))
+}
+
+async fn get(vm: &Vm, endpoint: &Endpoint, path: &str, limit: Duration) -> Result<u16, ForwardError> {
+    match Origin::of(&vm.origin, endpoint) {
         Ok(Origin::Socket { ip, port }) => {
             let host = vm.host.clone().unwrap_or_else(|| std::net::SocketAddr::new(ip, port).to_string());
-            socket_origin::probe(ip, port, path, &host, PROBE_TIMEOUT).await
+            socket_origin::probe(ip, port, path, &host, CONNECT_TIMEOUT, limit).await
         }
         Ok(Origin::Name(base)) => {
             let headers = [("user-agent", crate::USER_AGENT)];
-            let answered = exchange("GET", &format!("{base}{path}"), &headers, None, PROBE_TIMEOUT).await;
+            let answered = exchange("GET", &format!("{base}{path}"), &headers, None, limit).await;
             answered.map(|(status, _)| status).map_err(ForwardError::NotSent)
         }
         Err(problem) => Err(ForwardError::NotSent(problem)),
-    };
-    match answered {
-        Ok(200..=299) => ProbeResult::Healthy,
-        Ok(_) | Err(ForwardError::NoAnswer(_)) => ProbeResult::Unhealthy,
-        Err(ForwardError::NotSent(_)) => ProbeResult::Unreachable,
     }
 }

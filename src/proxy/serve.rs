@@ -1,6 +1,8 @@
 //! Serving one request.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
 
 use futures::future::{select, Either};
 use futures::pin_mut;
@@ -12,12 +14,12 @@ use super::headers::{for_vm, Client};
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
-use super::{fetch_origin, Endpoints, ForwardError};
+use super::{fetch_origin, Endpoints, ForwardError, Incoming};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::headers::{entries, value};
-use crate::platform::{describe, now, sleep};
+use crate::platform::{aborted, describe, now, sleep};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
@@ -33,20 +35,19 @@ pub(crate) async fn serve(vm: &Vm, request: &Request, env: &Env, ctx: &Context) 
         }
         None => exchange.find(None).await?,
     };
+    let error = match exchange.forward(&endpoint).await {
+        Ok(response) => return marked(response, cold_start),
+        Err(error) => error,
+    };
+    log(name, &format!("no answer at {}: {error}", endpoint.ip));
+    if !error.may_repeat(&request.method(), request.body().is_some()) {
+        return Err(exchange.no_answer(error));
+    }
+    // The VM has gone, or moved: its object finds out, and wakes it again if need be.
+    let (endpoint, cold_start) = exchange.find(Some(endpoint.generation)).await?;
     match exchange.forward(&endpoint).await {
         Ok(response) => marked(response, cold_start),
-        Err(ForwardError::NotSent(reason)) => {
-            // The VM has gone, or moved: its object finds out, and wakes it again if need be.
-            log(name, &format!("is not where it was: {reason}"));
-            let (endpoint, cold_start) = exchange.find(Some(endpoint.generation)).await?;
-            match exchange.forward(&endpoint).await {
-                Ok(response) => marked(response, cold_start),
-                Err(ForwardError::NotSent(reason) | ForwardError::NoAnswer(reason)) => {
-                    Err(exchange.no_answer(reason))
-                }
-            }
-        }
-        Err(ForwardError::NoAnswer(reason)) => Err(exchange.no_answer(reason)),
+        Err(error) => Err(exchange.no_answer(error)),
     }
 }
 
@@ -73,18 +74,23 @@ impl Exchange<'_> {
             }
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self.vm, &failure, now())),
             Reply::Pending => Err(Error::Starting { vm: name.clone() }),
-            Reply::Status(_) | Reply::Done => Err(Error::internal("the VM's object gave the wrong answer")),
+            Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
+                Err(Error::internal("the VM's object gave the wrong answer"))
+            }
         }
     }
 
     /// Reports activity in the background, if it is time to.
     fn touch(&self) {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        if !Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
-            return;
+        if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
+            let reporter = self.reporter();
+            self.ctx.wait_until(async move { reporter.report().await });
         }
-        let (vm, object) = (self.vm.clone(), ObjectClient::new(self.env));
-        self.ctx.wait_until(async move { report_activity(&vm, &object).await });
+    }
+
+    fn reporter(&self) -> Reporter {
+        Reporter { vm: self.vm.clone(), object: ObjectClient::new(self.env) }
     }
 
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
@@ -101,7 +107,9 @@ impl Exchange<'_> {
         let (ip, port) = match origin {
             Origin::Socket { ip, port } => (ip, port),
             Origin::Name(base) => {
-                return fetch_origin::forward(&base, &target, self.request, &client).await;
+                let forwarded = fetch_origin::forward(&base, &target, self.request, &client);
+                let incoming = self.reporter().report_during(forwarded).await?;
+                return Ok(self.follow(incoming));
             }
         };
         let outgoing = Outgoing {
@@ -112,42 +120,67 @@ impl Exchange<'_> {
             headers: for_vm(entries(&headers), &client),
             body: self.request.body(),
         };
-        let incoming = socket_origin::forward(ip, port, outgoing).await?;
-        let (vm, object) = (self.vm.clone(), ObjectClient::new(self.env));
-        let transfer = incoming.transfer;
-        self.ctx.wait_until(async move { keep_awake_during(transfer, vm, object).await });
-        Ok(incoming.response)
+        let forwarded = socket_origin::forward(ip, port, outgoing);
+        let incoming = self.reporter().report_during(forwarded).await?;
+        Ok(self.follow(incoming))
     }
 
-    fn no_answer(&self, reason: String) -> Error {
-        Error::NoAnswer { vm: self.vm.instance.name.clone(), reason }
+    /// Sees the transfer through to its end while the answer is on its way.
+    fn follow(&self, Incoming { response, transfer }: Incoming) -> Response {
+        if let Some(transfer) = transfer {
+            let (reporter, client) = (self.reporter(), self.request.signal());
+            self.ctx.wait_until(async move {
+                // A client that has gone away needs neither the rest of the answer nor the VM.
+                let gone = aborted(&client);
+                pin_mut!(gone);
+                select(pin!(reporter.report_during(transfer)), gone).await;
+            });
+        }
+        response
+    }
+
+    fn no_answer(&self, error: ForwardError) -> Error {
+        Error::NoAnswer { vm: self.vm.instance.name.clone(), reason: error.to_string() }
     }
 }
 
-/// Drives a transfer to its end and reports activity as long as it lasts: a stream keeps its VM awake.
-async fn keep_awake_during(
-    mut transfer: std::pin::Pin<Box<dyn std::future::Future<Output = ()>>>,
+/// Tells a VM's object that the VM is in use.
+struct Reporter {
     vm: Vm,
     object: ObjectClient,
-) {
-    let name = &vm.instance.name;
-    let interval = vm.touch_interval();
-    loop {
-        let pause = sleep(interval + Duration::from_millis(1));
-        pin_mut!(pause);
-        match select(transfer, pause).await {
-            Either::Left(((), _)) => return,
-            Either::Right(((), rest)) => transfer = rest,
-        }
-        if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
-            report_activity(&vm, &object).await;
-        }
-    }
 }
 
-async fn report_activity(vm: &Vm, object: &ObjectClient) {
-    if let Err(error) = object.call(vm, &Command::Touch).await {
-        log(&vm.instance.name, &format!("activity could not be reported: {error}"));
+impl Reporter {
+    /// Reports activity as long as the work lasts: a VM is not put to sleep while it answers.
+    async fn report_during<T>(&self, work: impl Future<Output = T>) -> T {
+        let reports = self.keep_reporting();
+        pin_mut!(work, reports);
+        match select(work, reports).await {
+            Either::Left((output, _)) => output,
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    async fn keep_reporting(&self) -> Infallible {
+        let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
+        loop {
+            sleep(interval).await;
+            if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
+                self.report().await;
+            }
+        }
+    }
+
+    /// Reports activity, and learns where the VM is now.
+    async fn report(&self) {
+        let name = &self.vm.instance.name;
+        match self.object.call(&self.vm, &Command::Touch).await {
+            Ok(Reply::Endpoint(Some(endpoint))) => {
+                Endpoints::with(|endpoints| endpoints.learn(name, endpoint, now()));
+            }
+            Ok(_) => Endpoints::with(|endpoints| endpoints.forget(name)),
+            Err(error) => log(name, &format!("activity could not be reported: {error}")),
+        }
     }
 }
 

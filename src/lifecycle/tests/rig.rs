@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::compute::{
-    Answer, ApiError, Call, CallError, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
-    RequestId,
+    Answer, ApiError, Call, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationName,
+    OperationView, RequestId,
 };
-use crate::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult};
+use crate::lifecycle::{
+    Action, CallId, Endpoint, Event, Failure, FailureKind, Lifecycle, Outcome, Policy, ProbeResult,
+};
 use crate::time::Timestamp;
-use crate::vm::{Vm, VmState};
+use crate::vm::{Instance, Vm, VmState};
 
 pub(super) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
 
@@ -18,17 +20,23 @@ pub(super) struct Rig {
     pub now: Timestamp,
     /// Actions that no test has looked at yet.
     actions: Vec<Action>,
+    downs: Vec<Result<(), Failure>>,
 }
 
 impl Rig {
-    /// A VM with a startup timeout of 5 min and an idle timeout of 15 min (and 10 s of touch interval).
+    /// A VM with a startup timeout of 5 min and an idle timeout of 15 min (and 5 s of touch interval).
     pub fn new() -> Self {
         Self::with(Vm::default())
     }
 
     pub fn with(vm: Vm) -> Self {
         let now = Timestamp::from_millis(1_700_000_000_000);
-        Self { lifecycle: Lifecycle::new(7, Policy::of(&vm), now), now, actions: Vec::new() }
+        Self {
+            lifecycle: Lifecycle::new(7, Policy::of(&in_a_zone(vm)), now),
+            now,
+            actions: Vec::new(),
+            downs: Vec::new(),
+        }
     }
 
     /// A VM that has been started and serves.
@@ -47,9 +55,23 @@ impl Rig {
         rig
     }
 
+    /// What was stored of the VM cannot be read.
+    pub fn recover(&mut self) {
+        self.lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(Vm::default())), self.now);
+    }
+
+    /// The configuration changes.
+    pub fn configure(&mut self, vm: Vm) {
+        self.lifecycle.configure(Policy::of(&in_a_zone(vm)), self.now);
+    }
+
     pub fn send(&mut self, event: Event) {
-        let actions = self.lifecycle.handle(event, self.now);
-        self.actions.extend(actions);
+        for action in self.lifecycle.handle(event, self.now) {
+            match action {
+                Action::ReleaseDown(result) => self.downs.push(result),
+                action => self.actions.push(action),
+            }
+        }
     }
 
     pub fn wake(&mut self) {
@@ -85,6 +107,8 @@ impl Rig {
         self.lifecycle = serde_json::from_str(&stored).unwrap();
         self.actions.clear();
         self.send(Event::Loaded);
+        self.nothing();
+        self.send(Event::Tick);
     }
 
     /// The next action is this call.
@@ -107,6 +131,17 @@ impl Rig {
         }
     }
 
+    /// The next action is this change of a setting.
+    #[track_caller]
+    pub fn adapts(&mut self, expected: &Change) -> (CallId, RequestId) {
+        match self.next() {
+            Some(Action::Call(id, Call::Adapt { change, request_id })) if change == *expected => {
+                (id, request_id)
+            }
+            other => panic!("expected the change {expected:?}, got {other:?}"),
+        }
+    }
+
     /// The next action is a probe.
     #[track_caller]
     pub fn probe(&mut self) -> Endpoint {
@@ -125,18 +160,41 @@ impl Rig {
         }
     }
 
+    /// After some probes, the held requests are sent away for this reason.
+    #[track_caller]
+    pub fn probes_then_released(&mut self, expected: FailureKind) {
+        self.probes();
+        match self.released() {
+            Outcome::Failed(failure) => assert_eq!(failure.kind, expected, "{}", failure.message),
+            Outcome::Ready { .. } => panic!("expected {expected:?}"),
+        }
+    }
+
     /// Nothing is to be done.
     #[track_caller]
     pub fn nothing(&self) {
         assert_eq!(self.actions, []);
     }
 
-    /// How many probes are asked for; they are the only actions.
+    /// What whoever waits for the VM to be down has been told since this was last asked.
+    pub fn released_down(&mut self) -> Vec<Result<(), Failure>> {
+        std::mem::take(&mut self.downs)
+    }
+
+    /// The next action asks the VM whether it is busy.
     #[track_caller]
+    pub fn asked(&mut self) -> Endpoint {
+        match self.next() {
+            Some(Action::AskIfBusy(endpoint)) => endpoint,
+            other => panic!("expected the VM to be asked, got {other:?}"),
+        }
+    }
+
+    /// How many probes are asked for, among other actions.
     pub fn probes(&mut self) -> usize {
-        let actions = std::mem::take(&mut self.actions);
-        assert!(actions.iter().all(|action| matches!(action, Action::Probe(_))), "{actions:?}");
-        actions.len()
+        let before = self.actions.len();
+        self.actions.retain(|action| !matches!(action, Action::Probe(_)));
+        before - self.actions.len()
     }
 
     #[track_caller]
@@ -147,6 +205,13 @@ impl Rig {
     fn next(&mut self) -> Option<Action> {
         (!self.actions.is_empty()).then(|| self.actions.remove(0))
     }
+}
+
+fn in_a_zone(mut vm: Vm) -> Vm {
+    if vm.instance.all_zones().is_empty() {
+        vm.instance.zone = "zone-1".to_owned();
+    }
+    vm
 }
 
 pub(super) fn wait() -> Call {
@@ -176,9 +241,30 @@ pub(super) fn not_found() -> Result<Answer, CallError> {
 }
 
 pub(super) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status, external_ip: None }))
+    Ok(Answer::Instance(InstanceView { status, external_ip: None, drift: vec![] }))
+}
+
+/// An instance whose address shows before it runs.
+pub(super) fn staging() -> Result<Answer, CallError> {
+    Ok(Answer::Instance(InstanceView {
+        status: InstanceStatus::Staging,
+        external_ip: Some(IP),
+        drift: vec![],
+    }))
+}
+
+/// A stopped instance that differs from the configuration in its machine type and its tags.
+pub(super) fn drifted() -> Result<Answer, CallError> {
+    let configured = Instance { machine_type: "e2-small".into(), ..Instance::default() };
+    let body = r#"{"status": "TERMINATED", "machineType": "zones/z/machineTypes/e2-micro",
+        "tags": {"items": ["other"], "fingerprint": "f"}}"#;
+    Answer::read(&Call::Look, &configured, 200, body)
 }
 
 pub(super) fn running() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status: InstanceStatus::Running, external_ip: Some(IP) }))
+    Ok(Answer::Instance(InstanceView {
+        status: InstanceStatus::Running,
+        external_ip: Some(IP),
+        drift: vec![],
+    }))
 }

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The idle timeout of the rig's VM, with the touch interval.
-const IDLE: Duration = Duration::from_secs(15 * 60 + 10);
+const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
 
 #[test]
 fn an_idle_vm_is_brought_down_as_configured() {
@@ -55,7 +55,7 @@ fn activity_keeps_the_vm_up_and_a_lost_object_does_not_start_the_idle_time_anew(
     rig.pass(10 * MINUTE);
     rig.lose();
     rig.state(VmState::Running);
-    rig.pass(5 * MINUTE + 10 * SECOND);
+    rig.pass(5 * MINUTE + 5 * SECOND);
     rig.state(VmState::Stopping);
 }
 
@@ -116,6 +116,11 @@ fn a_stop_that_fails_is_tried_for_ever() {
     let (stop, first) = rig.mutation(Mutation::Stop);
     rig.answer(stop, refused(403, "forbidden"));
     assert!(rig.lifecycle.failure().unwrap().message.contains("cannot stop the instance"));
+    let told = rig.released_down();
+    assert!(matches!(told.as_slice(), [Err(failure)] if failure.message.contains("cannot stop")), "{told:?}");
+    rig.pass(75 * SECOND);
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
     rig.pass(75 * SECOND);
     let (stop, second) = rig.mutation(Mutation::Stop);
     assert_ne!(first, second, "an ended request would be answered from memory");
@@ -244,4 +249,91 @@ fn the_vm_is_not_touched_by_probes_that_come_late() {
     rig.mutation(Mutation::Stop);
     rig.send(Event::Probed { generation, result: ProbeResult::Healthy });
     rig.state(VmState::Stopping);
+}
+
+#[test]
+fn whoever_waits_for_the_vm_to_be_down_is_told_when_it_is() {
+    let mut rig = Rig::running();
+    rig.send(Event::GoDown(Mutation::Stop));
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    assert_eq!(rig.released_down(), []);
+    // It was down, although a request has it started again at once.
+    rig.wake();
+    rig.answer(stop, done());
+    assert_eq!(rig.released_down(), [Ok(())]);
+    rig.call(Call::Look);
+}
+
+#[test]
+fn a_vm_that_somebody_has_suspended_is_down() {
+    let mut rig = Rig::running();
+    rig.pass(IDLE);
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    rig.answer(stop, refused(400, "invalid"));
+    rig.pass(SECOND);
+    let look = rig.call(Call::Look);
+    rig.answer(look, instance(InstanceStatus::Suspended));
+    rig.state(VmState::Suspended);
+    assert_eq!(rig.lifecycle.deadline(), None);
+}
+
+#[test]
+fn a_request_that_loads_the_object_long_after_its_alarm_keeps_the_vm_up() {
+    let mut rig = Rig::running();
+    rig.now = rig.now + 3 * IDLE;
+    rig.send(Event::Loaded);
+    rig.nothing();
+    rig.wake();
+    assert!(matches!(rig.released(), Outcome::Ready { .. }));
+    rig.state(VmState::Running);
+}
+
+#[test]
+fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
+    // It ran, and cannot be looked at.
+    let mut rig = Rig::running();
+    let generation = rig.lifecycle.endpoint().unwrap().generation;
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    let look = rig.call(Call::Look);
+    rig.answer(look, refused(403, "forbidden"));
+    rig.released();
+    rig.pass(IDLE);
+    rig.mutation(Mutation::Stop);
+
+    // It was created, never answered, and cannot be looked at.
+    let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.pass(20 * SECOND);
+    rig.probes_then_released(FailureKind::StartupTimeout);
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, refused(403, "forbidden"));
+    rig.released();
+    rig.pass(IDLE);
+    rig.mutation(Mutation::Stop);
+}
+
+#[test]
+fn a_vm_whose_history_is_lost_is_brought_down_when_nobody_asks_for_it() {
+    let mut rig = Rig::new();
+    rig.recover();
+    rig.pass(IDLE);
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    rig.answer(stop, not_found());
+    rig.state(VmState::Absent);
+}
+
+#[test]
+fn a_failed_start_of_a_vm_that_never_sleeps_has_no_deadline() {
+    let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, on_idle: OnIdle::Stop, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.pass(20 * SECOND);
+    rig.probes_then_released(FailureKind::StartupTimeout);
+    assert!(rig.lifecycle.deadline().is_some());
+    rig.configure(Vm { on_idle: OnIdle::Never, ..Vm::default() });
+    assert_eq!(rig.lifecycle.deadline(), None);
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::rig::*;
-use crate::compute::{Call, CallError, InstanceStatus, Mutation};
+use crate::compute::{Call, CallError, Change, InstanceStatus, Mutation};
 use crate::lifecycle::{Endpoint, Event, FailureKind, Outcome, ProbeResult};
-use crate::vm::{Vm, VmState};
+use crate::vm::{OnDrift, Vm, VmState};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,6 +20,8 @@ fn a_vm_that_does_not_exist_is_created_and_probed_until_it_answers() {
     rig.answer(insert, pending());
     let first_wait = rig.call(wait());
     rig.pass(120 * SECOND);
+    let peek = rig.call(Call::Look);
+    rig.answer(peek, instance(InstanceStatus::Provisioning));
     rig.answer(first_wait, pending());
     let second_wait = rig.call(wait());
     rig.answer(second_wait, done());
@@ -170,7 +172,9 @@ fn a_vm_that_does_not_answer_in_time_is_a_startup_timeout_and_the_next_request_t
     rig.probe();
     rig.pass(59 * SECOND);
     rig.probes();
+    rig.call(Call::Look);
     rig.pass(SECOND);
+    rig.probes();
     let Outcome::Failed(failure) = rig.released() else { panic!() };
     assert_eq!(failure.kind, FailureKind::StartupTimeout);
     assert!(failure.message.starts_with("startup timeout: not ready after 1m"), "{}", failure.message);
@@ -270,7 +274,7 @@ fn an_operator_or_a_new_configuration_need_not_sit_out_the_pause() {
 
     let mut rig = Rig::new();
     fail(&mut rig);
-    rig.lifecycle.configure(crate::lifecycle::Policy::of(&Vm::default()), rig.now);
+    rig.configure(Vm::default());
     rig.wake();
     rig.call(Call::Look);
 }
@@ -404,4 +408,207 @@ fn a_probe_of_an_older_endpoint_does_not_count() {
     rig.probe();
     rig.send(Event::Probed { generation, result: ProbeResult::Healthy });
     rig.state(VmState::Booting);
+}
+
+#[test]
+fn an_address_that_shows_early_is_probed_before_the_operation_is_done() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, instance(InstanceStatus::Terminated));
+    let (start, _) = rig.mutation(Mutation::Start);
+    rig.answer(start, pending());
+    let waited = rig.call(wait());
+    rig.pass(3 * SECOND);
+    let peek = rig.call(Call::Look);
+    rig.answer(peek, staging());
+    rig.state(VmState::Starting);
+    rig.probe();
+    rig.probed(ProbeResult::Unreachable);
+    rig.pass(SECOND);
+    assert!(rig.probes() > 0);
+    // The operation is done: no other look is needed.
+    rig.answer(waited, done());
+    rig.state(VmState::Booting);
+    rig.nothing();
+    rig.probed(ProbeResult::Healthy);
+    assert!(matches!(rig.released(), Outcome::Ready { .. }));
+}
+
+#[test]
+fn a_vm_that_is_healthy_before_the_operation_is_done_is_ready() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, instance(InstanceStatus::Suspended));
+    let (resume, _) = rig.mutation(Mutation::Resume);
+    rig.answer(resume, pending());
+    let waited = rig.call(wait());
+    rig.pass(3 * SECOND);
+    let peek = rig.call(Call::Look);
+    rig.answer(peek, running());
+    rig.probe();
+    rig.probed(ProbeResult::Healthy);
+    assert!(matches!(rig.released(), Outcome::Ready { .. }));
+    rig.answer(waited, done());
+    rig.nothing();
+    rig.state(VmState::Running);
+}
+
+#[test]
+fn an_object_that_is_lost_while_it_probes_early_goes_on_with_both() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, not_found());
+    let (insert, _) = rig.mutation(Mutation::Insert);
+    rig.answer(insert, pending());
+    rig.call(wait());
+    rig.pass(3 * SECOND);
+    let peek = rig.call(Call::Look);
+    rig.answer(peek, staging());
+    rig.probe();
+    rig.lose();
+    rig.probe();
+    rig.call(wait());
+    rig.nothing();
+}
+
+#[test]
+fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
+    let mut rig = Rig::running();
+    let generation = rig.lifecycle.endpoint().unwrap().generation;
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.probe();
+    rig.pass(15 * SECOND);
+    rig.probes_then_released(FailureKind::ServerDown);
+
+    // The next request need not wait for longer.
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.probe();
+    rig.pass(15 * SECOND);
+    rig.probes_then_released(FailureKind::ServerDown);
+
+    // It comes back.
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.probe();
+    rig.probed(ProbeResult::Healthy);
+    assert!(matches!(rig.released(), Outcome::Ready { .. }));
+    assert_eq!(rig.lifecycle.failure(), None);
+}
+
+#[test]
+fn a_vm_that_goes_down_while_it_is_probed_is_started_again() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    let endpoint = rig.probe();
+    rig.pass(30 * SECOND);
+    rig.probes();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.probes();
+    assert_eq!(rig.lifecycle.endpoint(), Some(endpoint), "it is where it was");
+    rig.pass(30 * SECOND);
+    rig.probes();
+    let look = rig.call(Call::Look);
+    rig.answer(look, instance(InstanceStatus::Terminated));
+    rig.mutation(Mutation::Start);
+}
+
+#[test]
+fn an_api_that_fails_does_not_end_the_probes() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.pass(30 * SECOND);
+    rig.probes();
+    let look = rig.call(Call::Look);
+    rig.answer(look, refused(403, "forbidden"));
+    rig.probed(ProbeResult::Healthy);
+    rig.probes();
+    assert!(matches!(rig.released(), Outcome::Ready { .. }));
+}
+
+#[test]
+fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
+    let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, not_found());
+    let (insert, _) = rig.mutation(Mutation::Insert);
+    rig.answer(insert, done());
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.pass(20 * SECOND);
+    rig.probes();
+    let Outcome::Failed(failure) = rig.released() else { panic!() };
+    assert!(failure.message.ends_with("the health path did not answer 2xx"), "{}", failure.message);
+}
+
+#[test]
+fn a_drifted_instance_is_reported() {
+    let mut rig = Rig::new();
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, drifted());
+    rig.mutation(Mutation::Start);
+    let drift: Vec<String> = rig.lifecycle.drift().iter().map(ToString::to_string).collect();
+    assert_eq!(drift.len(), 2, "{drift:?}");
+    assert_eq!(drift[0], "machine_type: is e2-micro, configured e2-small");
+}
+
+#[test]
+fn a_drifted_instance_is_brought_in_line_before_it_is_started_if_so_configured() {
+    let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, drifted());
+    let (first, first_id) = rig.adapts(&Change::MachineType);
+    rig.answer(first, pending());
+    rig.lose();
+    let waited = rig.call(wait());
+    rig.answer(waited, done());
+    let (second, second_id) = rig.adapts(&Change::Tags { fingerprint: "f".into() });
+    assert_ne!(first_id, second_id);
+    rig.lose();
+    let (second_again, same_id) = rig.adapts(&Change::Tags { fingerprint: "f".into() });
+    assert_eq!(second_id, same_id);
+    rig.answer(second, done());
+    rig.nothing();
+    rig.answer(second_again, done());
+    rig.mutation(Mutation::Start);
+    assert_eq!(rig.lifecycle.drift(), []);
+}
+
+#[test]
+fn settings_that_somebody_else_changed_meanwhile_are_looked_at_again() {
+    let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, drifted());
+    let (call, _) = rig.adapts(&Change::MachineType);
+    rig.answer(call, refused(412, "conditionNotMet"));
+    rig.pass(SECOND);
+    rig.call(Call::Look);
+}
+
+#[test]
+fn a_setting_that_cannot_be_applied_is_a_refused_start() {
+    let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, drifted());
+    let (call, _) = rig.adapts(&Change::MachineType);
+    rig.answer(call, refused(400, "invalid"));
+    let Outcome::Failed(failure) = rig.released() else { panic!() };
+    assert!(failure.message.contains("cannot be brought in line"), "{}", failure.message);
 }

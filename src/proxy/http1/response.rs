@@ -72,7 +72,7 @@ impl ResponseHead {
     /// Lengths that contradict each other, or a coding that is not known: read wrongly, they would let one
     /// answer be taken for another.
     pub fn framing(&self, method: &str) -> Result<Framing, Malformed> {
-        if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) {
+        if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 205 | 304) {
             return Ok(Framing::None);
         }
         let all = |name: &'static str| {
@@ -134,6 +134,7 @@ mod tests {
             ("GET", "HTTP/1.0 200 OK\r\n\r\n", Framing::Close),
             ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Framing::None),
             ("GET", "HTTP/1.1 204 No Content\r\n\r\n", Framing::None),
+            ("GET", "HTTP/1.1 205 Reset Content\r\n\r\n", Framing::None),
             ("GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", Framing::None),
         ];
         for (method, text, framing) in table {

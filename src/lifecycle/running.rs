@@ -1,0 +1,105 @@
+//! A VM that serves: how long it stays up.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Action, Endpoint, FailureKind};
+use super::state::State;
+use super::Lifecycle;
+use crate::compute::Mutation;
+use crate::time::Timestamp;
+
+/// How long a VM may take to say whether it is busy. After that it is taken for idle.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A VM that serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Up {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// The VM has said that it is busy: it is asked again then.
+    busy_until: Option<Timestamp>,
+    /// Since when it has been asked whether it is busy. A lost object has not asked.
+    #[serde(skip)]
+    asked_at: Option<Timestamp>,
+}
+
+impl Up {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, busy_until: None, asked_at: None }
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked_at.is_some()
+    }
+}
+
+impl Lifecycle {
+    /// When the running VM goes down, or is asked whether it is busy, if nobody asks for it before; `None` if it
+    /// is not running, or never goes down.
+    pub fn idle_deadline(&self) -> Option<Timestamp> {
+        let (State::Running(up), Some((idle_timeout, _))) = (&self.state, self.policy.on_idle) else {
+            return None;
+        };
+        let idle_at = self.last_activity.unwrap_or(self.since) + idle_timeout;
+        Some(up.busy_until.map_or(idle_at, |busy_until| busy_until.max(idle_at)))
+    }
+
+    pub(super) fn running_deadline(&self, up: &Up) -> Option<Timestamp> {
+        let idle_at = match up.asked_at {
+            Some(asked_at) => Some(asked_at + ASK_TIMEOUT),
+            None => self.idle_deadline(),
+        };
+        idle_at.into_iter().chain(self.usage.runs_out_at(&self.policy.limits)).min()
+    }
+
+    pub(super) fn drive_running(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let idle = self.idle_deadline().is_some_and(|deadline| now >= deadline);
+        let State::Running(up) = &mut self.state else { return };
+        if self.usage.runs_out_at(&self.policy.limits).is_some_and(|at| now >= at) {
+            let message = "it has run for as long as it may this month (max_hours_per_month)".to_owned();
+            self.remember(FailureKind::OverLimit, message, now);
+            let mutation = self.policy.on_idle.map_or(Mutation::Stop, |(_, mutation)| mutation);
+            return self.begin_sleep(mutation, now);
+        }
+        match up.asked_at {
+            Some(asked_at) if now >= asked_at + ASK_TIMEOUT => self.is_idle(now),
+            Some(_) => {}
+            None if !idle => {}
+            None => {
+                let last_activity = self.last_activity.unwrap_or(self.since);
+                match self.policy.busy_limit {
+                    Some(limit) if now < last_activity + limit => {
+                        up.asked_at = Some(now);
+                        actions.push(Action::AskIfBusy(up.endpoint));
+                    }
+                    _ => self.is_idle(now),
+                }
+            }
+        }
+    }
+
+    /// The VM has said whether it is busy.
+    pub(super) fn asked(&mut self, generation: u64, busy: bool, now: Timestamp) {
+        let State::Running(up) = &mut self.state else { return };
+        if up.asked_at.take().is_none() || up.endpoint.generation != generation {
+            return;
+        }
+        if busy {
+            up.busy_until = self.policy.on_idle.map(|(idle_timeout, _)| now + idle_timeout);
+        } else {
+            self.is_idle(now);
+        }
+    }
+
+    /// Brings the VM down, unless somebody has asked for it while it was asked whether it is busy.
+    fn is_idle(&mut self, now: Timestamp) {
+        let idle = self.idle_deadline().is_some_and(|deadline| now >= deadline);
+        let State::Running(up) = &mut self.state else { return };
+        up.asked_at = None;
+        if let (true, Some((_, mutation))) = (idle, self.policy.on_idle) {
+            self.begin_sleep(mutation, now);
+        }
+    }
+}

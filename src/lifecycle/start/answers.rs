@@ -1,0 +1,328 @@
+//! What calls and probes say on the way up, and what follows from it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::probing::Probing;
+use super::{Early, Step, LOOK_INTERVAL, LOOK_WHILE_PROBING, MOST_MUTATIONS, PEEK_AFTER, SERVER_GRACE};
+use crate::compute::{
+    Answer, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationView, Verdict,
+};
+use crate::lifecycle::backoff::Attempt;
+use crate::lifecycle::event::{Action, Endpoint, FailureKind, Outcome, ProbeResult};
+use crate::lifecycle::running::Up;
+use crate::lifecycle::state::State;
+use crate::lifecycle::Lifecycle;
+use crate::time::Timestamp;
+
+/// The longest pause between two tries of a call that a request waits for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+impl Lifecycle {
+    pub(in crate::lifecycle) fn start_answered(
+        &mut self,
+        result: Result<Answer, CallError>,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Starting(start) = &mut self.state else { return };
+        match result {
+            Ok(answer) => {
+                start.last_error = None;
+                match answer {
+                    Answer::Instance(instance) => self.looked(&instance, now, actions),
+                    Answer::Operation(operation) => self.operated(operation, now, actions),
+                }
+            }
+            Err(error) => self.start_call_failed(error, now, actions),
+        }
+    }
+
+    /// The instance was looked at while its operation was under way.
+    pub(in crate::lifecycle) fn peeked(&mut self, result: Result<Answer, CallError>, now: Timestamp) {
+        let address = match result {
+            Ok(Answer::Instance(instance)) => instance.external_ip,
+            Ok(Answer::Operation(_)) | Err(_) => None,
+        };
+        let found = address.map(|ip| Early::Probe(Probing::new(self.next_endpoint(ip), now)));
+        let State::Starting(start) = &mut self.state else { return };
+        if let Step::Wait { early, .. } = &mut start.step {
+            *early = found.unwrap_or(Early::Nothing);
+        }
+    }
+
+    pub(in crate::lifecycle) fn probed(
+        &mut self,
+        generation: u64,
+        result: ProbeResult,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Starting(start) = &mut self.state else { return };
+        let Some(probing) = start.probing_mut().filter(|p| p.endpoint.generation == generation) else {
+            return;
+        };
+        probing.ended();
+        let endpoint = probing.endpoint;
+        match result {
+            ProbeResult::Unreachable => {}
+            ProbeResult::Unhealthy => {
+                start.listens_since.get_or_insert(now);
+            }
+            ProbeResult::Healthy => {
+                let record = start.record(now);
+                self.keep_record(record);
+                self.trouble = None;
+                self.usage.is_up(now);
+                // The requests that are answered now are activity.
+                self.last_activity = Some(now);
+                self.forget_calls();
+                self.state = State::Running(Up::new(endpoint));
+                actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: Some(record) }));
+            }
+        }
+    }
+
+    fn looked(&mut self, instance: &InstanceView, now: Timestamp, actions: &mut Vec<Action>) {
+        self.drift.clone_from(&instance.drift);
+        let State::Starting(start) = &mut self.state else { return };
+        start.may_run = true;
+        match instance.status {
+            InstanceStatus::Terminated | InstanceStatus::Stopped => {
+                start.may_run = false;
+                if self.policy.applies_drift && !self.drift.is_empty() {
+                    self.adapt(self.drift.iter().map(|difference| difference.change.clone()).collect(), now);
+                } else {
+                    self.mutate(Mutation::Start, now, actions);
+                }
+            }
+            InstanceStatus::Suspended => {
+                start.may_run = false;
+                self.mutate(Mutation::Resume, now, actions);
+            }
+            InstanceStatus::Running => match instance.external_ip {
+                Some(ip) => self.runs_at(ip, now),
+                None => {
+                    let message = "the instance runs, but has no external address".to_owned();
+                    self.fail(FailureKind::Refused, message, now, actions);
+                }
+            },
+            // On its way up or down, by somebody else's doing: wait for the end of it.
+            InstanceStatus::Pending
+            | InstanceStatus::Provisioning
+            | InstanceStatus::Staging
+            | InstanceStatus::Repairing
+            | InstanceStatus::Stopping
+            | InstanceStatus::PendingStop
+            | InstanceStatus::Deprovisioning
+            | InstanceStatus::Suspending
+            | InstanceStatus::Unknown => self.look_later(now),
+        }
+    }
+
+    fn runs_at(&mut self, ip: IpAddr, now: Timestamp) {
+        self.usage.is_up(now);
+        let look = Attempt::new(now + LOOK_WHILE_PROBING);
+        let State::Starting(start) = &mut self.state else { return };
+        if let Step::Probe { probing, look: next_look } = &mut start.step {
+            if probing.endpoint.ip == ip {
+                *next_look = look;
+                return;
+            }
+        }
+        start.runs_since.get_or_insert(now);
+        if start.silent == Some(ip) && start.mutations == 0 {
+            // It runs where it ran, so it is not its boot that takes time.
+            start.gives_up_at = start.gives_up_at.min(now + SERVER_GRACE);
+        } else {
+            start.silent = None;
+        }
+        let probing = Probing::new(self.next_endpoint(ip), now);
+        let State::Starting(start) = &mut self.state else { return };
+        start.step = Step::Probe { probing, look };
+    }
+
+    /// Brings the settings of a stopped instance in line: what can be changed at all can be changed then.
+    fn adapt(&mut self, changes: Vec<Change>, now: Timestamp) {
+        let request_id = self.next_request_id();
+        let State::Starting(start) = &mut self.state else { return };
+        start.step = Step::Adapt { changes, request_id, operation: None, attempt: Attempt::new(now) };
+    }
+
+    fn mutate(&mut self, mutation: Mutation, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &mut self.state else { return };
+        if start.mutations == MOST_MUTATIONS {
+            let verb = mutation.verb();
+            let message =
+                format!("the instance does not stay up: {MOST_MUTATIONS} tries, and {verb} is due again");
+            return self.fail(FailureKind::Refused, message, now, actions);
+        }
+        start.mutations += 1;
+        // It is down, or there would be nothing to ask for.
+        self.usage.is_down(now);
+        self.usage.count_start(now);
+        self.ask_for(mutation, now);
+    }
+
+    fn ask_for(&mut self, mutation: Mutation, now: Timestamp) {
+        let request_id = self.next_request_id();
+        let State::Starting(start) = &mut self.state else { return };
+        start.may_run = true;
+        start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
+    }
+
+    fn operated(&mut self, operation: OperationView, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &mut self.state else { return };
+        let (mutation, early) = match &start.step {
+            Step::Mutate { mutation, .. } => (*mutation, Early::Peek(now + PEEK_AFTER)),
+            Step::Wait { mutation, early, .. } => (*mutation, early.clone()),
+            Step::Adapt { .. } => return self.adapted(operation, now, actions),
+            Step::Look(_) | Step::Probe { .. } => return,
+        };
+        match operation.outcome {
+            None => {
+                let attempt = Attempt::new(now);
+                start.step = Step::Wait { mutation, operation: operation.name, attempt, early };
+                self.usage.is_up(now);
+            }
+            Some(Ok(())) => {
+                start.runs_since = Some(now);
+                start.step = match early {
+                    Early::Probe(probing) => {
+                        Step::Probe { probing, look: Attempt::new(now + LOOK_WHILE_PROBING) }
+                    }
+                    Early::Peek(_) | Early::Nothing => Step::Look(Attempt::new(now)),
+                };
+                self.peeking = None;
+                self.then(now);
+            }
+            Some(Err(error)) => self.mutation_failed(mutation, CallError::Api(error), now, actions),
+        }
+    }
+
+    fn adapted(&mut self, operation: OperationView, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &mut self.state else { return };
+        let Step::Adapt { changes, operation: waited_for, attempt, .. } = &mut start.step else { return };
+        match operation.outcome {
+            None => {
+                *waited_for = Some(operation.name);
+                *attempt = Attempt::new(now);
+            }
+            Some(Ok(())) => {
+                let rest: Vec<Change> = changes.drain(..).skip(1).collect();
+                if start.then.is_some() {
+                    self.then(now);
+                } else if rest.is_empty() {
+                    self.drift.clear();
+                    self.mutate(Mutation::Start, now, actions);
+                } else {
+                    self.adapt(rest, now);
+                }
+            }
+            Some(Err(error)) => self.adapting_failed(&CallError::Api(error), now, actions),
+        }
+    }
+
+    fn start_call_failed(&mut self, error: CallError, now: Timestamp, actions: &mut Vec<Action>) {
+        let seed = self.identity;
+        let State::Starting(start) = &mut self.state else { return };
+        match (&mut start.step, error.verdict()) {
+            (Step::Look(_) | Step::Probe { .. }, _) if error.is_not_found() => {
+                start.may_run = false;
+                self.zone = self.policy.first_zone();
+                self.mutate(Mutation::Insert, now, actions);
+            }
+            // The probes go on, whatever the API has.
+            (Step::Probe { look, .. }, _) => *look = Attempt::new(now + LOOK_WHILE_PROBING),
+            (
+                Step::Look(attempt)
+                | Step::Adapt { attempt, .. }
+                | Step::Mutate { attempt, .. }
+                | Step::Wait { attempt, .. },
+                Verdict::Retry,
+            ) => {
+                *attempt = attempt.again(now, LONGEST_PAUSE, seed);
+                start.last_error = Some(error.to_string());
+            }
+            (Step::Mutate { mutation, .. } | Step::Wait { mutation, .. }, _) => {
+                let mutation = *mutation;
+                self.mutation_failed(mutation, error, now, actions);
+            }
+            (Step::Adapt { .. }, _) => self.adapting_failed(&error, now, actions),
+            (Step::Look(_), Verdict::LookAgain) => self.look_later(now),
+            (Step::Look(_), Verdict::NextZone | Verdict::GiveUp) => {
+                self.fail(FailureKind::Refused, error.to_string(), now, actions);
+            }
+        }
+    }
+
+    /// A change, or the operation that makes it, failed for good.
+    fn mutation_failed(
+        &mut self,
+        mutation: Mutation,
+        error: CallError,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Starting(start) = &mut self.state else { return };
+        if mutation.is_insert() && error.verdict() != Verdict::LookAgain {
+            // Nothing has come of it.
+            start.may_run = false;
+            self.usage.is_down(now);
+        }
+        let wanted = start.then.is_none();
+        match error.verdict() {
+            // What is missing then is not the instance, but something that it is made of.
+            Verdict::LookAgain if mutation.is_insert() && error.is_not_found() => {
+                self.fail(FailureKind::Refused, error.to_string(), now, actions);
+            }
+            Verdict::Retry | Verdict::LookAgain => {
+                start.last_error = Some(error.to_string());
+                self.look_later(now);
+                self.then(now);
+            }
+            Verdict::NextZone if mutation.is_insert() && wanted => {
+                if let Some(zone) = self.policy.zone_after(&self.zone) {
+                    self.zone = zone;
+                    self.ask_for(mutation, now);
+                } else if mutation == Mutation::Insert && self.policy.spot_fallback {
+                    self.zone = self.policy.first_zone();
+                    self.ask_for(Mutation::InsertStandard, now);
+                } else {
+                    self.fail(FailureKind::Refused, error.to_string(), now, actions);
+                }
+            }
+            Verdict::NextZone | Verdict::GiveUp => {
+                self.fail(FailureKind::Refused, error.to_string(), now, actions);
+            }
+        }
+    }
+
+    fn adapting_failed(&mut self, error: &CallError, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &mut self.state else { return };
+        match error.verdict() {
+            Verdict::Retry | Verdict::LookAgain => {
+                start.last_error = Some(error.to_string());
+                self.look_later(now);
+                self.then(now);
+            }
+            Verdict::NextZone | Verdict::GiveUp => {
+                let message =
+                    format!("the instance cannot be brought in line with the configuration: {error}");
+                self.fail(FailureKind::Refused, message, now, actions);
+            }
+        }
+    }
+
+    fn look_later(&mut self, now: Timestamp) {
+        self.peeking = None;
+        if let State::Starting(start) = &mut self.state {
+            start.look(now + LOOK_INTERVAL);
+        }
+    }
+
+    fn next_endpoint(&mut self, ip: IpAddr) -> Endpoint {
+        self.generation += 1;
+        Endpoint { ip, port: self.policy.port, generation: self.generation }
+    }
+}

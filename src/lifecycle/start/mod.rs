@@ -1,0 +1,303 @@
+//! The way up: look at the instance, create, start or resume it, wait for the operation, find the address,
+//! probe the health path.
+
+mod answers;
+mod probing;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::Attempt;
+use super::event::{Action, Endpoint, FailureKind, Outcome};
+use super::state::State;
+use super::Lifecycle;
+use crate::compute::{Call, Change, Mutation, OperationName, RequestId};
+use crate::time::{format_duration, millis, Timestamp};
+use crate::vm::{ColdStartRecord, VmState};
+use probing::Probing;
+
+/// How often an instance is looked at that is neither up nor down.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When, after a change was asked for, the instance is looked at once although the operation is not done: its
+/// address often shows that early, and probing can begin. Once, because each look is a call.
+const PEEK_AFTER: Duration = Duration::from_secs(3);
+
+/// How often an instance is looked at whose server does not answer: it may have been preempted, or have powered itself
+/// off, while it booted. Seldom, because each look is a call.
+const LOOK_WHILE_PROBING: Duration = Duration::from_secs(30);
+
+/// How long a server may be silent on an instance that runs, and that had served before.
+const SERVER_GRACE: Duration = Duration::from_secs(15);
+
+/// How often one start may ask for the same kind of change. More than once is needed when the instance is
+/// preempted, stopped or deleted by somebody else meanwhile.
+const MOST_MUTATIONS: u8 = 3;
+
+/// A start under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    began: Timestamp,
+    gives_up_at: Timestamp,
+    /// The address at which the VM served before, and did not any more.
+    silent: Option<IpAddr>,
+    step: Step,
+    mutations: u8,
+    /// Whether an instance runs, as far as is known: it must not be forgotten if this start fails.
+    may_run: bool,
+    /// What becomes of the VM as soon as the operation under way has ended.
+    pub(super) then: Option<Then>,
+    pub(super) token_took: Duration,
+    /// When the API said that the instance runs.
+    runs_since: Option<Timestamp>,
+    /// When the port took a connection.
+    listens_since: Option<Timestamp>,
+    /// The last error that was worth another try.
+    last_error: Option<String>,
+}
+
+/// What becomes of a VM whose start is no longer wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Then {
+    /// The operator wants it down.
+    GoDown(Mutation),
+    /// The configuration wants it in another zone.
+    Move,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    /// What is there?
+    Look(Attempt),
+    /// Bring its settings in line, one after the other, before it is started.
+    Adapt { changes: Vec<Change>, request_id: RequestId, operation: Option<OperationName>, attempt: Attempt },
+    /// Ask for a change.
+    Mutate { mutation: Mutation, request_id: RequestId, attempt: Attempt },
+    /// Wait until the change is made, and probe meanwhile as soon as there is an address.
+    Wait { mutation: Mutation, operation: OperationName, attempt: Attempt, early: Early },
+    /// Wait until the VM's server answers, and look now and then whether the instance still runs.
+    Probe { probing: Probing, look: Attempt },
+}
+
+/// What is known before the operation is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Early {
+    /// The instance is looked at then.
+    Peek(Timestamp),
+    /// It had no address.
+    Nothing,
+    /// It has an address, which is probed.
+    Probe(Probing),
+}
+
+impl Start {
+    fn new(began: Timestamp, now: Timestamp, startup_timeout: Duration, may_run: bool) -> Self {
+        Self {
+            began,
+            gives_up_at: began + startup_timeout,
+            silent: None,
+            step: Step::Look(Attempt::new(now)),
+            mutations: 0,
+            may_run,
+            then: None,
+            token_took: Duration::ZERO,
+            runs_since: None,
+            listens_since: None,
+            last_error: None,
+        }
+    }
+
+    pub(super) fn deadline(&self, call_in_flight: bool, peeking: bool) -> Timestamp {
+        let call_at = (!call_in_flight).then_some(self.attempt().at);
+        let peek_at = match &self.step {
+            Step::Wait { early: Early::Peek(at), .. } => (!peeking).then_some(*at),
+            _ => None,
+        };
+        let probe_at = self.probing().and_then(Probing::due_at);
+        [call_at, peek_at, probe_at].into_iter().flatten().fold(self.gives_up_at, Timestamp::min)
+    }
+
+    pub(super) fn vm_state(&self) -> VmState {
+        match self.step {
+            Step::Probe { .. } => VmState::Booting,
+            Step::Look(_) | Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. } => VmState::Starting,
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
+        self.probing().map(|probing| probing.endpoint)
+    }
+
+    pub(super) fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// What was under way has been lost with the object.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        if let Some(probing) = self.probing_mut() {
+            probing.forget(now);
+        }
+    }
+
+    /// Whether an operation may be running on the instance: no other can begin before it has ended.
+    pub(super) fn is_mutating(&self) -> bool {
+        matches!(self.step, Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. })
+    }
+
+    fn probing(&self) -> Option<&Probing> {
+        match &self.step {
+            Step::Probe { probing, .. } | Step::Wait { early: Early::Probe(probing), .. } => Some(probing),
+            Step::Look(_) | Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. } => None,
+        }
+    }
+
+    fn probing_mut(&mut self) -> Option<&mut Probing> {
+        match &mut self.step {
+            Step::Probe { probing, .. } | Step::Wait { early: Early::Probe(probing), .. } => Some(probing),
+            Step::Look(_) | Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. } => None,
+        }
+    }
+
+    fn look(&mut self, at: Timestamp) {
+        self.step = Step::Look(Attempt::new(at));
+    }
+
+    /// The next try of the call that this step makes.
+    fn attempt(&self) -> Attempt {
+        match &self.step {
+            Step::Look(attempt)
+            | Step::Adapt { attempt, .. }
+            | Step::Mutate { attempt, .. }
+            | Step::Wait { attempt, .. }
+            | Step::Probe { look: attempt, .. } => *attempt,
+        }
+    }
+
+    /// The call that is due.
+    fn due_call(&self, now: Timestamp) -> Option<Call> {
+        if now < self.attempt().at {
+            return None;
+        }
+        Some(match &self.step {
+            Step::Look(_) | Step::Probe { .. } => Call::Look,
+            Step::Adapt { operation: Some(operation), .. } | Step::Wait { operation, .. } => {
+                Call::Wait { operation: operation.clone() }
+            }
+            Step::Adapt { changes, request_id, operation: None, .. } => {
+                Call::Adapt { change: changes.first()?.clone(), request_id: request_id.clone() }
+            }
+            Step::Mutate { mutation, request_id, .. } => {
+                Call::Mutate { mutation: *mutation, request_id: request_id.clone() }
+            }
+        })
+    }
+
+    fn record(&self, now: Timestamp) -> ColdStartRecord {
+        // A VM may be healthy before the API says that it runs.
+        let listens_since = self.listens_since.unwrap_or(now);
+        let runs_since = self.runs_since.unwrap_or(listens_since).min(listens_since);
+        let token_ms = millis(self.token_took);
+        ColdStartRecord {
+            at: self.began,
+            token_ms,
+            api_ms: millis(runs_since.since(self.began)).saturating_sub(token_ms),
+            boot_ms: millis(listens_since.since(runs_since)),
+            app_ms: millis(now.since(listens_since)),
+            total_ms: millis(now.since(self.began)),
+        }
+    }
+
+    fn why_late(&self, startup_timeout: Duration) -> (FailureKind, String) {
+        if let (Step::Probe { .. }, Some(ip)) = (&self.step, self.silent) {
+            let message = format!("the VM runs at {ip}, but its server does not answer");
+            return (FailureKind::ServerDown, message);
+        }
+        let because = self.last_error.as_deref().unwrap_or(match self.step {
+            Step::Probe { .. } => "the health path did not answer 2xx",
+            Step::Look(_) | Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. } => {
+                "the instance did not come up"
+            }
+        });
+        let waited = format_duration(startup_timeout);
+        (FailureKind::StartupTimeout, format!("startup timeout: not ready after {waited}: {because}"))
+    }
+}
+
+impl Lifecycle {
+    /// Begins a start for a request that came now.
+    pub(super) fn begin_start(&mut self, now: Timestamp) {
+        self.begin_start_for(now, now);
+    }
+
+    /// Begins a start for a request that has waited since `began`.
+    pub(super) fn begin_start_for(&mut self, began: Timestamp, now: Timestamp) {
+        self.forget_calls();
+        let may_run = !matches!(self.state, State::Down(_) | State::Failed { sleep_at: None });
+        let mut start = Start::new(began, now, self.policy.startup_timeout, may_run);
+        start.silent = self.trouble.as_ref().and_then(|trouble| trouble.silent);
+        self.state = State::Starting(start);
+    }
+
+    /// Begins a start because the VM does not serve at `endpoint` any more.
+    pub(super) fn begin_search(&mut self, endpoint: Endpoint, now: Timestamp) {
+        self.begin_start(now);
+        if let State::Starting(start) = &mut self.state {
+            start.silent = Some(endpoint.ip);
+        }
+    }
+
+    pub(super) fn drive_start(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let (idle, peeking) = (self.in_flight.is_none(), self.peeking.is_some());
+        let State::Starting(start) = &mut self.state else { return };
+        if now >= start.gives_up_at {
+            let (kind, message) = start.why_late(self.policy.startup_timeout);
+            return self.fail(kind, message, now, actions);
+        }
+        if let Some(probing) = start.probing_mut() {
+            if probing.begin(now) {
+                actions.push(Action::Probe(probing.endpoint));
+            }
+        }
+        let call = start.due_call(now).filter(|_| idle);
+        let peek = matches!(&start.step, Step::Wait { early: Early::Peek(at), .. } if now >= *at && !peeking);
+        if let Some(call) = call {
+            let id = self.next_call();
+            actions.push(Action::Call(id, call));
+        }
+        if peek {
+            let id = self.next_peek();
+            actions.push(Action::Call(id, Call::Look));
+        }
+    }
+
+    /// Brings the VM down if that was asked for while an operation was under way.
+    fn then(&mut self, now: Timestamp) {
+        let State::Starting(start) = &self.state else { return };
+        let began = start.began;
+        match start.then {
+            Some(Then::GoDown(mutation)) => self.begin_sleep(mutation, now),
+            Some(Then::Move) => self.begin_sleep_for(Mutation::Stop, Some(began), now),
+            None => {}
+        }
+    }
+
+    fn fail(&mut self, kind: FailureKind, message: String, now: Timestamp, actions: &mut Vec<Action>) {
+        let failure = self.remember(kind, message, now);
+        let State::Starting(start) = &self.state else { return };
+        let sleep_at = self.policy.on_idle.filter(|_| start.may_run).map(|(timeout, _)| now + timeout);
+        if let (Some(trouble), FailureKind::ServerDown) = (&mut self.trouble, kind) {
+            trouble.silent = start.silent;
+        }
+        self.forget_calls();
+        self.then(now);
+        if let State::Starting(_) = self.state {
+            self.state = State::Failed { sleep_at };
+        }
+        actions.push(Action::Release(Outcome::Failed(failure)));
+    }
+}

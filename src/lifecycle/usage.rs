@@ -1,0 +1,183 @@
+//! How much a VM has been used, and how much it may be: starts in an hour, hours in a month.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How much a VM may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How often it may be created, started or resumed within an hour.
+    pub starts_per_hour: Option<u32>,
+    /// How many hours it may run in a calendar month (UTC).
+    pub hours_per_month: Option<u32>,
+}
+
+/// How much a VM has been used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Usage {
+    /// The starts of the last hour, oldest first.
+    starts: Vec<Timestamp>,
+    /// How long it ran this month, up to the last time it went down.
+    ran: Duration,
+    up_since: Option<Timestamp>,
+    /// When the month that `ran` is about ends.
+    month_ends: Timestamp,
+}
+
+/// Why a start is over the limits, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OverLimit {
+    pub reason: String,
+    pub until: Timestamp,
+}
+
+impl Usage {
+    /// The VM is being created, started or resumed.
+    pub fn count_start(&mut self, now: Timestamp) {
+        self.starts.retain(|start| now.since(*start) < HOUR);
+        self.starts.push(now);
+    }
+
+    /// The VM costs money from now on.
+    pub fn is_up(&mut self, now: Timestamp) {
+        self.turn_the_month(now);
+        self.up_since.get_or_insert(now);
+    }
+
+    /// The VM is down.
+    pub fn is_down(&mut self, now: Timestamp) {
+        self.turn_the_month(now);
+        if let Some(up_since) = self.up_since.take() {
+            self.ran += now.since(up_since);
+        }
+    }
+
+    /// Why the VM may not be started now, if it may not.
+    pub fn over(&mut self, limits: &Limits, now: Timestamp) -> Option<OverLimit> {
+        self.turn_the_month(now);
+        self.starts.retain(|start| now.since(*start) < HOUR);
+        if let Some(most) = limits.starts_per_hour {
+            let surplus = self.starts.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+            if self.starts.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+                let until = self.starts.get(surplus).map_or(now, |oldest| *oldest + HOUR);
+                let reason = format!("it has been started {most} times within an hour (max_starts_per_hour)");
+                return Some(OverLimit { reason, until });
+            }
+        }
+        let most = limits.hours_per_month?;
+        let ran = self.ran + self.up_since.map_or(Duration::ZERO, |up_since| now.since(up_since));
+        (ran >= hours(most)).then(|| OverLimit {
+            reason: format!("it has run for {most} hours this month (max_hours_per_month)"),
+            until: self.month_ends,
+        })
+    }
+
+    /// When a VM that is up has run for as long as it may.
+    pub fn runs_out_at(&self, limits: &Limits) -> Option<Timestamp> {
+        let left = hours(limits.hours_per_month?).saturating_sub(self.ran);
+        let at = self.up_since? + left;
+        // In the next month it may run again.
+        (at < self.month_ends).then_some(at)
+    }
+
+    fn turn_the_month(&mut self, now: Timestamp) {
+        if now < self.month_ends {
+            return;
+        }
+        if let Some(up_since) = &mut self.up_since {
+            *up_since = (*up_since).max(month_begins(now));
+        }
+        self.ran = Duration::ZERO;
+        self.month_ends = next_month(now);
+    }
+}
+
+fn hours(hours: u32) -> Duration {
+    HOUR * hours
+}
+
+fn month_begins(now: Timestamp) -> Timestamp {
+    first_of_month(now).map_or(now, timestamp)
+}
+
+fn next_month(now: Timestamp) -> Timestamp {
+    let next = first_of_month(now).and_then(|first| first.checked_add_months(Months::new(1)));
+    // A time that has no calendar is no time of this program; a long month is as good as any then.
+    next.map_or(now + 31 * 24 * HOUR, timestamp)
+}
+
+fn first_of_month(now: Timestamp) -> Option<NaiveDate> {
+    let time: DateTime<Utc> = DateTime::from_timestamp_millis(i64::try_from(now.as_millis()).ok()?)?;
+    time.date_naive().with_day(1)
+}
+
+fn timestamp(date: NaiveDate) -> Timestamp {
+    let millis = date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(rfc3339: &str) -> Timestamp {
+        let time = DateTime::parse_from_rfc3339(rfc3339).unwrap();
+        Timestamp::from_millis(u64::try_from(time.timestamp_millis()).unwrap())
+    }
+
+    #[test]
+    fn starts_are_counted_over_any_hour() {
+        let limits = Limits { starts_per_hour: Some(2), ..Limits::default() };
+        let mut usage = Usage::default();
+        usage.count_start(at("2026-11-22T10:00:00Z"));
+        assert_eq!(usage.over(&limits, at("2026-11-22T10:29:59Z")), None);
+        usage.count_start(at("2026-11-22T10:30:00Z"));
+        let over = usage.over(&limits, at("2026-11-22T10:30:00Z")).unwrap();
+        assert_eq!(over.until, at("2026-11-22T11:00:00Z"));
+        assert!(over.reason.contains("max_starts_per_hour"));
+        assert_eq!(usage.over(&limits, at("2026-11-22T11:00:00Z")), None);
+    }
+
+    #[test]
+    fn hours_are_counted_by_the_calendar_month() {
+        let limits = Limits { hours_per_month: Some(10), ..Limits::default() };
+        let mut usage = Usage::default();
+        usage.is_up(at("2026-11-10T00:00:00Z"));
+        usage.is_down(at("2026-11-10T08:00:00Z"));
+        assert_eq!(usage.over(&limits, at("2026-11-11T00:00:00Z")), None);
+        usage.is_up(at("2026-11-11T00:00:00Z"));
+        assert_eq!(usage.runs_out_at(&limits), Some(at("2026-11-11T02:00:00Z")));
+        let over = usage.over(&limits, at("2026-11-11T02:00:00Z")).unwrap();
+        assert_eq!(over.until, at("2026-12-01T00:00:00Z"));
+        usage.is_down(at("2026-11-11T02:00:00Z"));
+        assert!(usage.over(&limits, at("2026-11-30T23:59:59Z")).is_some());
+        assert_eq!(usage.over(&limits, at("2026-12-01T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn a_vm_that_runs_into_the_next_month_has_used_up_only_that_months_part() {
+        let limits = Limits { hours_per_month: Some(10), ..Limits::default() };
+        let mut usage = Usage::default();
+        usage.is_up(at("2026-12-31T20:00:00Z"));
+        assert_eq!(usage.runs_out_at(&limits), None, "not before the month ends");
+        assert_eq!(usage.over(&limits, at("2027-01-01T09:59:59Z")), None);
+        assert_eq!(usage.runs_out_at(&limits), Some(at("2027-01-01T10:00:00Z")));
+    }
+
+    #[test]
+    fn without_limits_nothing_is_over() {
+        let mut usage = Usage::default();
+        let now = at("2026-11-22T10:00:00Z");
+        for _ in 0..100 {
+            usage.count_start(now);
+        }
+        usage.is_up(now);
+        assert_eq!(usage.over(&Limits::default(), now + 1000 * HOUR), None);
+    }
+}
