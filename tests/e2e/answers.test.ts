@@ -1,0 +1,200 @@
+// Whatever a VM answers, and whatever it leaves out: valid HTTP is handed on, the rest is an error.
+
+import { once } from "node:events";
+import http from "node:http";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { take } from "./harness/bodies.ts";
+import { type Answer, Origin } from "./harness/origin.ts";
+import { expectProblem } from "./harness/problem.ts";
+import { launch, test, type World } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+describe("a body that breaks off is an error for the client", () => {
+  const answers: Record<string, Answer> = {
+    "/cut-length": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"),
+    "/cut-length-late": (c) => c.end(`HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n${"x".repeat(1_000_000)}`),
+    "/cut-chunk": (c) => c.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nshort"),
+    "/cut-between-chunks": (c) => c.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"),
+    "/bad-chunk": (c) => c.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\nXYZ\r\n\r\n"),
+    "/reset": (c) => {
+      c.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", () => c.resetAndDestroy());
+    },
+  };
+  let origin: Origin;
+  let world: World;
+
+  beforeAll(async () => {
+    origin = await Origin.listen(answers);
+    // To the runtime, an answer that fails half-way is an exception that nobody has caught.
+    const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|no chunk size|disconnected)/;
+    world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
+  });
+
+  afterAll(async () => {
+    await world?.end();
+    origin?.close();
+  });
+
+  test.for(Object.keys(answers))("%s", async (path) => {
+    const whole = world.worker.fetch(path).then((answer) => answer.text());
+
+    await expect(whole).rejects.toThrow();
+  });
+});
+
+describe("with a server that speaks its own HTTP", () => {
+  let origin: Origin;
+  let world: World;
+  let worker: Worker;
+  const goOn = Promise.withResolvers<void>();
+  const gzipped = gzipSync("compressed by the VM");
+
+  beforeAll(async () => {
+    origin = await Origin.listen({
+      "/both-lengths": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      "/two-lengths": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+      "/garbage": (c) => c.end("SSH-2.0-OpenSSH_9.2\r\n"),
+      "/half-a-head": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Le"),
+      "/huge-head": (c) => c.end(`HTTP/1.1 200 OK\r\nX-Long: ${"x".repeat(100_000)}\r\n\r\n`),
+      "/nothing": (c) => c.end(),
+      "/switches": (c) => c.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: smoke\r\n\r\n"),
+      "/interim": (c) =>
+        c.end(
+          "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" +
+            "HTTP/1.1 200 OK\r\nX-Final: yes\r\nContent-Length: 5\r\n\r\nfinal",
+        ),
+      "/until-close": (c) => c.end(`HTTP/1.0 200 OK\r\n\r\n${"until the end. ".repeat(10_000)}`),
+      "/no-body": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      "/surplus": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\nsmuggled"),
+      "/byte-by-byte": async (c) => {
+        const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: CHUNKED\r\n\r\n";
+        for (const byte of `${head}5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n`) {
+          c.write(byte);
+          await new Promise(setImmediate);
+        }
+        c.end();
+      },
+      "/refused": (c) => c.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much"),
+      "/in-two-steps": async (c) => {
+        c.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none, ");
+        await goOn.promise;
+        c.end("two.");
+      },
+      "/endless": (c) => c.write("HTTP/1.1 200 OK\r\n\r\nthe beginning"),
+      "/headers": (c) =>
+        c.end(
+          "HTTP/1.1 299 Quite Fine\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTrailer: X-T\r\n" +
+            "X-Own: kept\r\nSet-Cookie: a=1\r\nX-Own: twice\r\nset-cookie: b=2\r\nContent-Length: 0\r\n\r\n",
+        ),
+      "/gzipped": (c) => {
+        c.write(`HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${gzipped.length}\r\n\r\n`);
+        c.end(gzipped);
+      },
+    });
+    world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` } });
+    ({ worker } = world);
+    expect((await worker.fetch("/no-body")).status).toBe(200);
+  });
+
+  afterAll(async () => {
+    await world?.end();
+    origin?.close();
+  });
+
+  test.for(["/both-lengths", "/two-lengths", "/garbage", "/half-a-head", "/huge-head", "/nothing", "/switches"])(
+    "%s is no valid answer",
+    async (path) => {
+      await expectProblem(await worker.fetch(path), 502, "The VM gave no valid answer");
+    },
+  );
+
+  test("interim answers are passed over", async () => {
+    const answer = await worker.fetch("/interim");
+
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-final")).toBe("yes");
+    expect(answer.headers.has("link")).toBe(false);
+    expect(await answer.text()).toBe("final");
+  });
+
+  test("a body may end with the connection", async () => {
+    const answer = await worker.fetch("/until-close");
+
+    expect(await answer.text()).toBe("until the end. ".repeat(10_000));
+  });
+
+  test("what comes after the body is not part of it", async () => {
+    expect(await (await worker.fetch("/surplus")).text()).toBe("hello");
+  });
+
+  test("an answer may come byte by byte", async () => {
+    expect(await (await worker.fetch("/byte-by-byte")).text()).toBe("hello world");
+  });
+
+  test("an answer in the middle of the upload is handed on", async () => {
+    const request = http.request(worker.url, { path: "/refused", method: "POST", agent: false });
+    request.on("error", () => {});
+    request.write("the beginning of an upload that never ends");
+
+    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+
+    expect(answer.statusCode).toBe(413);
+    expect((await answer.toArray()).join("")).toBe("too much");
+    request.destroy();
+  });
+
+  test("the beginning of a body is there before the VM has its end", async () => {
+    const answer = await worker.fetch("/in-two-steps");
+    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+
+    expect((await reader.read()).value).toBe("one, ");
+    goOn.resolve();
+
+    expect((await reader.read()).value).toBe("two.");
+    expect((await reader.read()).done).toBe(true);
+  });
+
+  test("response headers arrive, but those of the connection", async () => {
+    const { status, headers } = await worker.request("/headers");
+
+    expect(status).toBe(299);
+    const names = headers.map(([name]) => name);
+    for (const name of ["x-hop", "keep-alive", "trailer"]) expect(names).not.toContain(name);
+    expect(headers.filter(([name]) => name === "x-own")).toEqual([["x-own", "kept"], ["x-own", "twice"]]);
+    expect(headers.filter(([name]) => name === "set-cookie")).toEqual([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
+  });
+
+  test("what the VM has compressed is not compressed again", async () => {
+    const answer = await worker.fetch("/gzipped", { headers: { "accept-encoding": "gzip" } });
+
+    expect(answer.headers.get("content-encoding")).toBe("gzip");
+    expect(await answer.text()).toBe("compressed by the VM");
+  });
+
+  test("a path arrives with its odd characters", async () => {
+    const path = "/a%2Fb//c;x=1,2:3@4&5=6+7!$*()'/%7E~?q=%2F//";
+
+    await worker.request(path);
+
+    expect(origin.heads.map((head) => head.split("\r\n")[0])).toContain(`GET ${path} HTTP/1.1`);
+  });
+});
+
+describe("a client that goes away", () => {
+  // While the VM is silent the runtime does not notice before it has something to send.
+  test("takes its connection to the VM with it", async ({ launch, onTestFinished }) => {
+    const endless: Answer = (c) => {
+      const sending = setInterval(() => c.write("more"), 50);
+      c.on("close", () => clearInterval(sending));
+      c.write("HTTP/1.1 200 OK\r\n\r\n");
+    };
+    const origin = await Origin.listen({ "/endless": endless });
+    onTestFinished(() => origin.close());
+    const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` } });
+
+    await take(await worker.fetch("/endless"), (text) => text.startsWith("more"));
+
+    await origin.untilLeftAlone(15_000);
+  });
+});

@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { expect } from "vitest";
+import type { Pairs } from "./worker.ts";
+
+/** What a server tells of the request that it has seen. */
+export interface Echo {
+  method: string;
+  url: string;
+  headers: Pairs;
+  body_base64: string;
+}
+
+export async function echo(answer: Response): Promise<Echo & { body: Buffer }> {
+  expect(answer.status).toBe(200);
+  return await read(answer);
+}
+
+export async function read(answer: Response): Promise<Echo & { body: Buffer }> {
+  const seen = (await answer.json()) as Echo;
+  return { ...seen, body: Buffer.from(seen.body_base64, "base64") };
+}
+
+/** Reads a body until there is enough of it, and goes away. */
+export async function take(answer: Response, isEnough: (text: string) => boolean): Promise<string> {
+  let text = "";
+  for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (isEnough(text)) break;
+  }
+  return text;
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createSign } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { eventually } from "./eventually.ts";
+import { root } from "./root.ts";
+
+export const instancePort = 18080;
+
+/** How long the phases of an instance's life take, in milliseconds. */
+export interface Timing {
+  provision_ms: number;
+  stage_ms: number;
+  boot_ms: number;
+  stop_ms: number;
+  suspend_ms: number;
+  resume_ms: number;
+}
+
+const quick: Timing = { provision_ms: 100, stage_ms: 100, boot_ms: 200, stop_ms: 200, suspend_ms: 200, resume_ms: 100 };
+
+export type Status = "PROVISIONING" | "STAGING" | "RUNNING" | "STOPPING" | "TERMINATED" | "SUSPENDING" | "SUSPENDED";
+
+export interface Instance {
+  name: string;
+  zone: string;
+  status: Status;
+  public_ip: string | null;
+  listening: boolean;
+  boots: number;
+}
+
+export interface Fault {
+  method: string;
+  times?: number;
+  status?: number;
+  delay_ms?: number;
+  drop?: boolean | "answer";
+  operation_error?: string | { code: string; message: string };
+}
+
+export interface KeyFile {
+  project_id: string;
+  client_email: string;
+  private_key_id: string;
+  private_key: string;
+  token_uri: string;
+  [field: string]: string;
+}
+
+/** The emulator of Compute Engine, as a process of its own. */
+export class Emulator {
+  readonly url: string;
+  readonly #process: ChildProcess;
+
+  private constructor(url: string, process: ChildProcess) {
+    this.url = url;
+    this.#process = process;
+  }
+
+  static async start(timing: Partial<Timing> = {}, port = instancePort): Promise<Emulator> {
+    const phases = Object.entries({ ...quick, ...timing });
+    const flags = phases.flatMap(([phase, ms]) => [`--${phase.replace("_", "-")}`, String(ms)]);
+    const program = join(root, "target", "debug", "gce-emulator");
+    const child = spawn(program, ["--port", "0", "--instance-port", String(port), "--quiet", ...flags], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "close").then(() => Promise.reject(new Error("gce-emulator ended at once")));
+    const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended])) as [string];
+    ended.catch(() => {});
+    return new Emulator(line.replace(/^.* /, ""), child);
+  }
+
+  get computeEndpoint(): string {
+    return `${this.url}/compute/v1`;
+  }
+
+  keyFile(): Promise<KeyFile> {
+    return this.#control<KeyFile>("GET", "service-account.json");
+  }
+
+  /** How often each method has been called so far. */
+  async calls(): Promise<Record<string, number>> {
+    return (await this.#control<{ calls: Record<string, number> }>("GET", "stats")).calls;
+  }
+
+  async instances(): Promise<Instance[]> {
+    return (await this.#control<{ instances: Instance[] }>("GET", "instances")).instances;
+  }
+
+  async instance(name = "backend"): Promise<Instance | undefined> {
+    return (await this.instances()).find((instance) => instance.name === name);
+  }
+
+  /** Waits until the instance has this status. */
+  until(status: Status, name = "backend", deadline?: number): Promise<Instance> {
+    return eventually(`${name} is ${status}`, async () => {
+      const instance = await this.instance(name);
+      if (!instance) throw new Error("there is no such instance");
+      if (instance.status !== status) throw new Error(`it is ${instance.status}`);
+      return instance;
+    }, deadline);
+  }
+
+  untilGone(name = "backend"): Promise<true> {
+    return eventually(`${name} is deleted`, async () => (await this.instance(name)) === undefined);
+  }
+
+  /** The Instance resource, as the API gives it. */
+  resource(name = "backend", zone = "us-central1-a"): Promise<Record<string, unknown>> {
+    return this.call("GET", `zones/${zone}/instances/${name}`);
+  }
+
+  /** Calls the API, as somebody else than the proxy. */
+  async call(method: string, path: string): Promise<Record<string, unknown>> {
+    const key = await this.keyFile();
+    const url = `${this.computeEndpoint}/projects/${key.project_id}/${path}`;
+    const answer = await fetch(url, { method, headers: { authorization: `Bearer ${selfSignedToken(key)}` } });
+    if (!answer.ok) throw new Error(await answer.text());
+    return (await answer.json()) as Record<string, unknown>;
+  }
+
+  fault(fault: Fault): Promise<unknown> {
+    return this.#control("POST", "faults", fault);
+  }
+
+  timing(timing: Partial<Timing>): Promise<unknown> {
+    return this.#control("PUT", "timing", timing);
+  }
+
+  afflict(how: "preempt" | "crash" | "hang", name = "backend"): Promise<unknown> {
+    return this.#control("POST", `instances/${name}/${how}`);
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.#process, "close");
+    this.#process.kill("SIGTERM");
+    await ended;
+  }
+
+  async #control<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(`${this.url}/emulator/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`the emulator answered ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+}
+
+// The API takes a token that the service account has signed itself (AIP-4111), which needs no token server.
+function selfSignedToken(key: KeyFile): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + 600 };
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const message = `${part({ alg: "RS256", typ: "JWT", kid: key.private_key_id })}.${part(claims)}`;
+  return `${message}.${createSign("RSA-SHA256").update(message).sign(key.private_key, "base64url")}`;
+}

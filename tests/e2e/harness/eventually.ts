@@ -1,0 +1,22 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Waits until `check` gives something other than `undefined` or `false`, and returns that; what it throws means "not yet". */
+export async function eventually<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  deadline = 60_000,
+): Promise<Exclude<T, undefined | false>> {
+  const givesUpAt = Date.now() + deadline;
+  for (;;) {
+    let seen: unknown;
+    try {
+      const result = await check();
+      if (result !== undefined && result !== false) return result as Exclude<T, undefined | false>;
+      seen = result;
+    } catch (error) {
+      seen = error;
+    }
+    if (Date.now() > givesUpAt) throw new Error(`not within ${deadline} ms: ${what}; last: ${String(seen)}`);
+    await pause(25);
+  }
+}

@@ -1,0 +1,85 @@
+import { test as base } from "vitest";
+import { Emulator, instancePort, type KeyFile, type Timing } from "./emulator.ts";
+import { adminToken, Worker } from "./worker.ts";
+
+export interface Setting {
+  /** The only VM, beside what every VM needs. */
+  vm?: VmConfig;
+  /** Several VMs. */
+  vms?: VmConfig[];
+  /** Variables and secrets that differ; `undefined` leaves one out. */
+  variables?: Record<string, unknown>;
+  /** The service account's key file that differs. */
+  key?: Partial<KeyFile>;
+  timing?: Partial<Timing>;
+  storage?: string;
+  mayLog?: RegExp;
+}
+
+export interface VmConfig {
+  instance?: Record<string, unknown>;
+  [key: string]: unknown;
+}
+
+/** The Worker, and the cloud that its VMs are in. */
+export interface World {
+  cloud: Emulator;
+  worker: Worker;
+  /** Starts the Worker once more, as it was. */
+  startAgain(): Promise<Worker>;
+  end(): Promise<void>;
+}
+
+export async function launch(setting: Setting = {}): Promise<World> {
+  const cloud = await Emulator.start(setting.timing);
+  const workers: Worker[] = [];
+  const end = async () => {
+    try {
+      for (const worker of workers) await worker.stop();
+    } finally {
+      await cloud.stop();
+    }
+  };
+  const variables = await variablesOf(setting, cloud);
+  const startAgain = async () => {
+    const worker = await Worker.start({ variables, storage: setting.storage, mayLog: setting.mayLog });
+    workers.push(worker);
+    return worker;
+  };
+  try {
+    return { cloud, worker: await startAgain(), startAgain, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** A test that can launch Workers and their clouds, which end with it. */
+export const test = base.extend<{ launch: typeof launch }>({
+  launch: async ({}, use) => {
+    const worlds: World[] = [];
+    await use(async (setting) => {
+      const world = await launch(setting);
+      worlds.push(world);
+      return world;
+    });
+    await Promise.all(worlds.map((world) => world.end()));
+  },
+});
+
+async function variablesOf({ vm = {}, vms = [vm], variables, key }: Setting, cloud: Emulator) {
+  const all: Record<string, unknown> = {
+    VMS: vms.map(({ instance, ...rest }) => ({
+      path: "/",
+      health_path: "/healthz",
+      port: instancePort,
+      ...rest,
+      instance: { name: "backend", zone: "us-central1-a", ...instance },
+    })),
+    COMPUTE_ENDPOINT: cloud.computeEndpoint,
+    GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify({ ...(await cloud.keyFile()), ...key }),
+    ADMIN_TOKEN: adminToken,
+    ...variables,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

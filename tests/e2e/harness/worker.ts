@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import { Miniflare } from "miniflare";
+import { expect } from "vitest";
+import { eventually } from "./eventually.ts";
+import { root } from "./root.ts";
+
+export const adminToken = "the-operators-token";
+
+export interface WorkerSetting {
+  build?: string;
+  /** Variables and secrets. */
+  variables: Record<string, unknown>;
+  /** Where the Durable Objects are kept; without it they end with the Worker. */
+  storage?: string | undefined;
+  /** What the runtime may complain about, because the test provokes it. */
+  mayLog?: RegExp | undefined;
+}
+
+/** What the proxy says about a VM. */
+export interface VmStatus {
+  name: string;
+  path: string;
+  state: string;
+  zone: string;
+  public_ip: string | null;
+  since: string;
+  last_activity: string | null;
+  idle_deadline: string | null;
+  error: string | null;
+  cold_starts: { at: string; token_ms: number; api_ms: number; boot_ms: number; app_ms: number; total_ms: number }[];
+}
+
+/** A built Worker in the real runtime, asked over HTTP. */
+export class Worker {
+  readonly url: string;
+  readonly #miniflare: Miniflare;
+  readonly #log: string[];
+  readonly #mayLog: RegExp | undefined;
+
+  private constructor(url: string, miniflare: Miniflare, log: string[], mayLog: RegExp | undefined) {
+    this.url = url;
+    this.#miniflare = miniflare;
+    this.#log = log;
+    this.#mayLog = mayLog;
+  }
+
+  static async start({ build = "build", variables, storage, mayLog }: WorkerSetting): Promise<Worker> {
+    const log: string[] = [];
+    const text = (name: string) => readFileSync(join(root, build, name), "utf8");
+    const wasm = new Uint8Array(readFileSync(join(root, build, "index_bg.wasm")));
+    const miniflare = new Miniflare({
+      cf: false,
+      telemetry: { enabled: false },
+      enableDevRegistry: false,
+      ...(storage === undefined ? {} : { resourcePersistencePath: storage }),
+      handleStructuredLogs: ({ message }: { message: string }) => log.push(message),
+      workers: [
+        {
+          config: {
+            name: "vmproxy",
+            compatibilityDate: compatibilityDate(),
+            compatibilityFlags: ["enable_request_signal"],
+            manifest: {
+              mainModule: "index.js",
+              modules: {
+                "index.js": { type: "esm", contents: text("index.js") },
+                "index_bg.wasm": { type: "wasm", contents: wasm },
+              },
+            },
+            env: {
+              ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, variable(value)])),
+              VM: { type: "durable-object", worker: "vmproxy", exportName: "VmObject" },
+            },
+            exports: { VmObject: { type: "durable-object", storage: "sqlite" } },
+          },
+        },
+      ],
+    });
+    const url = await miniflare.ready;
+    return new Worker(url.origin, miniflare, log, mayLog);
+  }
+
+  /** Asks for a path. Redirects are not followed. */
+  fetch(path: string, { headers, ...init }: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
+    // Miniflare compresses as Cloudflare's edge does, which would hold back small pieces of a stream.
+    return fetch(this.url + path, { redirect: "manual", headers: { "accept-encoding": "identity", ...headers }, ...init });
+  }
+
+  /** The same with path and headers sent exactly as given. */
+  request(path: string, options: http.RequestOptions = {}): Promise<{ status: number; headers: Pairs; body: string }> {
+    return new Promise((resolve, reject) => {
+      const request = http.request(this.url, { path, agent: false, ...options }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("error", reject);
+        answer.on("end", () => {
+          const body = Buffer.concat(chunks).toString();
+          resolve({ status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), body });
+        });
+      });
+      request.on("error", reject);
+      request.end();
+    });
+  }
+
+  /** Asks the admin API, with the token. */
+  admin(method: string, path: string): Promise<Response> {
+    return this.fetch(`/_vmproxy/${path}`, { method, headers: { authorization: `Bearer ${adminToken}` } });
+  }
+
+  async vm(name = "backend"): Promise<VmStatus> {
+    const answer = await this.admin("GET", `vms/${name}`);
+    expect(answer.status).toBe(200);
+    return (await answer.json()) as VmStatus;
+  }
+
+  untilVm(state: string, name = "backend"): Promise<VmStatus> {
+    return eventually(`the proxy says that ${name} is ${state}`, async () => {
+      const vm = await this.vm(name);
+      if (vm.state !== state) throw new Error(`it says ${vm.state}`);
+      return vm;
+    });
+  }
+
+  /** All that the Worker and the runtime have logged. */
+  get log(): string {
+    return this.#log.join("\n");
+  }
+
+  untilLogged(pattern: RegExp): Promise<true> {
+    return eventually(`the log has ${pattern}`, () => {
+      if (!pattern.test(this.log)) throw new Error(`it has\n${this.log}`);
+      return true;
+    }, 20_000);
+  }
+
+  /** Ends the Worker; what no Worker may ever log fails the test. */
+  async stop(): Promise<void> {
+    await this.#miniflare.dispose();
+    const complaints = this.#log.filter((line) => /uncaught|unhandled|panicked|\bhung\b|RuntimeError/i.test(line));
+    expect(complaints.filter((line) => !this.#mayLog?.test(line))).toEqual([]);
+  }
+}
+
+export type Pairs = [name: string, value: string][];
+
+function pairs(raw: string[]): Pairs {
+  return raw.flatMap((name, at): Pairs => (at % 2 ? [] : [[name.toLowerCase(), raw[at + 1] ?? ""]]));
+}
+
+function variable(value: unknown) {
+  return typeof value === "string" ? ({ type: "text", value } as const) : ({ type: "json", value } as const);
+}
+
+function compatibilityDate(): string {
+  const date = /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1];
+  if (!date) throw new Error("wrangler.toml has no compatibility_date");
+  return date;
+}

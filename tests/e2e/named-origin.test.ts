@@ -1,0 +1,117 @@
+// A VM that is reached by a name, and so by fetch().
+
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, expect } from "vitest";
+import { read, sha256 } from "./harness/bodies.ts";
+import { eventually } from "./harness/eventually.ts";
+import { launch, test, type World } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+let server: http.Server;
+let origin: string;
+let world: World;
+let worker: Worker;
+
+beforeAll(async () => {
+  server = http.createServer(async (request, response) => {
+    if (request.url === "/redirect") return response.writeHead(307, { location: "http://elsewhere.example/" }).end();
+    if (request.url === "/stream") {
+      for (let tick = 0; tick < 14 && !response.destroyed; tick += 1) {
+        response.write("tick ");
+        await pause(500);
+      }
+      return response.end();
+    }
+    const body = Buffer.concat((await request.toArray()) as Buffer[]);
+    response.writeHead(201, [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["keep-alive", "timeout=1"]].flat());
+    const headers = Object.entries(request.headers);
+    const { method, url } = request;
+    return response.end(JSON.stringify({ method, url, headers, body_base64: body.toString("base64") }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  world = await launch({ vm: { origin } });
+  ({ worker } = world);
+});
+
+afterAll(async () => {
+  await world?.end();
+  server?.close();
+  server?.closeAllConnections();
+});
+
+test("a request and its answer are handed on", async () => {
+  const upload = randomBytes(1_000_000);
+
+  const answer = await worker.fetch("/a%2Fb?x=1&x=2", {
+    method: "POST",
+    body: upload,
+    headers: { "x-own": "1", "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" },
+  });
+
+  expect(answer.status).toBe(201);
+  expect(answer.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  const seen = await read(answer);
+  expect(seen).toMatchObject({ method: "POST", url: "/a%2Fb?x=1&x=2" });
+  expect(sha256(seen.body)).toBe(sha256(upload));
+  const headers = new Map(seen.headers);
+  expect(headers.get("x-own")).toBe("1");
+  expect(headers.get("x-forwarded-for")).toBe("127.0.0.1");
+  expect(headers.get("x-forwarded-host")).toBe(new URL(worker.url).host);
+  expect(headers.has("forwarded")).toBe(false);
+});
+
+test("a redirect is the client's to follow", async () => {
+  const answer = await worker.fetch("/redirect");
+
+  expect(answer.status).toBe(307);
+  expect(answer.headers.get("location")).toBe("http://elsewhere.example/");
+});
+
+test("a cold answer says so", async ({ launch }) => {
+  const { worker } = await launch({ vm: { origin } });
+
+  const cold = await worker.fetch("/");
+
+  expect(cold.status).toBe(201);
+  expect(cold.headers.get("x-vmproxy-cold-start")).toBe("true");
+  expect(cold.headers.get("server-timing")).toMatch(/^token;dur=\d+, api;dur=/);
+  expect(cold.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  expect(await read(cold)).toMatchObject({ method: "GET", url: "/" });
+});
+
+test("a stream keeps its VM awake until it ends", async ({ launch }) => {
+  const { cloud, worker } = await launch({ vm: { origin, idle_timeout: "2s" } });
+
+  const stream = await worker.fetch("/stream");
+
+  expect(await stream.text()).toBe("tick ".repeat(14));
+  expect(await cloud.instance()).toMatchObject({ status: "RUNNING", boots: 1 });
+  await cloud.until("TERMINATED");
+});
+
+test("a VM that has been preempted is restarted by requests", async ({ launch, onTestFinished }) => {
+  const own = http.createServer((_, response) => response.end("here"));
+  onTestFinished(() => void own.close());
+  own.listen(0, "127.0.0.1");
+  await once(own, "listening");
+  const { port } = own.address() as AddressInfo;
+  const { cloud, worker } = await launch({ vm: { origin: `http://localhost:${port}` } });
+  expect(await (await worker.fetch("/")).text()).toBe("here");
+  own.close();
+  own.closeAllConnections();
+  await cloud.afflict("preempt");
+  await cloud.until("TERMINATED");
+
+  await Promise.all([
+    cloud.until("RUNNING", "backend", 15_000).then(() => own.listen(port, "127.0.0.1")),
+    eventually("a request is answered", async () => (await worker.fetch("/")).ok, 15_000),
+  ]);
+
+  expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });
+});

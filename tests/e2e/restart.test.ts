@@ -1,0 +1,118 @@
+// The runtime may be killed at any moment: what it had begun is taken up again.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import type { Emulator } from "./harness/emulator.ts";
+import { eventually } from "./harness/eventually.ts";
+import { test as base, type World } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+const test = base.extend<{ storage: string }>({
+  storage: async ({}, use) => {
+    const folder = mkdtempSync(join(tmpdir(), "vmproxy-"));
+    await use(folder);
+    rmSync(folder, { recursive: true });
+  },
+});
+
+// One after the other: each kills the only runtime that there is.
+describe("after kill -9", { concurrent: false }, () => {
+  test.for<[moment: string, reached: (world: World) => Promise<unknown>]>([
+    ["while the instance is made", ({ cloud }) => cloud.until("PROVISIONING")],
+    ["while the VM boots", ({ cloud }) => cloud.until("RUNNING")],
+    ["while its server is waited for", ({ worker }) => worker.untilVm("booting")],
+  ])("%s, the next request is answered by the same instance", async ([, reached], { launch, storage }) => {
+    const world = await launch({ storage, timing: { provision_ms: 3000, boot_ms: 3000 } });
+    const lost = world.worker.fetch("/").catch(() => "lost");
+    await reached(world);
+
+    await kill(world.worker);
+    expect(await lost).toBe("lost");
+    const worker = await world.startAgain();
+    const answer = await worker.fetch("/");
+
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    await expectOneInstance(world.cloud);
+  });
+
+  test("in the middle of a start, the start goes on without another request", async ({ launch, storage }) => {
+    const world = await launch({ storage, timing: { provision_ms: 3000 } });
+    await world.worker.admin("POST", "vms/backend/start");
+    await world.cloud.until("PROVISIONING");
+
+    await kill(world.worker);
+    // Asking the proxy how far it is would wake it: its calls tell.
+    const looks = async () => (await world.cloud.calls())["instances.get"] ?? 0;
+    const before = await looks();
+    await world.startAgain();
+
+    await eventually("the start goes on", async () => (await looks()) > before);
+    await expectOneInstance(world.cloud);
+  });
+
+  test("of a running VM, it still goes down without another request", async ({ launch, storage }) => {
+    const world = await launch({ storage, vm: { idle_timeout: "4s" } });
+    await world.worker.fetch("/");
+
+    await kill(world.worker);
+    expect(await world.cloud.instance()).toMatchObject({ status: "RUNNING" });
+    await world.startAgain();
+
+    await world.cloud.until("TERMINATED");
+    await expectOneInstance(world.cloud);
+  });
+
+  test("of a running VM, the next request goes straight to it", async ({ launch, storage }) => {
+    const world = await launch({ storage });
+    await world.worker.fetch("/");
+    const before = await world.cloud.calls();
+
+    await kill(world.worker);
+    const worker = await world.startAgain();
+    const answer = await worker.fetch("/");
+
+    expect(answer.status).toBe(200);
+    expect(answer.headers.has("x-vmproxy-cold-start")).toBe(false);
+    expect(await world.cloud.calls()).toEqual(before);
+  });
+
+  test("in the middle of a stop, the VM is down in the end, and started by the next request", async ({ launch, storage }) => {
+    const world = await launch({ storage, timing: { stop_ms: 3000 } });
+    await world.worker.fetch("/");
+    await world.worker.admin("POST", "vms/backend/stop");
+    await world.cloud.until("STOPPING");
+
+    await kill(world.worker);
+    const worker = await world.startAgain();
+    const answer = await worker.fetch("/");
+
+    expect(answer.status).toBe(200);
+    expect(await world.cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.stop": 1, "instances.start": 1 });
+  });
+});
+
+/** Kills the runtime, and keeps Miniflare from starting it again. */
+async function kill(worker: Worker): Promise<void> {
+  const runtimes = children().filter(({ command }) => command.includes("workerd"));
+  expect(runtimes).toHaveLength(1);
+  for (const { pid } of runtimes) process.kill(pid, "SIGKILL");
+  await worker.stop();
+}
+
+function children(): { pid: number; command: string }[] {
+  const lines = execFileSync("ps", ["-eo", "pid=,ppid=,stat=,args="], { encoding: "utf8" }).trim().split("\n");
+  return lines.flatMap((line) => {
+    const [, pid, parent, state, command = ""] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    const isChild = Number(parent) === process.pid && !state?.startsWith("Z");
+    return isChild ? [{ pid: Number(pid), command }] : [];
+  });
+}
+
+async function expectOneInstance(cloud: Emulator): Promise<void> {
+  expect(await cloud.calls()).toMatchObject({ "instances.insert": 1 });
+  expect(await cloud.instances()).toMatchObject([{ name: "backend", boots: 1 }]);
+}
