@@ -3,6 +3,8 @@
 //! The discovery document decides which method a request calls and whether it is well-formed; [`methods`]
 //! does the rest.
 
+mod filter;
+mod lists;
 mod methods;
 
 use std::ops::ControlFlow;

@@ -12,8 +12,8 @@ use axum::{Json, Router};
 use serde_json::{json, Map, Value};
 
 use crate::clock::utc;
-use crate::compute::instance::{self, Instance};
-use crate::compute::world::Change;
+use crate::compute::change::Change;
+use crate::compute::instance::{Instance, State as InstanceState};
 use crate::emulator::Emulator;
 use crate::error::ApiError;
 use crate::faults::Fault;
@@ -152,7 +152,7 @@ fn named(emulator: &Emulator, name: &str) -> Result<Instance, Refused> {
 
 fn running(instance: &Instance) -> Result<SocketAddr, Refused> {
     match instance.state {
-        instance::State::Running(address) => Ok(address),
+        InstanceState::Running { address, .. } => Ok(address),
         other => Err(Refused(
             StatusCode::CONFLICT,
             format!("{} is {}, not RUNNING", instance.name, other.status()),

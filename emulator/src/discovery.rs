@@ -56,6 +56,8 @@ pub struct Schema {
     pub kind: Option<String>,
     pub format: Option<String>,
     pub pattern: Option<String>,
+    /// What a field always holds, in the case of `kind`.
+    pub default: Option<String>,
     #[serde(rename = "enum")]
     pub values: Option<Vec<String>>,
     pub minimum: Option<String>,

@@ -92,6 +92,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "resourceNotReady", message)
     }
 
+    /// Not the resource that the client has seen: its fingerprint is another.
+    pub fn condition_not_met(message: &str) -> Self {
+        Self {
+            header: Some("If-Match"),
+            ..Self::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message)
+        }
+    }
+
     /// No valid access token.
     pub fn unauthenticated() -> Self {
         let message =
@@ -135,8 +143,10 @@ impl ApiError {
     /// The body, as Google writes it.
     pub fn body(&self) -> Value {
         let mut entry = json!({ "message": self.message, "domain": "global", "reason": self.reason });
-        if let Some(header) = self.header {
+        if self.code == StatusCode::UNAUTHORIZED {
             entry["message"] = json!("Invalid Credentials");
+        }
+        if let Some(header) = self.header {
             entry["location"] = json!(header);
             entry["locationType"] = json!("header");
         }

@@ -20,6 +20,7 @@ mod guest;
 mod lifecycle;
 mod log;
 mod options;
+mod run_limit;
 mod schema;
 mod serve;
 mod timing;

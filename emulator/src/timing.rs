@@ -68,6 +68,11 @@ impl Timing {
         Duration::from_millis(self.suspend_ms)
     }
 
+    /// A change of what an instance is, rather than of its state: short beside the others.
+    pub(crate) fn edit(&self) -> Duration {
+        self.stage() / 5
+    }
+
     pub(crate) fn resume(&self) -> Duration {
         Duration::from_millis(self.resume_ms)
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{json, Value};
+use serde_json::{json, Map, Value};
 use tokio::time::{timeout_at, Instant};
 
-use super::Call;
-use crate::compute::insert::{self, Place};
+use super::{lists, Call};
+use crate::compute::change::Change;
+use crate::compute::edit::Edit;
+use crate::compute::place::Place;
 use crate::compute::request_id::RequestId;
-use crate::compute::world::{Begun, Change};
-use crate::compute::zones;
+use crate::compute::world::Begun;
+use crate::compute::{images, insert, machine_types, zones};
 use crate::discovery::Method;
 use crate::emulator::Emulator;
 use crate::error::ApiError;
@@ -25,29 +27,43 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// # Errors
 /// What the API refuses.
 pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Result<Option<Value>, ApiError> {
-    let instances = Calling { emulator, call };
+    let calling = Calling { emulator, call };
     match method.id.as_str() {
-        "instances.get" => instances.get(),
-        "instances.list" => instances.list(),
-        "instances.insert" => instances.insert(),
-        "instances.start" => instances.change(Change::Start),
-        "instances.stop" => instances.change(Change::Stop),
-        "instances.suspend" => instances.change(Change::Suspend),
-        "instances.resume" => instances.change(Change::Resume),
-        "instances.delete" => instances.change(Change::Delete),
-        "zoneOperations.get" => instances.operation(),
-        "zoneOperations.wait" => return instances.wait().await.map(Some),
-        "zoneOperations.list" => instances.operations(),
-        "zoneOperations.delete" => return instances.delete_operation().map(|()| None),
+        "instances.get" => calling.get(),
+        "instances.list" => lists::instances(emulator, call),
+        "instances.insert" => calling.insert(),
+        "instances.start" => calling.change(Change::Start),
+        "instances.stop" => calling.change(Change::Stop),
+        "instances.suspend" => calling.change(Change::Suspend),
+        "instances.resume" => calling.change(Change::Resume),
+        "instances.reset" => calling.change(Change::Reset),
+        "instances.delete" => calling.change(Change::Delete),
+        "instances.setMachineType" => calling.set_machine_type(),
+        "instances.setScheduling" => calling.edit(Edit::Scheduling),
+        "instances.setMetadata" => calling.edit(Edit::Metadata),
+        "instances.setTags" => calling.edit(Edit::Tags),
+        "instances.setLabels" => calling.edit(Edit::Labels),
+        "instances.getSerialPortOutput" => calling.serial_port_output(),
+        "zoneOperations.get" => calling.operation(),
+        "zoneOperations.wait" => return calling.wait().await.map(Some),
+        "zoneOperations.list" => lists::operations(emulator, call),
+        "zoneOperations.delete" => return calling.delete_operation().map(|()| None),
         "zones.get" => zones::resource(&emulator.project_url(), call.path("zone")),
-        "zones.list" => instances.zones(),
+        "zones.list" => lists::zones(emulator, call),
+        "machineTypes.get" => calling.machine_type(),
+        "machineTypes.list" => lists::machine_types(emulator, call),
+        "images.get" => Ok(images::resource(&calling.image_url(), call.path("image"))),
+        "images.getFromFamily" => {
+            images::of_family(call.path("project"), &calling.image_url(), call.path("family"))
+        }
         id => Err(ApiError::not_implemented(&format!("compute.{id}"))),
     }
     .map(Some)
 }
 
 impl Call {
-    fn path(&self, name: &str) -> &str {
+    /// A parameter of the path.
+    pub fn path(&self, name: &str) -> &str {
         self.path.get(name).map(String::as_str).unwrap_or_default()
     }
 
@@ -67,15 +83,6 @@ impl Calling<'_> {
         self.emulator.look(|world| Ok(world.instance(zone, name)?.resource(&self.emulator.project_url())))
     }
 
-    fn list(&self) -> Result<Value, ApiError> {
-        let zone = self.call.path("zone");
-        let url = self.emulator.project_url();
-        let items = self.emulator.look(|world| {
-            world.instances().filter(|i| i.zone == zone).map(|i| (i.name.clone(), i.resource(&url))).collect()
-        });
-        self.page("compute#instanceList", &format!("zones/{zone}/instances"), items)
-    }
-
     fn insert(&self) -> Result<Value, ApiError> {
         for source in ["sourceInstanceTemplate", "sourceMachineImage"] {
             if self.call.query.contains_key(source) {
@@ -83,10 +90,9 @@ impl Calling<'_> {
             }
         }
         let zone = self.call.path("zone");
-        let project_url = self.emulator.project_url();
-        let place = Place { project: &self.emulator.options.project, zone, project_url: &project_url };
         let request_id = self.call.request_id()?;
-        let definition = insert::definition(self.call.body.clone(), &place)?;
+        let project_url = self.emulator.project_url();
+        let definition = insert::definition(self.call.body.clone(), &self.place(&project_url))?;
         self.begin(self.emulator.change(|world, now| world.insert(zone, definition, request_id, now))?)
     }
 
@@ -94,6 +100,27 @@ impl Calling<'_> {
         let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
         let request_id = self.call.request_id()?;
         self.begin(self.emulator.change(|world, now| world.change(change, zone, name, request_id, now))?)
+    }
+
+    fn set_machine_type(&self) -> Result<Value, ApiError> {
+        let given = self.call.body.get("machineType").and_then(Value::as_str);
+        let url = machine_types::url(given, &self.place(&self.emulator.project_url()))?;
+        self.change(Change::Edit(Edit::MachineType(url)))
+    }
+
+    fn edit(&self, edit: impl FnOnce(Map<String, Value>) -> Edit) -> Result<Value, ApiError> {
+        self.change(Change::Edit(edit(self.call.body.clone())))
+    }
+
+    fn serial_port_output(&self) -> Result<Value, ApiError> {
+        let number = |name: &str| self.call.query.get(name).and_then(|text| text.parse().ok());
+        let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
+        let mut output = self
+            .emulator
+            .look(|world| world.serial_port_output(zone, name, number("port"), number("start")))?;
+        let path = format!("zones/{zone}/instances/{name}/serialPort");
+        output["selfLink"] = json!(format!("{}/{path}", self.emulator.project_url()));
+        Ok(output)
     }
 
     fn begin(&self, (operation, work): Begun) -> Result<Value, ApiError> {
@@ -118,29 +145,27 @@ impl Calling<'_> {
         }
     }
 
-    fn operations(&self) -> Result<Value, ApiError> {
-        let zone = self.call.path("zone");
-        let (url, user) = (self.emulator.project_url(), &self.emulator.account.email);
-        let items = self.emulator.look(|world| {
-            world
-                .operations()
-                .filter(|o| o.zone == zone)
-                .map(|o| (o.name.clone(), o.resource(&url, user)))
-                .collect()
-        });
-        self.page("compute#operationList", &format!("zones/{zone}/operations"), items)
+    fn machine_type(&self) -> Result<Value, ApiError> {
+        let (zone, name) = (self.call.path("zone"), self.call.path("machineType"));
+        let known = machine_types::find(name).ok_or_else(|| {
+            let project = &self.emulator.options.project;
+            ApiError::not_found(&format!("projects/{project}/zones/{zone}/machineTypes/{name}"))
+        })?;
+        Ok(known.resource(&self.place(&self.emulator.project_url())))
+    }
+
+    /// Images are those of the project in the path.
+    fn image_url(&self) -> String {
+        format!("{}/compute/v1/projects/{}", self.emulator.endpoint, self.call.path("project"))
+    }
+
+    fn place<'b>(&'b self, project_url: &'b str) -> Place<'b> {
+        Place { project: &self.emulator.options.project, zone: self.call.path("zone"), project_url }
     }
 
     fn delete_operation(&self) -> Result<(), ApiError> {
         let (zone, name) = (self.call.path("zone"), self.call.path("operation"));
         self.emulator.change(|world, _| world.delete_operation(zone, name))
-    }
-
-    fn zones(&self) -> Result<Value, ApiError> {
-        let url = self.emulator.project_url();
-        let items =
-            zones::names().filter_map(|name| Some((name.clone(), zones::resource(&url, &name).ok()?)));
-        self.page("compute#zoneList", "zones", items.collect())
     }
 
     fn look_at_operation(&self) -> Result<(Value, bool), ApiError> {
@@ -150,38 +175,5 @@ impl Calling<'_> {
             let resource = operation.resource(&self.emulator.project_url(), &self.emulator.account.email);
             Ok((resource, operation.is_done()))
         })
-    }
-
-    /// A page of a list that is in the order of its names; the next page begins after the token, which is a
-    /// name.
-    fn page(&self, kind: &str, path: &str, items: Vec<(String, Value)>) -> Result<Value, ApiError> {
-        let query = &self.call.query;
-        for parameter in ["filter", "orderBy"] {
-            if query.contains_key(parameter) {
-                return Err(ApiError::not_implemented(&format!("{parameter} in lists")));
-            }
-        }
-        let size = match query.get("maxResults").and_then(|size| size.parse().ok()) {
-            None | Some(0) => 500,
-            Some(size) => size,
-        };
-        let after = query.get("pageToken");
-        let mut rest =
-            items.into_iter().filter(|(name, _)| after.is_none_or(|after| name > after)).peekable();
-        let page: Vec<_> = rest.by_ref().take(size).collect();
-        let project = &self.emulator.options.project;
-        let mut list = json!({
-            "kind": kind,
-            "id": format!("projects/{project}/{path}"),
-            "selfLink": format!("{}/{path}", self.emulator.project_url()),
-        });
-        if let (Some((last, _)), Some(_)) = (page.last(), rest.peek()) {
-            list["nextPageToken"] = json!(last);
-        }
-        // Google leaves an empty list out.
-        if !page.is_empty() {
-            list["items"] = page.into_iter().map(|(_, item)| item).collect();
-        }
-        Ok(list)
     }
 }

@@ -1,20 +1,11 @@
 //! What `instances.insert` asks for, and what it leaves to Compute Engine.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use base64::prelude::{Engine, BASE64_STANDARD};
 use serde_json::{json, Map, Value};
 
-use super::zones;
+use super::fingerprint::fingerprint;
+use super::place::{resource_path, Place};
+use super::{machine_types, scheduling, zones};
 use crate::error::ApiError;
-
-/// Where an instance is to be.
-pub struct Place<'a> {
-    pub project: &'a str,
-    pub zone: &'a str,
-    /// The API's root up to and with the project's name.
-    pub project_url: &'a str,
-}
 
 /// Checks a body that fits the schema and fills in what the API fills in.
 ///
@@ -26,10 +17,12 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Map<String,
         Some(name) => name.to_owned(),
         None => return Err(ApiError::required("resource.name", "Instance name must be given.")),
     };
-    machine_type(&mut definition, place)?;
+    let machine_type = machine_types::url(definition.get("machineType").and_then(Value::as_str), place)?;
+    definition.insert("machineType".into(), json!(machine_type));
     disks(&mut definition, &name, place)?;
     network_interfaces(&mut definition, place)?;
-    scheduling(&mut definition)?;
+    let given = definition.get("scheduling").and_then(Value::as_object).cloned().unwrap_or_default();
+    definition.insert("scheduling".into(), Value::Object(scheduling::complete(given)?));
     default(&mut definition, "canIpForward", json!(false));
     default(&mut definition, "deletionProtection", json!(false));
     default(&mut definition, "tags", json!({}));
@@ -45,32 +38,15 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Map<String,
     Ok(definition)
 }
 
-fn machine_type(definition: &mut Map<String, Value>, place: &Place) -> Result<(), ApiError> {
-    let field = "resource.machineType";
-    let Some(given) = definition.get("machineType").and_then(Value::as_str) else {
-        return Err(ApiError::required(field, "Machine type must be given."));
-    };
-    let refuse = |why: &str| Err(ApiError::invalid_field(field, given, why));
-    let path = resource_path(given);
-    let parts: Vec<_> = path.split('/').collect();
-    let (zone, name) = match parts.as_slice() {
-        ["zones", zone, "machineTypes", name] | ["projects", _, "zones", zone, "machineTypes", name] => {
-            (*zone, *name)
+/// Gives each network interface an address in its network, different for most ids.
+pub fn with_private_addresses(mut definition: Map<String, Value>, id: u64) -> Map<String, Value> {
+    for (index, interface) in list(&mut definition, "networkInterfaces").iter_mut().enumerate() {
+        if interface.get("networkIP").is_none() {
+            let host = id.wrapping_add(index as u64) % 250 + 2;
+            interface["networkIP"] = json!(format!("10.128.{index}.{host}"));
         }
-        _ => return refuse("The URL is malformed."),
-    };
-    if zone != place.zone {
-        return refuse(&format!("The machine type must be in the instance's zone, '{}'.", place.zone));
     }
-    // Every real name is a family and a size, such as n1-standard-1, f1-micro or custom-2-4096.
-    let is_part =
-        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if !name.contains('-') || !name.split('-').all(is_part) {
-        return refuse("The referenced resource does not exist.");
-    }
-    let url = format!("{}/zones/{zone}/machineTypes/{name}", place.project_url);
-    definition.insert("machineType".into(), json!(url));
-    Ok(())
+    definition
 }
 
 fn disks(definition: &mut Map<String, Value>, instance: &str, place: &Place) -> Result<(), ApiError> {
@@ -187,48 +163,6 @@ fn access_configs(interface: &mut Value, index: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The rules of <https://cloud.google.com/compute/docs/instances/spot> and what follows from them.
-fn scheduling(definition: &mut Map<String, Value>) -> Result<(), ApiError> {
-    default(definition, "scheduling", json!({}));
-    let Some(scheduling) = definition.get_mut("scheduling").and_then(Value::as_object_mut) else {
-        return Ok(());
-    };
-    let is = |name: &str, value: Value| scheduling.get(name) == Some(&value);
-    let spot = is("provisioningModel", json!("SPOT"));
-    let preemptible = spot || is("preemptible", json!(true));
-    if preemptible && is("automaticRestart", json!(true)) {
-        let why = "Scheduling must have automaticRestart be false when preemptible is true.";
-        return Err(ApiError::invalid_field("resource.scheduling.automaticRestart", "true", why));
-    }
-    if preemptible && is("onHostMaintenance", json!("MIGRATE")) {
-        let why = "Scheduling must have onHostMaintenance be TERMINATE when preemptible is true.";
-        return Err(ApiError::invalid_field("resource.scheduling.onHostMaintenance", "MIGRATE", why));
-    }
-    let limited =
-        spot || scheduling.contains_key("maxRunDuration") || scheduling.contains_key("terminationTime");
-    if let (Some(action), false) = (scheduling.get("instanceTerminationAction"), limited) {
-        let action = action.as_str().unwrap_or_default();
-        let why = "It needs provisioningModel SPOT, maxRunDuration or terminationTime.";
-        return Err(ApiError::invalid_field("resource.scheduling.instanceTerminationAction", action, why));
-    }
-    default(scheduling, "onHostMaintenance", json!(if preemptible { "TERMINATE" } else { "MIGRATE" }));
-    default(scheduling, "automaticRestart", json!(!preemptible));
-    default(scheduling, "preemptible", json!(preemptible));
-    default(scheduling, "provisioningModel", json!(if spot { "SPOT" } else { "STANDARD" }));
-    if spot {
-        default(scheduling, "instanceTerminationAction", json!("STOP"));
-    }
-    Ok(())
-}
-
-/// A full URL without its root; a partial one as it is.
-fn resource_path(url: &str) -> &str {
-    match url.split_once("/compute/v1/") {
-        Some((root, path)) if root.starts_with("http") => path,
-        _ => url.trim_start_matches('/'),
-    }
-}
-
 fn list<'a>(definition: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
     match definition.entry(name).or_insert_with(|| json!([])) {
         Value::Array(elements) => elements,
@@ -238,11 +172,4 @@ fn list<'a>(definition: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<V
 
 fn default(object: &mut Map<String, Value>, name: &str, value: Value) {
     object.entry(name).or_insert(value);
-}
-
-/// Eight bytes that change with the content.
-fn fingerprint(content: &Value) -> Value {
-    let mut hasher = DefaultHasher::new();
-    content.to_string().hash(&mut hasher);
-    json!(BASE64_STANDARD.encode(hasher.finish().to_be_bytes()))
 }

@@ -1,10 +1,12 @@
 //! An instance: <https://cloud.google.com/compute/docs/reference/rest/v1/instances>.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{json, Map, Value};
 
+use super::console::Console;
+use super::scheduling;
 use crate::clock::pacific;
 
 /// A virtual machine.
@@ -19,6 +21,7 @@ pub struct Instance {
     /// The operation at work on it.
     pub operation: Option<String>,
     pub boots: u64,
+    pub console: Console,
     pub created: SystemTime,
     pub last_start: Option<SystemTime>,
     pub last_stop: Option<SystemTime>,
@@ -31,7 +34,11 @@ pub struct Instance {
 pub enum State {
     Provisioning,
     Staging(SocketAddr),
-    Running(SocketAddr),
+    Running {
+        address: SocketAddr,
+        /// When `maxRunDuration` ends it.
+        until: Option<SystemTime>,
+    },
     Stopping(Option<SocketAddr>),
     Terminated,
     Suspending(SocketAddr),
@@ -44,7 +51,7 @@ impl State {
         match self {
             Self::Provisioning => "PROVISIONING",
             Self::Staging(_) => "STAGING",
-            Self::Running(_) => "RUNNING",
+            Self::Running { .. } => "RUNNING",
             Self::Stopping(_) => "STOPPING",
             Self::Terminated => "TERMINATED",
             Self::Suspending(_) => "SUSPENDING",
@@ -55,7 +62,9 @@ impl State {
     /// Where the machine is, while it has an address.
     pub fn address(self) -> Option<SocketAddr> {
         match self {
-            Self::Staging(address) | Self::Running(address) | Self::Suspending(address) => Some(address),
+            Self::Staging(address) | Self::Running { address, .. } | Self::Suspending(address) => {
+                Some(address)
+            }
             Self::Stopping(address) => address,
             Self::Provisioning | Self::Terminated | Self::Suspended => None,
         }
@@ -74,13 +83,21 @@ impl Instance {
         url.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether a preemption deletes it, rather than stopping it.
-    pub fn is_deleted_when_preempted(&self) -> bool {
-        let action = self
-            .definition
-            .get("scheduling")
-            .and_then(|scheduling| scheduling.get("instanceTerminationAction"));
+    /// Whether Compute Engine deletes it where it ends the run itself, rather than stopping it.
+    pub fn is_deleted_when_terminated(&self) -> bool {
+        let action = self.scheduling().and_then(|scheduling| scheduling.get("instanceTerminationAction"));
         action.and_then(Value::as_str) == Some("DELETE")
+    }
+
+    /// How long it may run, if there is a limit.
+    pub fn max_run_duration(&self) -> Option<Duration> {
+        self.scheduling().and_then(scheduling::max_run_duration)
+    }
+
+    /// The value of a metadata entry.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        let items = self.definition.get("metadata")?.get("items")?.as_array()?;
+        items.iter().find(|item| item.get("key").is_some_and(|k| k == key))?.get("value")?.as_str()
     }
 
     /// The resource as the API gives it; `project_url` ends in the project's name.
@@ -110,10 +127,17 @@ impl Instance {
                 set(name, json!(pacific(time)));
             }
         }
+        if let State::Running { until: Some(until), .. } = self.state {
+            set("resourceStatus", json!({ "scheduling": { "terminationTimestamp": pacific(until) } }));
+        }
         if let Some(address) = self.state.address() {
             show_address(&mut resource, address);
         }
         Value::Object(resource)
+    }
+
+    fn scheduling(&self) -> Option<&Map<String, Value>> {
+        self.definition.get("scheduling").and_then(Value::as_object)
     }
 
     fn interfaces(&self) -> impl Iterator<Item = &Value> {

@@ -1,12 +1,45 @@
 //! `requestId`, which makes a call safe to repeat:
 //! <https://cloud.google.com/compute/docs/api/how-tos/idempotency>.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 
+use super::operation::Operation;
 use crate::error::ApiError;
 
 /// How long a repeated call is known.
 pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// A repeated call is one of the same id, method and target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Request {
+    pub id: RequestId,
+    pub method: &'static str,
+    pub zone: String,
+    pub instance: String,
+}
+
+/// The calls that came with a `requestId`, and the operations that they began.
+#[derive(Default)]
+pub struct Requests(HashMap<Request, (SystemTime, Operation)>);
+
+impl Requests {
+    /// The operation as it was when the same call began it a short while ago.
+    pub fn begun(&self, request: &Request, now: SystemTime) -> Option<&Operation> {
+        let (when, operation) = self.0.get(request)?;
+        now.duration_since(*when).is_ok_and(|age| age < REMEMBERED).then_some(operation)
+    }
+
+    /// A call began an operation.
+    pub fn remember(&mut self, request: Request, operation: Operation, now: SystemTime) {
+        self.0.insert(request, (now, operation));
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 /// A checked `requestId`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,51 +1,21 @@
-//! All instances and operations of the project, and which change is allowed when.
+//! All instances and operations of the project, and the beginning of each change.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+mod progress;
+
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::change::{Change, Task, Work};
+use super::console::Console;
+use super::insert::with_private_addresses;
 use super::instance::{Instance, State};
-use super::operation::{Operation, OperationError, OperationState};
-use super::request_id::{RequestId, REMEMBERED};
+use super::operation::{Operation, OperationState};
+use super::operations::Operations;
+use super::request_id::{Request, RequestId, Requests};
 use crate::clock::millis;
 use crate::error::ApiError;
-
-/// A change of an instance that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
-    Start,
-    Stop,
-    Suspend,
-    Resume,
-    Delete,
-    Preempt,
-}
-
-/// A change that is to be carried out, now that its operation exists.
-#[derive(Debug, Clone)]
-pub struct Work {
-    pub instance: u64,
-    pub task: Task,
-    /// The operation's name.
-    pub operation: String,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Bring a new instance up.
-    Create,
-    /// Bring it up again.
-    Start,
-    /// Shut it down; the address stays until it is down.
-    Stop,
-    Suspend,
-    Resume,
-    /// Shut it down and forget it.
-    Delete,
-}
 
 /// An operation, and the work that it stands for unless it was done at once or is known already.
 pub type Begun = (Operation, Option<Work>);
@@ -54,18 +24,9 @@ pub type Begun = (Operation, Option<Work>);
 pub struct World {
     project: String,
     instances: BTreeMap<(String, String), Instance>,
-    operations: BTreeMap<(String, String), Operation>,
-    requests: HashMap<Request, (SystemTime, Operation)>,
+    operations: Operations,
+    requests: Requests,
     last_id: u64,
-}
-
-/// A repeated call is one of the same id, method and target.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Request {
-    id: RequestId,
-    method: &'static str,
-    zone: String,
-    instance: String,
 }
 
 impl World {
@@ -75,8 +36,8 @@ impl World {
         Self {
             project: project.to_owned(),
             instances: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            requests: HashMap::new(),
+            operations: Operations::default(),
+            requests: Requests::default(),
             last_id,
         }
     }
@@ -91,6 +52,31 @@ impl World {
         by_name.or_else(by_id).ok_or_else(|| ApiError::not_found(&self.path(zone, "instances", name)))
     }
 
+    /// An instance by its id alone, if it is still there.
+    pub fn known(&self, instance: u64) -> Option<&Instance> {
+        self.instances.values().find(|known| known.id == instance)
+    }
+
+    /// What an instance wrote to one of its serial ports, from a byte on.
+    ///
+    /// # Errors
+    /// No such instance, or it is not running.
+    pub fn serial_port_output(
+        &self,
+        zone: &str,
+        name: &str,
+        port: Option<i64>,
+        start: Option<i64>,
+    ) -> Result<Value, ApiError> {
+        let instance = self.instance(zone, name)?;
+        if instance.state.address().is_none() {
+            return Err(ApiError::not_ready(&self.path(zone, "instances", &instance.name)));
+        }
+        // The guest writes to the first port only.
+        let console = if port.is_none_or(|port| port == 1) { &instance.console } else { &Console::default() };
+        Ok(console.output(start.unwrap_or_default()))
+    }
+
     /// Every instance, by zone and name.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
@@ -101,14 +87,13 @@ impl World {
     /// # Errors
     /// There is none.
     pub fn operation(&self, zone: &str, name: &str) -> Result<&Operation, ApiError> {
-        let by_name = self.operations.get(&(zone.to_owned(), name.to_owned()));
-        let by_id = || self.operations.values().find(|o| o.zone == zone && o.id.to_string() == name);
-        by_name.or_else(by_id).ok_or_else(|| ApiError::not_found(&self.path(zone, "operations", name)))
+        let known = self.operations.get(zone, name);
+        known.ok_or_else(|| ApiError::not_found(&self.path(zone, "operations", name)))
     }
 
     /// Every operation, by zone and name.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.operations.values()
+        self.operations.all()
     }
 
     /// Forgets an operation.
@@ -117,7 +102,7 @@ impl World {
     /// There is none.
     pub fn delete_operation(&mut self, zone: &str, name: &str) -> Result<(), ApiError> {
         let name = self.operation(zone, name)?.name.clone();
-        self.operations.remove(&(zone.to_owned(), name));
+        self.operations.remove(zone.to_owned(), name);
         Ok(())
     }
 
@@ -133,7 +118,7 @@ impl World {
         now: SystemTime,
     ) -> Result<Begun, ApiError> {
         let name = definition.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let request = request_id.map(|id| Request::new(id, "insert", zone, &name));
+        let request = request_id.map(|id| request(id, "insert", zone, &name));
         if let Some(known) = self.repeated(request.as_ref(), now) {
             return Ok((known, None));
         }
@@ -147,10 +132,11 @@ impl World {
             id,
             name,
             zone: zone.to_owned(),
-            definition: self.with_private_address(definition, id),
+            definition: with_private_addresses(definition, id),
             state: State::Provisioning,
             operation: Some(operation.name.clone()),
             boots: 0,
+            console: Console::default(),
             created: now,
             last_start: None,
             last_stop: None,
@@ -173,7 +159,8 @@ impl World {
         request_id: Option<RequestId>,
         now: SystemTime,
     ) -> Result<Begun, ApiError> {
-        let request = request_id.map(|id| Request::new(id, change.operation_type(), zone, name));
+        let kind = change.operation_type();
+        let request = request_id.map(|id| request(id, kind, zone, name));
         if let Some(known) = self.repeated(request.as_ref(), now) {
             return Ok((known, None));
         }
@@ -183,7 +170,7 @@ impl World {
             return Err(ApiError::not_ready(&self.path(zone, "instances", &name)));
         }
         let task = change.task(instance)?;
-        let operation = self.record(change.operation_type(), zone, (name, id), request, now);
+        let operation = self.record(kind, zone, (name, id), request, now);
         let Some(task) = task else {
             self.run(&operation.name, now);
             self.finish(&operation.name, None, now);
@@ -195,65 +182,6 @@ impl World {
         Ok((operation.clone(), Some(Work { instance: id, task, operation: operation.name })))
     }
 
-    /// The operation's work begins.
-    pub fn run(&mut self, operation: &str, now: SystemTime) {
-        if let Some(operation) = self.operation_named(operation) {
-            operation.state = OperationState::Running { since: now };
-        }
-    }
-
-    /// The operation is over and the instance is free for the next.
-    pub fn finish(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
-        if let Some(operation) = self.operation_named(operation) {
-            let since = match operation.state {
-                OperationState::Pending => now,
-                OperationState::Running { since } | OperationState::Done { since, .. } => since,
-            };
-            operation.state = OperationState::Done { since, end: now, error };
-        }
-        for instance in self.instances.values_mut() {
-            if instance.operation.as_deref() == Some(operation) {
-                instance.operation = None;
-            }
-        }
-    }
-
-    /// An instance enters a state; `None` if it is gone.
-    pub fn enter(&mut self, instance: u64, state: State, now: SystemTime) -> Option<&Instance> {
-        let instance = self.by_id(instance)?;
-        match state {
-            State::Running(_) => instance.last_start = Some(now),
-            State::Terminated => instance.last_stop = Some(now),
-            State::Suspended => instance.last_suspended = Some(now),
-            _ => {}
-        }
-        instance.state = state;
-        Some(instance)
-    }
-
-    /// An instance runs and boots; `None` if it is gone.
-    pub fn boot(&mut self, instance: u64, address: SocketAddr, now: SystemTime) -> Option<&Instance> {
-        self.by_id(instance)?.boots += 1;
-        self.enter(instance, State::Running(address), now)
-    }
-
-    /// An instance is again as it was before a change that failed.
-    pub fn put_back(&mut self, instance: u64, before: State) {
-        if let Some(instance) = self.by_id(instance) {
-            instance.state = before;
-        }
-    }
-
-    /// The state of an instance, if it is still there.
-    pub fn state(&self, instance: u64) -> Option<State> {
-        self.instances.values().find(|known| known.id == instance).map(|known| known.state)
-    }
-
-    /// An instance is gone.
-    pub fn remove(&mut self, instance: u64) {
-        self.instances.retain(|_, known| known.id != instance);
-    }
-
     /// Everything is gone.
     pub fn clear(&mut self) {
         self.instances.clear();
@@ -262,10 +190,9 @@ impl World {
     }
 
     fn repeated(&self, request: Option<&Request>, now: SystemTime) -> Option<Operation> {
-        let (when, operation) = self.requests.get(request?)?;
-        let recent = now.duration_since(*when).is_ok_and(|age| age < REMEMBERED);
-        let current = self.operation(&operation.zone, &operation.name).unwrap_or(operation);
-        recent.then(|| current.clone())
+        let begun = self.requests.begun(request?, now)?;
+        // It has come further since, unless it was deleted.
+        Some(self.operations.get(&begun.zone, &begun.name).unwrap_or(begun).clone())
     }
 
     fn record(
@@ -286,30 +213,11 @@ impl World {
             inserted: now,
             state: OperationState::Pending,
         };
-        self.operations.insert((zone.to_owned(), operation.name.clone()), operation.clone());
+        self.operations.add(operation.clone());
         if let Some(request) = request {
-            self.requests.insert(request, (now, operation.clone()));
+            self.requests.remember(request, operation.clone(), now);
         }
         operation
-    }
-
-    fn with_private_address(&self, mut definition: Map<String, Value>, id: u64) -> Map<String, Value> {
-        let interfaces = definition.get_mut("networkInterfaces").and_then(Value::as_array_mut);
-        for (index, interface) in interfaces.into_iter().flatten().enumerate() {
-            if interface.get("networkIP").is_none() {
-                let host = id.wrapping_add(index as u64) % 250 + 2;
-                interface["networkIP"] = Value::String(format!("10.128.{index}.{host}"));
-            }
-        }
-        definition
-    }
-
-    fn by_id(&mut self, id: u64) -> Option<&mut Instance> {
-        self.instances.values_mut().find(|instance| instance.id == id)
-    }
-
-    fn operation_named(&mut self, name: &str) -> Option<&mut Operation> {
-        self.operations.values_mut().find(|operation| operation.name == name)
     }
 
     fn path(&self, zone: &str, collection: &str, name: &str) -> String {
@@ -322,57 +230,8 @@ impl World {
     }
 }
 
-impl Change {
-    fn operation_type(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Delete => "delete",
-            Self::Preempt => "compute.instances.preempted",
-        }
-    }
-
-    /// What the change means in the instance's state: `None` where there is nothing to do.
-    fn task(self, instance: &Instance) -> Result<Option<Task>, ApiError> {
-        let refuse = |why: &str| Err(ApiError::bad_state(format!("{why} (instance '{}')", instance.name)));
-        match (self, instance.state) {
-            (Self::Start, State::Terminated) => Ok(Some(Task::Start)),
-            (Self::Start, State::Suspended) => {
-                refuse("You cannot start a suspended instance. Resume it with instances.resume.")
-            }
-            (Self::Start, _) => Ok(None),
-            (Self::Stop, State::Terminated) => Ok(None),
-            // "SUSPENDED: you can resume the VM or delete it": the life cycle's page.
-            (Self::Stop, State::Suspended) => {
-                refuse("You cannot stop a suspended instance. Resume or delete it.")
-            }
-            (Self::Stop, _) => Ok(Some(Task::Stop)),
-            (Self::Suspend, State::Running(_)) => Ok(Some(Task::Suspend)),
-            (Self::Suspend, State::Suspended) => refuse("You cannot suspend an already suspended instance."),
-            (Self::Suspend, _) => refuse("You cannot suspend an instance that is stopped or terminated."),
-            (Self::Resume, State::Suspended) => Ok(Some(Task::Resume)),
-            (Self::Resume, _) => refuse("You cannot resume an instance that is not suspended."),
-            (Self::Delete, _)
-                if instance.definition.get("deletionProtection") == Some(&Value::Bool(true)) =>
-            {
-                refuse("Resource cannot be deleted if it's protected against deletion.")
-            }
-            (Self::Delete, _) => Ok(Some(Task::Delete)),
-            (Self::Preempt, State::Running(_)) if instance.is_deleted_when_preempted() => {
-                Ok(Some(Task::Delete))
-            }
-            (Self::Preempt, State::Running(_)) => Ok(Some(Task::Stop)),
-            (Self::Preempt, _) => refuse("Only a running instance can be preempted."),
-        }
-    }
-}
-
-impl Request {
-    fn new(id: RequestId, method: &'static str, zone: &str, instance: &str) -> Self {
-        Self { id, method, zone: zone.to_owned(), instance: instance.to_owned() }
-    }
+fn request(id: RequestId, method: &'static str, zone: &str, instance: &str) -> Request {
+    Request { id, method, zone: zone.to_owned(), instance: instance.to_owned() }
 }
 
 #[cfg(test)]
@@ -381,6 +240,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::request_id::REMEMBERED;
     use super::*;
 
     const ZONE: &str = "us-central1-a";

@@ -106,6 +106,26 @@ async fn a_suspended_instance_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_reset_boots_again_at_the_same_address() {
+    let google = Google::start(QUICK).await;
+    let root = google.create("vm").await;
+    google.control(Method::PUT, "timing", Some(json!({ "boot_ms": NEVER }))).await;
+    let (_, operation) = google.post(&format!("zones/{ZONE}/instances/vm/reset")).await;
+    assert_eq!((&operation["operationType"], &operation["status"]), (&json!("reset"), &json!("PENDING")));
+    google.wait(&operation).await;
+    assert_eq!(google.instance("vm").await["status"], "RUNNING");
+    let report = google.report("vm").await.unwrap();
+    assert_eq!((&report["listening"], &report["boots"]), (&json!(false), &json!(2)));
+
+    google.control(Method::PUT, "timing", Some(json!({ "boot_ms": 0 }))).await;
+    google.change("vm", "reset").await;
+    assert_eq!(google.listening("vm").await, root);
+
+    google.change("vm", "stop").await;
+    assert_eq!(google.post(&format!("zones/{ZONE}/instances/vm/reset")).await.0, 400);
+}
+
+#[tokio::test]
 async fn changes_that_the_state_makes_void_or_forbids() {
     let google = Google::start(QUICK).await;
     google.create("vm").await;

@@ -45,7 +45,12 @@ async fn instances_that_compute_engine_refuses() {
             "invalid",
             "in the instance's zone",
         ),
-        ("/machineType", json!(format!("zones/{ZONE}/machineTypes/big")), "invalid", "does not exist"),
+        (
+            "/machineType",
+            json!(format!("zones/{ZONE}/machineTypes/n1-standard-3")),
+            "invalid",
+            "Machine type with name 'n1-standard-3' does not exist in zone 'us-central1-a'.",
+        ),
         ("/disks", json!([]), "required", "'resource.disks': ''. No disks are specified."),
         ("/disks/0/boot", json!(false), "invalid", "Boot disk"),
         ("/disks/0/initializeParams", json!({}), "required", "sourceImage"),
@@ -65,6 +70,12 @@ async fn instances_that_compute_engine_refuses() {
             json!({ "instanceTerminationAction": "STOP" }),
             "invalid",
             "instanceTerminationAction",
+        ),
+        (
+            "/scheduling",
+            json!({ "maxRunDuration": { "seconds": 121 * 24 * 3600 } }),
+            "invalid",
+            "resource.scheduling.maxRunDuration",
         ),
     ];
     for (pointer, value, reason, text) in cases {
@@ -143,8 +154,10 @@ async fn paths_and_queries_that_do_not_fit() {
         (format!("{zone}/instances?colour=red"), 400, "Unknown name \"colour\""),
         (format!("{zone}/instances?maxResults=many"), 400, "(TYPE_UINT32), \"many\""),
         (format!("{zone}/instances?fields=itmes"), 400, "Invalid field selection itmes"),
-        (format!("{zone}/instances?filter=x"), 501, "does not implement filter in lists"),
-        (format!("{zone}/machineTypes"), 501, "does not implement compute.machineTypes.list"),
+        (format!("{zone}/instances?filter=x"), 501, "does not implement the filter 'x'"),
+        (format!("{zone}/instances?filter=x%3D1"), 400, "Invalid list filter expression."),
+        (format!("{zone}/instances?orderBy=name"), 501, "does not implement orderBy in lists"),
+        (format!("{zone}/disks"), 501, "does not implement compute.disks.list"),
         (format!("{zone}/spaceships"), 404, "was not found on this server"),
     ];
     for (path, status, text) in cases {

@@ -1,0 +1,85 @@
+//! How far instances and their operations have come.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::World;
+use crate::compute::console::{boot_log, Console};
+use crate::compute::fingerprint::fingerprint;
+use crate::compute::instance::{Instance, State};
+use crate::compute::operation::OperationError;
+
+impl World {
+    /// The operation's work begins.
+    pub fn run(&mut self, operation: &str, now: SystemTime) {
+        self.operations.run(operation, now);
+    }
+
+    /// The operation is over and the instance is free for the next.
+    pub fn finish(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
+        self.operations.finish(operation, error, now);
+        for instance in self.instances.values_mut() {
+            if instance.operation.as_deref() == Some(operation) {
+                instance.operation = None;
+            }
+        }
+    }
+
+    /// An instance enters a state; `None` if it is gone.
+    pub fn enter(&mut self, instance: u64, state: State, now: SystemTime) -> Option<&Instance> {
+        let instance = self.by_id(instance)?;
+        match state {
+            State::Running { .. } => instance.last_start = Some(now),
+            State::Terminated => {
+                instance.last_stop = Some(now);
+                instance.console = Console::default();
+            }
+            State::Suspended => instance.last_suspended = Some(now),
+            _ => {}
+        }
+        instance.state = state;
+        Some(instance)
+    }
+
+    /// An instance runs from now on; `None` if it is gone.
+    pub fn run_at(&mut self, instance: u64, address: SocketAddr, now: SystemTime) -> Option<&Instance> {
+        let limit = self.by_id(instance)?.max_run_duration();
+        self.enter(instance, State::Running { address, until: limit.map(|limit| now + limit) }, now)
+    }
+
+    /// The guest of an instance boots; `None` if it is gone.
+    pub fn boot(&mut self, instance: u64) -> Option<&Instance> {
+        let instance = self.by_id(instance)?;
+        instance.boots += 1;
+        let log = boot_log(instance);
+        instance.console.write(&log);
+        Some(instance)
+    }
+
+    /// An instance's definition gets other fields.
+    pub fn edit(&mut self, instance: u64, fields: Map<String, Value>) {
+        if let Some(instance) = self.by_id(instance) {
+            instance.definition.extend(fields);
+            let whole = fingerprint(&Value::Object(instance.definition.clone()));
+            instance.definition.insert("fingerprint".into(), whole);
+        }
+    }
+
+    /// An instance is again as it was before a change that failed.
+    pub fn put_back(&mut self, instance: u64, before: State) {
+        if let Some(instance) = self.by_id(instance) {
+            instance.state = before;
+        }
+    }
+
+    /// An instance is gone.
+    pub fn remove(&mut self, instance: u64) {
+        self.instances.retain(|_, known| known.id != instance);
+    }
+
+    pub(super) fn by_id(&mut self, id: u64) -> Option<&mut Instance> {
+        self.instances.values_mut().find(|instance| instance.id == id)
+    }
+}
