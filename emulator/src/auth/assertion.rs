@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use super::account::ServiceAccount;
 
+const GOOGLES_TOKEN_SERVER: &str = "https://oauth2.googleapis.com/token";
+
 /// Clocks differ by this much at most, in seconds.
 const LEEWAY: i64 = 300;
 /// The longest life of an assertion, in seconds.
@@ -99,7 +101,10 @@ impl Claims {
 
     fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), Refusal> {
         let (right, excused) = match audience {
-            Audience::TokenServer => (account.token_uri.as_str(), false),
+            // Google's own client libraries name Google's token server, whatever the key file says.
+            Audience::TokenServer => {
+                (account.token_uri.as_str(), self.aud.as_deref() == Some(GOOGLES_TOKEN_SERVER))
+            }
             Audience::Api(api) => (api, self.aud.is_none() && self.scope.is_some()),
         };
         match excused || self.aud.as_deref() == Some(right) {

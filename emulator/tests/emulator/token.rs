@@ -62,6 +62,13 @@ async fn a_clock_some_minutes_wrong_is_forgiven() {
 }
 
 #[tokio::test]
+async fn googles_own_clients_name_googles_token_server() {
+    let google = Google::start(QUICK).await;
+    let claims = json!({ "aud": "https://oauth2.googleapis.com/token" });
+    assert_eq!(google.grant(&google.assertion(claims)).await.0, 200);
+}
+
+#[tokio::test]
 async fn signatures_that_do_not_hold() {
     let google = Google::start(QUICK).await;
     let good = google.assertion(json!({}));

@@ -1,5 +1,7 @@
 //! The lifecycle in virtual time: each test is a scenario, told as events and what is done about them.
 
+mod drift;
+mod failing;
 mod limits;
 mod rig;
 mod sleeping;
