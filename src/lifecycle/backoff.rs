@@ -27,6 +27,11 @@ impl Attempt {
         let jittered = pause * 3 / 4 + pause * u32::try_from(quarters).unwrap_or(0) / 1024;
         Self { at: now + jittered, failed: self.failed.saturating_add(1) }
     }
+
+    /// The same try at another time.
+    pub fn moved_to(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
 }
 
 /// `first`, doubled `times` times, at most `longest`.

@@ -94,7 +94,7 @@ impl Lifecycle {
     /// A VM whose history has been lost: it may be in any state, and must not be left running for ever.
     pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
         let sleep_at = policy.on_idle.map(|(idle_timeout, _)| now + idle_timeout);
-        Self { state: State::Failed { sleep_at }, ..Self::new(identity, policy, now) }
+        Self { state: State::Failed { sleep_at, unresolved: None }, ..Self::new(identity, policy, now) }
     }
 
     /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
@@ -156,7 +156,7 @@ impl Lifecycle {
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
             State::Down(kind) => self.deep_sleep_at(*kind),
-            State::Failed { sleep_at } => sleep_at.filter(|_| self.policy.on_idle.is_some()),
+            State::Failed { .. } => self.failed_deadline(),
             State::Running(up) => self.running_deadline(up),
             State::Starting(start) => Some(start.deadline(self.in_flight.is_some(), self.peeking.is_some())),
             State::Sleeping(sleep) => sleep.deadline(self.in_flight.is_some(), &self.policy),
@@ -174,7 +174,7 @@ impl Lifecycle {
 
     /// Whether an instance runs, or may run, that nobody is bringing down yet.
     pub fn may_run(&self) -> bool {
-        matches!(self.state, State::Starting(_) | State::Running(_) | State::Failed { sleep_at: Some(_) })
+        matches!(self.state, State::Starting(_) | State::Running(_) | State::Failed { sleep_at: Some(_), .. })
     }
 
     /// The zone that the calls are for: where the instance is, or was last.
@@ -201,6 +201,13 @@ impl Lifecycle {
     /// When the VM was last asked for.
     pub fn last_activity(&self) -> Option<Timestamp> {
         self.last_activity
+    }
+
+    /// When a VM that could not be started goes down. Requests that are refused meanwhile are activity, too.
+    fn failed_deadline(&self) -> Option<Timestamp> {
+        let State::Failed { sleep_at: Some(sleep_at), .. } = &self.state else { return None };
+        let (idle_timeout, _) = self.policy.on_idle?;
+        Some(self.last_activity.map_or(*sleep_at, |last| (*sleep_at).max(last + idle_timeout)))
     }
 
     /// Where the VM serves.
@@ -285,10 +292,11 @@ impl Lifecycle {
             State::Starting(start) if start.is_mutating() => start.then = Some(Then::Move),
             State::Starting(start) => {
                 let began = start.began();
-                self.begin_sleep_for(Mutation::Stop, Some(began), now);
+                self.look_and_sleep(Mutation::Stop, Some(began), now);
             }
-            State::Running(_) | State::Failed { sleep_at: Some(_) } => self.begin_sleep(Mutation::Stop, now),
-            State::Down(_) | State::Failed { sleep_at: None } => self.settle(DownKind::Absent),
+            State::Running(_) => self.begin_sleep(Mutation::Stop, now),
+            State::Failed { sleep_at: Some(_), .. } => self.look_and_sleep(Mutation::Stop, None, now),
+            State::Down(_) | State::Failed { sleep_at: None, .. } => self.settle(DownKind::Absent),
             // It is on its way down already.
             State::Sleeping(_) => {}
         }
@@ -310,12 +318,14 @@ impl Lifecycle {
             State::Down(kind) if self.deep_sleep_at(*kind).is_some_and(|at| now >= at) => {
                 self.begin_deep_sleep(now);
             }
-            State::Failed { sleep_at: Some(at) } if now >= *at => {
-                if let Some((_, mutation)) = self.policy.on_idle {
-                    self.begin_sleep(mutation, now);
+            State::Failed { .. } => {
+                if let (Some(deadline), Some((_, mutation))) = (self.failed_deadline(), self.policy.on_idle) {
+                    if now >= deadline {
+                        self.look_and_sleep(mutation, None, now);
+                    }
                 }
             }
-            State::Down(_) | State::Failed { .. } | State::Starting(_) | State::Sleeping(_) => {}
+            State::Down(_) | State::Starting(_) | State::Sleeping(_) => {}
         }
         self.drive_start(now, actions);
         self.drive_sleep(now, actions);

@@ -38,7 +38,8 @@ enum Step {
     Mutate(RequestId),
     /// Wait until it is made.
     Wait(OperationName),
-    /// It was refused: is the instance down already?
+    /// What is there? Asked when an operation may be at work on it that nobody waits for any more, or when the change
+    /// was refused as wrong for what is there.
     Look,
 }
 
@@ -96,7 +97,7 @@ impl Lifecycle {
                 true
             }
             State::Starting(_) => {
-                self.begin_sleep(mutation, now);
+                self.look_and_sleep(mutation, None, now);
                 true
             }
             State::Sleeping(sleep) => {
@@ -108,7 +109,11 @@ impl Lifecycle {
                 actions.push(Action::ReleaseDown(Ok(())));
                 false
             }
-            State::Down(_) | State::Running(_) | State::Failed { .. } => {
+            State::Failed { .. } => {
+                self.look_and_sleep(mutation, None, now);
+                false
+            }
+            State::Down(_) | State::Running(_) => {
                 self.begin_sleep(mutation, now);
                 false
             }
@@ -131,12 +136,27 @@ impl Lifecycle {
         woken_at: Option<Timestamp>,
         now: Timestamp,
     ) {
+        let step = Step::Mutate(self.next_request_id());
+        self.begin_sleep_with(step, mutation, woken_at, now);
+    }
+
+    /// Brings the VM down after a start that may have left an operation at work on it.
+    pub(super) fn look_and_sleep(&mut self, mutation: Mutation, woken_at: Option<Timestamp>, now: Timestamp) {
+        self.begin_sleep_with(Step::Look, mutation, woken_at, now);
+    }
+
+    fn begin_sleep_with(
+        &mut self,
+        step: Step,
+        mutation: Mutation,
+        woken_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
         self.forget_calls();
         let mutation = match mutation {
             Mutation::Suspend if self.cannot_suspend => Mutation::Stop,
             mutation => mutation,
         };
-        let step = Step::Mutate(self.next_request_id());
         let attempt = Attempt::new(now);
         self.state = State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None });
     }
@@ -193,67 +213,97 @@ impl Lifecycle {
                 self.is_down(kind, now, actions);
             }
             Ok(Answer::Operation(OperationView { outcome: Some(Err(error)), .. })) => {
-                self.sleep_refused(&CallError::Api(error), now, actions);
+                self.sleep_failed(&CallError::Api(error), true, now, actions);
             }
-            Ok(Answer::Instance(instance)) => self.looked_on_the_way_down(&instance, now, actions),
-            Err(error) if error.is_not_found() && !matches!(sleep.step, Step::Wait(_)) => {
-                self.is_down(DownKind::Absent, now, actions);
-            }
-            // The same call again is safe, whether or not it had its effect.
-            Err(error) if error.verdict() == Verdict::Retry => {
-                sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
-            }
-            Err(error) => self.sleep_refused(&error, now, actions),
+            Ok(Answer::Instance(instance)) => self.sleep_looked(&instance, now, actions),
+            Err(error) => self.sleep_failed(&error, false, now, actions),
         }
     }
 
-    /// The change, or its operation, was refused: the next try needs a new one.
-    fn sleep_refused(&mut self, error: &CallError, now: Timestamp, actions: &mut Vec<Action>) {
-        let request_id = self.next_request_id();
-        let State::Sleeping(sleep) = &mut self.state else { return };
-        let woken_at = sleep.woken_at;
-        sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
-        sleep.step = Step::Mutate(request_id);
-        if matches!(error.verdict(), Verdict::Retry | Verdict::LookAgain) {
-            return;
-        }
-        match sleep.mutation {
-            // Not every VM can be suspended (its system, memory or GPU may forbid it); every one can be stopped.
-            // See https://cloud.google.com/compute/docs/instances/suspend-resume-instance
-            Mutation::Suspend => {
-                self.cannot_suspend = true;
-                self.begin_sleep_for(Mutation::Stop, woken_at, now);
-            }
-            // It is not suspended any more.
-            Mutation::Resume => self.begin_sleep_for(Mutation::Stop, woken_at, now),
-            mutation => {
-                sleep.step = Step::Look;
-                let message = format!("cannot {} the instance: {error}", mutation.verb());
-                let failure = self.remember(FailureKind::Refused, message, now);
-                actions.push(Action::ReleaseDown(Err(failure)));
-                // It is up, then, and may serve whoever waits for it.
-                if let Some(woken_at) = woken_at {
-                    self.begin_start_for(woken_at, now);
-                }
-            }
-        }
-    }
-
-    /// Somebody else may have brought it down.
-    fn looked_on_the_way_down(&mut self, instance: &InstanceView, now: Timestamp, actions: &mut Vec<Action>) {
-        let request_id = self.next_request_id();
+    fn sleep_looked(&mut self, instance: &InstanceView, now: Timestamp, actions: &mut Vec<Action>) {
+        let (seed, request_id) = (self.identity, self.next_request_id());
         let State::Sleeping(sleep) = &mut self.state else { return };
         match instance.status {
             InstanceStatus::Terminated | InstanceStatus::Stopped if sleep.mutation != Mutation::Delete => {
                 self.is_down(DownKind::Stopped, now, actions);
             }
-            InstanceStatus::Suspended if sleep.mutation != Mutation::Delete => {
+            // A suspended instance can be resumed or deleted, nothing else.
+            InstanceStatus::Suspended if !matches!(sleep.mutation, Mutation::Delete | Mutation::Resume) => {
                 self.is_down(DownKind::Suspended, now, actions);
             }
-            _ => {
+            InstanceStatus::Running
+            | InstanceStatus::Terminated
+            | InstanceStatus::Stopped
+            | InstanceStatus::Suspended => {
                 sleep.step = Step::Mutate(request_id);
-                sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
+                sleep.attempt = sleep.attempt.moved_to(now);
             }
+            // On its way up or down: wait for the end of it.
+            InstanceStatus::Pending
+            | InstanceStatus::Provisioning
+            | InstanceStatus::Staging
+            | InstanceStatus::Repairing
+            | InstanceStatus::Stopping
+            | InstanceStatus::PendingStop
+            | InstanceStatus::Deprovisioning
+            | InstanceStatus::Suspending
+            | InstanceStatus::Unknown => {
+                sleep.step = Step::Look;
+                sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, seed);
+            }
+        }
+    }
+
+    /// A call failed, or the operation has `ended` badly.
+    fn sleep_failed(&mut self, error: &CallError, ended: bool, now: Timestamp, actions: &mut Vec<Action>) {
+        let request_id = self.next_request_id();
+        let State::Sleeping(sleep) = &mut self.state else { return };
+        let (mutation, woken_at) = (sleep.mutation, sleep.woken_at);
+        sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
+        let given_up = matches!(error.verdict(), Verdict::GiveUp | Verdict::NextZone);
+        let refused_as_wrong = given_up && matches!(error, CallError::Api(error) if error.status == 400);
+        // Whether this call, or its operation, is at work all the same.
+        let mut may_be_at_work = false;
+        match &sleep.step {
+            Step::Look | Step::Mutate(_) if error.is_not_found() => {
+                return self.is_down(DownKind::Absent, now, actions);
+            }
+            // Not every VM can be suspended (its system, memory or GPU may forbid it); every one can be stopped.
+            // See https://cloud.google.com/compute/docs/instances/suspend-resume-instance
+            Step::Mutate(_) | Step::Wait(_)
+                if mutation == Mutation::Suspend && (refused_as_wrong || ended && given_up) =>
+            {
+                self.cannot_suspend = true;
+                return self.begin_sleep_for(Mutation::Stop, woken_at, now);
+            }
+            // It is not suspended any more.
+            Step::Mutate(_) if mutation == Mutation::Resume && refused_as_wrong => {
+                return self.look_and_sleep(Mutation::Stop, woken_at, now);
+            }
+            // The operation is over, or unknown to the API: the next try needs a new one.
+            Step::Mutate(_) if ended => sleep.step = Step::Mutate(request_id),
+            Step::Wait(_) if ended || error.is_not_found() => sleep.step = Step::Mutate(request_id),
+            Step::Mutate(_) if refused_as_wrong => sleep.step = Step::Look,
+            // The same call again is safe, whatever has become of this one; a new one might be a second operation
+            // beside the first.
+            Step::Mutate(_) => may_be_at_work = matches!(error, CallError::Unreadable(_)),
+            Step::Wait(_) => may_be_at_work = true,
+            Step::Look => {}
+        }
+        if !given_up {
+            return;
+        }
+        if may_be_at_work {
+            sleep.woken_at = None;
+        }
+        let message = format!("cannot {} the instance: {error}", mutation.verb());
+        let failure = self.remember(FailureKind::Refused, message, now);
+        actions.push(Action::ReleaseDown(Err(failure.clone())));
+        match woken_at {
+            Some(_) if may_be_at_work => actions.push(Action::Release(Outcome::Failed(failure))),
+            // It is up, then, and may serve whoever waits for it.
+            Some(woken_at) => self.begin_start_for(woken_at, now),
+            None => {}
         }
     }
 

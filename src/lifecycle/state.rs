@@ -10,7 +10,7 @@ use super::running::Up;
 use super::sleep::Sleep;
 use super::start::Start;
 use super::usage::Limits;
-use crate::compute::Mutation;
+use crate::compute::{Mutation, RequestId};
 use crate::time::Timestamp;
 use crate::vm::{OnDrift, OnIdle, Vm, VmState};
 
@@ -33,6 +33,9 @@ pub enum State {
     Failed {
         /// When the VM is brought down, because the start may have left something running.
         sleep_at: Option<Timestamp>,
+        /// A change that was asked for, and of which it is not known what has become. The next start asks again for
+        /// the same, so that it cannot be made twice.
+        unresolved: Option<(Mutation, RequestId)>,
     },
 }
 

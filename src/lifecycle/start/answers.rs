@@ -194,7 +194,7 @@ impl Lifecycle {
                     Early::Peek(_) | Early::Nothing => Step::Look(Attempt::new(now)),
                 };
                 self.peeking = None;
-                self.then(now);
+                self.then(true, now);
             }
             Some(Err(error)) => self.mutation_failed(mutation, CallError::Api(error), now, actions),
         }
@@ -211,7 +211,7 @@ impl Lifecycle {
             Some(Ok(())) => {
                 let rest: Vec<Change> = changes.drain(..).skip(1).collect();
                 if start.then.is_some() {
-                    self.then(now);
+                    self.then(true, now);
                 } else if rest.is_empty() {
                     self.drift.clear();
                     self.mutate(Mutation::Start, now, actions);
@@ -279,7 +279,7 @@ impl Lifecycle {
             Verdict::Retry | Verdict::LookAgain => {
                 start.last_error = Some(error.to_string());
                 self.look_later(now);
-                self.then(now);
+                self.then(false, now);
             }
             Verdict::NextZone if mutation.is_insert() && wanted => {
                 if let Some(zone) = self.policy.zone_after(&self.zone) {
@@ -304,7 +304,7 @@ impl Lifecycle {
             Verdict::Retry | Verdict::LookAgain => {
                 start.last_error = Some(error.to_string());
                 self.look_later(now);
-                self.then(now);
+                self.then(false, now);
             }
             Verdict::NextZone | Verdict::GiveUp => {
                 let message =

@@ -237,8 +237,17 @@ impl Lifecycle {
     /// Begins a start for a request that has waited since `began`.
     pub(super) fn begin_start_for(&mut self, began: Timestamp, now: Timestamp) {
         self.forget_calls();
-        let may_run = !matches!(self.state, State::Down(_) | State::Failed { sleep_at: None });
+        // What was up before a start that does not get as far as a look is up after it.
+        let (may_run, unresolved) = match &self.state {
+            State::Down(_) => (false, None),
+            State::Running(_) | State::Sleeping(_) | State::Starting(_) => (true, None),
+            State::Failed { sleep_at, unresolved } => (sleep_at.is_some(), unresolved.clone()),
+        };
         let mut start = Start::new(began, now, self.policy.startup_timeout, may_run);
+        if let Some((mutation, request_id)) = unresolved {
+            start.mutations = 1;
+            start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
+        }
         start.silent = self.trouble.as_ref().and_then(|trouble| trouble.silent);
         self.state = State::Starting(start);
     }
@@ -275,14 +284,19 @@ impl Lifecycle {
         }
     }
 
-    /// Brings the VM down if that was asked for while an operation was under way.
-    fn then(&mut self, now: Timestamp) {
+    /// Brings the VM down if that was asked for while an operation was under way. Unless that has ended well, an
+    /// operation may still be at work, and the VM is looked at first.
+    fn then(&mut self, ended_well: bool, now: Timestamp) {
         let State::Starting(start) = &self.state else { return };
-        let began = start.began;
-        match start.then {
-            Some(Then::GoDown(mutation)) => self.begin_sleep(mutation, now),
-            Some(Then::Move) => self.begin_sleep_for(Mutation::Stop, Some(began), now),
-            None => {}
+        let (mutation, woken_at) = match start.then {
+            Some(Then::GoDown(mutation)) => (mutation, None),
+            Some(Then::Move) => (Mutation::Stop, Some(start.began)),
+            None => return,
+        };
+        if ended_well {
+            self.begin_sleep_for(mutation, woken_at, now);
+        } else {
+            self.look_and_sleep(mutation, woken_at, now);
         }
     }
 
@@ -293,10 +307,16 @@ impl Lifecycle {
         if let (Some(trouble), FailureKind::ServerDown) = (&mut self.trouble, kind) {
             trouble.silent = start.silent;
         }
+        let unresolved = match &start.step {
+            Step::Mutate { mutation, request_id, .. } if kind == FailureKind::StartupTimeout => {
+                Some((*mutation, request_id.clone()))
+            }
+            _ => None,
+        };
         self.forget_calls();
-        self.then(now);
+        self.then(false, now);
         if let State::Starting(_) = self.state {
-            self.state = State::Failed { sleep_at };
+            self.state = State::Failed { sleep_at, unresolved };
         }
         actions.push(Action::Release(Outcome::Failed(failure)));
     }

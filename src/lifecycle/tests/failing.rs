@@ -253,3 +253,20 @@ fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
     let Outcome::Failed(failure) = rig.released() else { panic!() };
     assert!(failure.message.ends_with("the health path did not answer 2xx"), "{}", failure.message);
 }
+
+#[test]
+fn a_change_that_was_asked_for_too_late_is_asked_for_again_and_not_anew() {
+    let mut rig = Rig::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.pass(59 * SECOND);
+    rig.answer(look, not_found());
+    let (_, first) = rig.mutation(Mutation::Insert);
+    rig.pass(SECOND);
+    rig.released();
+    rig.wake();
+    let (insert, again) = rig.mutation(Mutation::Insert);
+    assert_eq!(first, again);
+    rig.answer(insert, done());
+    rig.call(Call::Look);
+}

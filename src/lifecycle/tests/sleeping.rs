@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::*;
-use crate::compute::{Call, InstanceStatus, Mutation};
+use crate::compute::{Call, CallError, InstanceStatus, Mutation};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
 use crate::vm::{OnIdle, Vm, VmState};
 
@@ -119,11 +119,12 @@ fn a_stop_that_fails_is_tried_for_ever() {
     let told = rig.released_down();
     assert!(matches!(told.as_slice(), [Err(failure)] if failure.message.contains("cannot stop")), "{told:?}");
     rig.pass(75 * SECOND);
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
-    rig.pass(75 * SECOND);
     let (stop, second) = rig.mutation(Mutation::Stop);
-    assert_ne!(first, second, "an ended request would be answered from memory");
+    assert_eq!(first, second, "an earlier try may have had its effect");
+    rig.answer(stop, operation_failed(500, "INTERNAL_ERROR"));
+    rig.pass(75 * SECOND);
+    let (stop, third) = rig.mutation(Mutation::Stop);
+    assert_ne!(second, third, "an operation that has ended would be answered from memory");
     rig.answer(stop, done());
     rig.state(VmState::Stopped);
 }
@@ -298,6 +299,8 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
     rig.answer(look, refused(403, "forbidden"));
     rig.released();
     rig.pass(IDLE);
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
     rig.mutation(Mutation::Stop);
 
     // It was created, never answered, and cannot be looked at.
@@ -312,6 +315,8 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
     rig.answer(look, refused(403, "forbidden"));
     rig.released();
     rig.pass(IDLE);
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
     rig.mutation(Mutation::Stop);
 }
 
@@ -320,8 +325,8 @@ fn a_vm_whose_history_is_lost_is_brought_down_when_nobody_asks_for_it() {
     let mut rig = Rig::new();
     rig.recover();
     rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
-    rig.answer(stop, not_found());
+    let look = rig.call(Call::Look);
+    rig.answer(look, not_found());
     rig.state(VmState::Absent);
 }
 
@@ -336,4 +341,72 @@ fn a_failed_start_of_a_vm_that_never_sleeps_has_no_deadline() {
     assert!(rig.lifecycle.deadline().is_some());
     rig.configure(Vm { on_idle: OnIdle::Never, ..Vm::default() });
     assert_eq!(rig.lifecycle.deadline(), None);
+}
+
+#[test]
+fn requests_that_are_refused_are_activity_too() {
+    let mut rig = Rig::running_with(Vm { idle_timeout: 20 * SECOND, ..Vm::default() });
+    let generation = rig.lifecycle.endpoint().unwrap().generation;
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    for _ in 0..2 {
+        let look = rig.call(Call::Look);
+        rig.answer(look, refused(403, "forbidden"));
+        rig.released();
+        rig.pass(20 * SECOND);
+        rig.wake();
+    }
+    let look = rig.call(Call::Look);
+    rig.answer(look, refused(403, "forbidden"));
+    rig.released();
+    for _ in 0..3 {
+        rig.pass(12 * SECOND);
+        rig.wake();
+        rig.released();
+        rig.state(VmState::Failed);
+    }
+    rig.pass(22 * SECOND);
+    rig.state(VmState::Stopping);
+}
+
+#[test]
+fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
+    let mut rig = Rig::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
+    rig.wake();
+    let look = rig.call(Call::Look);
+    rig.answer(look, not_found());
+    let (insert, _) = rig.mutation(Mutation::Insert);
+    rig.answer(insert, pending());
+    rig.call(wait());
+    rig.pass(60 * SECOND);
+    rig.call(Call::Look);
+    rig.released();
+    // The insert goes on; a stop now would be a second operation beside it.
+    rig.send(Event::GoDown(Mutation::Stop));
+    let look = rig.call(Call::Look);
+    rig.answer(look, instance(InstanceStatus::Staging));
+    rig.nothing();
+    rig.pass(SECOND);
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
+    rig.mutation(Mutation::Stop);
+}
+
+#[test]
+fn an_operation_of_which_nothing_is_heard_is_not_asked_for_twice() {
+    let mut rig = Rig::running();
+    rig.pass(IDLE);
+    let (stop, first) = rig.mutation(Mutation::Stop);
+    rig.wake();
+    rig.answer(stop, Err(CallError::Unreadable("html".into())));
+    assert!(matches!(rig.released(), Outcome::Failed(_)));
+    rig.pass(SECOND);
+    let (stop, again) = rig.mutation(Mutation::Stop);
+    assert_eq!(first, again);
+    rig.answer(stop, pending());
+    let waited = rig.call(wait());
+    rig.answer(waited, refused(403, "forbidden"));
+    rig.pass(2 * SECOND);
+    let waited = rig.call(wait());
+    rig.answer(waited, done());
+    rig.state(VmState::Stopped);
 }

@@ -104,6 +104,8 @@ fn an_instance_that_is_gone_is_created_in_the_preferred_zone_again() {
     rig.call(Call::Look);
     rig.send(Event::GoDown(Mutation::Delete));
     rig.released();
+    let look = rig.call(Call::Look);
+    rig.answer(look, running());
     let (delete, _) = rig.mutation(Mutation::Delete);
     assert_eq!(rig.lifecycle.zone(), "b");
     rig.answer(delete, done());
