@@ -89,6 +89,37 @@ pub enum InstanceStatus {
     Unknown,
 }
 
+/// What an instance is when it is neither on its way up nor down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It runs.
+    Running,
+    /// It is stopped.
+    Stopped,
+    /// It is suspended.
+    Suspended,
+}
+
+impl InstanceStatus {
+    /// Whether, and as what, the instance has come to rest. A status that is not known is taken for a passing one.
+    pub fn settled(&self) -> Option<Settled> {
+        match self {
+            InstanceStatus::Running => Some(Settled::Running),
+            InstanceStatus::Stopped | InstanceStatus::Terminated => Some(Settled::Stopped),
+            InstanceStatus::Suspended => Some(Settled::Suspended),
+            InstanceStatus::Pending
+            | InstanceStatus::Provisioning
+            | InstanceStatus::Staging
+            | InstanceStatus::Stopping
+            | InstanceStatus::PendingStop
+            | InstanceStatus::Deprovisioning
+            | InstanceStatus::Suspending
+            | InstanceStatus::Repairing
+            | InstanceStatus::Unknown => None,
+        }
+    }
+}
+
 /// An operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationView {

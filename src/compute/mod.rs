@@ -9,7 +9,7 @@ mod drift;
 mod error;
 mod resource;
 
-pub use answer::{Answer, InstanceStatus, InstanceView, OperationView};
+pub use answer::{Answer, InstanceStatus, InstanceView, OperationView, Settled};
 pub use call::{Call, HttpRequest, Mutation, OperationName, RequestId, Target};
 pub use drift::{Change, Difference};
 pub use error::{ApiError, CallError, Verdict};

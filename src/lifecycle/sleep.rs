@@ -10,7 +10,7 @@ use super::start::Then;
 use super::state::{DownKind, Policy, State};
 use super::Lifecycle;
 use crate::compute::{
-    Answer, Call, CallError, InstanceStatus, InstanceView, Mutation, OperationName, OperationView, RequestId,
+    Answer, Call, CallError, InstanceView, Mutation, OperationName, OperationView, RequestId, Settled,
     Verdict,
 };
 use crate::time::Timestamp;
@@ -223,31 +223,20 @@ impl Lifecycle {
     fn sleep_looked(&mut self, instance: &InstanceView, now: Timestamp, actions: &mut Vec<Action>) {
         let (seed, request_id) = (self.identity, self.next_request_id());
         let State::Sleeping(sleep) = &mut self.state else { return };
-        match instance.status {
-            InstanceStatus::Terminated | InstanceStatus::Stopped if sleep.mutation != Mutation::Delete => {
+        match instance.status.settled() {
+            Some(Settled::Stopped) if sleep.mutation != Mutation::Delete => {
                 self.is_down(DownKind::Stopped, now, actions);
             }
             // A suspended instance can be resumed or deleted, nothing else.
-            InstanceStatus::Suspended if !matches!(sleep.mutation, Mutation::Delete | Mutation::Resume) => {
+            Some(Settled::Suspended) if !matches!(sleep.mutation, Mutation::Delete | Mutation::Resume) => {
                 self.is_down(DownKind::Suspended, now, actions);
             }
-            InstanceStatus::Running
-            | InstanceStatus::Terminated
-            | InstanceStatus::Stopped
-            | InstanceStatus::Suspended => {
+            Some(_) => {
                 sleep.step = Step::Mutate(request_id);
                 sleep.attempt = sleep.attempt.moved_to(now);
             }
             // On its way up or down: wait for the end of it.
-            InstanceStatus::Pending
-            | InstanceStatus::Provisioning
-            | InstanceStatus::Staging
-            | InstanceStatus::Repairing
-            | InstanceStatus::Stopping
-            | InstanceStatus::PendingStop
-            | InstanceStatus::Deprovisioning
-            | InstanceStatus::Suspending
-            | InstanceStatus::Unknown => {
+            None => {
                 sleep.step = Step::Look;
                 sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, seed);
             }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::probing::Probing;
 use super::{Early, Step, LOOK_INTERVAL, LOOK_WHILE_PROBING, MOST_MUTATIONS, PEEK_AFTER, SERVER_GRACE};
-use crate::compute::{
-    Answer, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationView, Verdict,
-};
+use crate::compute::{Answer, CallError, Change, InstanceView, Mutation, OperationView, Settled, Verdict};
 use crate::lifecycle::backoff::Attempt;
 use crate::lifecycle::event::{Action, Endpoint, FailureKind, Outcome, ProbeResult};
 use crate::lifecycle::running::Up;
@@ -87,8 +85,8 @@ impl Lifecycle {
         self.drift.clone_from(&instance.drift);
         let State::Starting(start) = &mut self.state else { return };
         start.may_run = true;
-        match instance.status {
-            InstanceStatus::Terminated | InstanceStatus::Stopped => {
+        match instance.status.settled() {
+            Some(Settled::Stopped) => {
                 start.may_run = false;
                 if self.policy.applies_drift && !self.drift.is_empty() {
                     self.adapt(self.drift.iter().map(|difference| difference.change.clone()).collect(), now);
@@ -96,11 +94,11 @@ impl Lifecycle {
                     self.mutate(Mutation::Start, now, actions);
                 }
             }
-            InstanceStatus::Suspended => {
+            Some(Settled::Suspended) => {
                 start.may_run = false;
                 self.mutate(Mutation::Resume, now, actions);
             }
-            InstanceStatus::Running => match instance.external_ip {
+            Some(Settled::Running) => match instance.external_ip {
                 Some(ip) => self.runs_at(ip, now),
                 None => {
                     let message = "the instance runs, but has no external address".to_owned();
@@ -108,15 +106,7 @@ impl Lifecycle {
                 }
             },
             // On its way up or down, by somebody else's doing: wait for the end of it.
-            InstanceStatus::Pending
-            | InstanceStatus::Provisioning
-            | InstanceStatus::Staging
-            | InstanceStatus::Repairing
-            | InstanceStatus::Stopping
-            | InstanceStatus::PendingStop
-            | InstanceStatus::Deprovisioning
-            | InstanceStatus::Suspending
-            | InstanceStatus::Unknown => self.look_later(now),
+            None => self.look_later(now),
         }
     }
 

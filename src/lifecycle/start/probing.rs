@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::lifecycle::event::Endpoint;
 use crate::time::Timestamp;
 
-/// Probes begin this close together, and end [`LONGEST_GAP`] apart.
+/// Between two probes lies the fortieth part of the time since the first, within these bounds: so whoever waits for
+/// a VM waits at most that much longer than it takes.
 const FIRST_GAP: Duration = Duration::from_millis(100);
 const LONGEST_GAP: Duration = Duration::from_secs(1);
+const PART: u32 = 40;
 
 /// A probe of a port that nobody listens on yet may hang, so the next does not wait for it; but a request has
 /// only six connections.
@@ -19,15 +21,15 @@ const MOST_AT_ONCE: u8 = 4;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Probing {
     pub endpoint: Endpoint,
+    began: Timestamp,
     next_at: Timestamp,
-    gap: Duration,
     #[serde(skip)]
     under_way: u8,
 }
 
 impl Probing {
     pub fn new(endpoint: Endpoint, now: Timestamp) -> Self {
-        Self { endpoint, next_at: now, gap: FIRST_GAP, under_way: 0 }
+        Self { endpoint, began: now, next_at: now, under_way: 0 }
     }
 
     /// When the next probe is due; `None` while as many are under way as may be.
@@ -40,8 +42,7 @@ impl Probing {
         let due = self.due_at().is_some_and(|due_at| now >= due_at);
         if due {
             self.under_way += 1;
-            self.next_at = now + self.gap;
-            self.gap = (self.gap * 5 / 4).min(LONGEST_GAP);
+            self.next_at = now + (now.since(self.began) / PART).clamp(FIRST_GAP, LONGEST_GAP);
         }
         due
     }

@@ -13,8 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn a_drifted_instance_is_reported() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, drifted());
+    rig.looks(drifted());
     rig.mutation(Mutation::Start);
     let drift: Vec<String> = rig.lifecycle.drift().iter().map(ToString::to_string).collect();
     assert_eq!(drift.len(), 2, "{drift:?}");
@@ -25,8 +24,7 @@ fn a_drifted_instance_is_reported() {
 fn a_drifted_instance_is_brought_in_line_before_it_is_started_if_so_configured() {
     let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, drifted());
+    rig.looks(drifted());
     let (first, first_id) = rig.adapts(&Change::MachineType);
     rig.answer(first, pending());
     rig.lose();
@@ -48,8 +46,7 @@ fn a_drifted_instance_is_brought_in_line_before_it_is_started_if_so_configured()
 fn settings_that_somebody_else_changed_meanwhile_are_looked_at_again() {
     let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, drifted());
+    rig.looks(drifted());
     let (call, _) = rig.adapts(&Change::MachineType);
     rig.answer(call, refused(412, "conditionNotMet"));
     rig.pass(SECOND);
@@ -60,8 +57,7 @@ fn settings_that_somebody_else_changed_meanwhile_are_looked_at_again() {
 fn a_setting_that_cannot_be_applied_is_a_refused_start() {
     let mut rig = Rig::with(Vm { on_drift: OnDrift::Apply, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, drifted());
+    rig.looks(drifted());
     let (call, _) = rig.adapts(&Change::MachineType);
     rig.answer(call, refused(400, "invalid"));
     let Outcome::Failed(failure) = rig.released() else { panic!() };

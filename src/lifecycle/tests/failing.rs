@@ -25,8 +25,7 @@ fn the_answer_to_a_call_that_was_given_up_changes_nothing() {
 fn a_vm_that_does_not_answer_in_time_is_a_startup_timeout_and_the_next_request_tries_again() {
     let mut rig = Rig::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.pass(59 * SECOND);
     rig.probes();
@@ -46,8 +45,7 @@ fn a_vm_that_does_not_answer_in_time_is_a_startup_timeout_and_the_next_request_t
 fn a_failed_start_does_not_leave_the_vm_running_for_ever() {
     let mut rig = Rig::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.pass(60 * SECOND);
     while !matches!(rig.lifecycle.vm_state(), VmState::Stopping) {
@@ -60,8 +58,7 @@ fn a_failed_start_does_not_leave_the_vm_running_for_ever() {
 fn a_refusal_is_told_and_remembered_so_that_it_is_not_asked_for_again_and_again() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, refused(403, "forbidden"));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
@@ -81,8 +78,7 @@ fn a_refusal_is_told_and_remembered_so_that_it_is_not_asked_for_again_and_again(
         rig.wake();
         if rig.lifecycle.vm_state() == VmState::Starting {
             looks += 1;
-            let look = rig.call(Call::Look);
-            rig.answer(look, refused(403, "forbidden"));
+            rig.looks(refused(403, "forbidden"));
         }
         rig.released();
     }
@@ -93,8 +89,7 @@ fn a_refusal_is_told_and_remembered_so_that_it_is_not_asked_for_again_and_again(
 fn an_operator_or_a_new_configuration_need_not_sit_out_the_pause() {
     let fail = |rig: &mut Rig| {
         rig.wake();
-        let look = rig.call(Call::Look);
-        rig.answer(look, refused(403, "forbidden"));
+        rig.looks(refused(403, "forbidden"));
         rig.released();
     };
     let mut rig = Rig::new();
@@ -113,8 +108,7 @@ fn an_operator_or_a_new_configuration_need_not_sit_out_the_pause() {
 fn the_reason_for_a_failure_in_the_operation_is_kept() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, pending());
     let waited = rig.call(wait());
@@ -128,12 +122,10 @@ fn the_reason_for_a_failure_in_the_operation_is_kept() {
 fn what_may_pass_is_tried_again_with_the_same_request_id() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, refused(503, "backendError"));
+    rig.looks(refused(503, "backendError"));
     rig.nothing();
     rig.pass(SECOND);
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, request_id) = rig.mutation(Mutation::Insert);
     rig.answer(insert, Err(CallError::Unanswered("timed out".into())));
     rig.pass(SECOND);
@@ -147,13 +139,11 @@ fn what_may_pass_is_tried_again_with_the_same_request_id() {
 fn an_insert_of_an_instance_that_exists_after_all_is_followed_by_a_look() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, refused(409, "alreadyExists"));
     rig.pass(SECOND);
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
 }
 
@@ -161,8 +151,7 @@ fn an_insert_of_an_instance_that_exists_after_all_is_followed_by_a_look() {
 fn an_insert_that_lacks_something_is_refused() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, not_found());
     assert!(matches!(rig.released(), Outcome::Failed(_)));
@@ -173,13 +162,11 @@ fn a_vm_that_never_stays_up_is_given_up() {
     let mut rig = Rig::new();
     rig.wake();
     for _ in 0..3 {
-        let look = rig.call(Call::Look);
-        rig.answer(look, instance(InstanceStatus::Terminated));
+        rig.looks(instance(InstanceStatus::Terminated));
         let (start, _) = rig.mutation(Mutation::Start);
         rig.answer(start, done());
     }
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Terminated));
+    rig.looks(instance(InstanceStatus::Terminated));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
     assert!(failure.message.contains("does not stay up"), "{}", failure.message);
 }
@@ -188,8 +175,7 @@ fn a_vm_that_never_stays_up_is_given_up() {
 fn an_instance_without_an_address_is_refused_with_the_reason() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Running));
+    rig.looks(instance(InstanceStatus::Running));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
     assert!(failure.message.contains("no external address"), "{}", failure.message);
 }
@@ -199,24 +185,21 @@ fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
     rig.send(Event::Wake { unreachable: Some(generation), insist: false });
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.pass(15 * SECOND);
     rig.probes_then_released(FailureKind::ServerDown);
 
     // The next request need not wait for longer.
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.pass(15 * SECOND);
     rig.probes_then_released(FailureKind::ServerDown);
 
     // It comes back.
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     assert!(matches!(rig.released(), Outcome::Ready { .. }));
@@ -227,12 +210,10 @@ fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
 fn an_api_that_fails_does_not_end_the_probes() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.pass(30 * SECOND);
     rig.probes();
-    let look = rig.call(Call::Look);
-    rig.answer(look, refused(403, "forbidden"));
+    rig.looks(refused(403, "forbidden"));
     rig.probed(ProbeResult::Healthy);
     rig.probes();
     assert!(matches!(rig.released(), Outcome::Ready { .. }));
@@ -242,12 +223,10 @@ fn an_api_that_fails_does_not_end_the_probes() {
 fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
     let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.pass(20 * SECOND);
     rig.probes();
     let Outcome::Failed(failure) = rig.released() else { panic!() };

@@ -99,8 +99,7 @@ fn a_request_during_the_resume_before_the_stop_is_served() {
     let (resume, _) = rig.mutation(Mutation::Resume);
     rig.wake();
     rig.answer(resume, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
 }
 
@@ -113,8 +112,7 @@ fn that_a_vm_cannot_be_suspended_is_remembered() {
     let (stop, _) = rig.mutation(Mutation::Stop);
     rig.answer(stop, done());
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     rig.released();
@@ -125,12 +123,10 @@ fn that_a_vm_cannot_be_suspended_is_remembered() {
 /// Starts the VM and stops it again.
 fn start_and_stop(rig: &mut Rig) {
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Terminated));
+    rig.looks(instance(InstanceStatus::Terminated));
     let (start, _) = rig.mutation(Mutation::Start);
     rig.answer(start, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     rig.released();

@@ -47,8 +47,7 @@ impl Rig {
     pub fn running_with(vm: Vm) -> Self {
         let mut rig = Self::with(vm);
         rig.wake();
-        let look = rig.call(Call::Look);
-        rig.answer(look, running());
+        rig.looks(running());
         rig.probe();
         rig.probed(ProbeResult::Healthy);
         rig.released();
@@ -118,6 +117,13 @@ impl Rig {
             Some(Action::Call(id, call)) if call == expected => id,
             other => panic!("expected the call {expected:?}, got {other:?}"),
         }
+    }
+
+    /// The next action is a look at the instance, which is answered like this.
+    #[track_caller]
+    pub fn looks(&mut self, answer: Result<Answer, CallError>) {
+        let look = self.call(Call::Look);
+        self.answer(look, answer);
     }
 
     /// The next action is this change, whatever its request id.

@@ -78,12 +78,10 @@ fn a_request_during_the_stop_is_held_and_served_after_the_next_start() {
     rig.nothing();
     rig.pass(20 * SECOND);
     rig.answer(waited, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Terminated));
+    rig.looks(instance(InstanceStatus::Terminated));
     let (start, _) = rig.mutation(Mutation::Start);
     rig.answer(start, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     let Outcome::Ready { cold_start: Some(record), .. } = rig.released() else { panic!() };
@@ -136,8 +134,7 @@ fn a_request_is_served_by_a_vm_that_cannot_be_stopped() {
     let (stop, _) = rig.mutation(Mutation::Stop);
     rig.wake();
     rig.answer(stop, refused(403, "forbidden"));
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     assert!(matches!(rig.released(), Outcome::Ready { .. }));
@@ -194,8 +191,7 @@ fn an_operator_stops_and_deletes_a_vm_in_any_state() {
 fn a_stop_during_a_start_waits_for_the_operation_and_sends_the_requests_away() {
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.send(Event::GoDown(Mutation::Delete));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
@@ -212,8 +208,7 @@ fn whoever_asks_last_is_heard() {
     // A stop, then a request, while the start is still under way: it goes on.
     let mut rig = Rig::new();
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.send(Event::GoDown(Mutation::Stop));
     rig.released();
@@ -272,8 +267,7 @@ fn a_vm_that_somebody_has_suspended_is_down() {
     let (stop, _) = rig.mutation(Mutation::Stop);
     rig.answer(stop, refused(400, "invalid"));
     rig.pass(SECOND);
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Suspended));
+    rig.looks(instance(InstanceStatus::Suspended));
     rig.state(VmState::Suspended);
     assert_eq!(rig.lifecycle.deadline(), None);
 }
@@ -295,28 +289,23 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
     rig.send(Event::Wake { unreachable: Some(generation), insist: false });
-    let look = rig.call(Call::Look);
-    rig.answer(look, refused(403, "forbidden"));
+    rig.looks(refused(403, "forbidden"));
     rig.released();
     rig.pass(IDLE);
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.mutation(Mutation::Stop);
 
     // It was created, never answered, and cannot be looked at.
     let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.pass(20 * SECOND);
     rig.probes_then_released(FailureKind::StartupTimeout);
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, refused(403, "forbidden"));
+    rig.looks(refused(403, "forbidden"));
     rig.released();
     rig.pass(IDLE);
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.mutation(Mutation::Stop);
 }
 
@@ -325,8 +314,7 @@ fn a_vm_whose_history_is_lost_is_brought_down_when_nobody_asks_for_it() {
     let mut rig = Rig::new();
     rig.recover();
     rig.pass(IDLE);
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     rig.state(VmState::Absent);
 }
 
@@ -334,8 +322,7 @@ fn a_vm_whose_history_is_lost_is_brought_down_when_nobody_asks_for_it() {
 fn a_failed_start_of_a_vm_that_never_sleeps_has_no_deadline() {
     let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, on_idle: OnIdle::Stop, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.pass(20 * SECOND);
     rig.probes_then_released(FailureKind::StartupTimeout);
     assert!(rig.lifecycle.deadline().is_some());
@@ -349,14 +336,12 @@ fn requests_that_are_refused_are_activity_too() {
     let generation = rig.lifecycle.endpoint().unwrap().generation;
     rig.send(Event::Wake { unreachable: Some(generation), insist: false });
     for _ in 0..2 {
-        let look = rig.call(Call::Look);
-        rig.answer(look, refused(403, "forbidden"));
+        rig.looks(refused(403, "forbidden"));
         rig.released();
         rig.pass(20 * SECOND);
         rig.wake();
     }
-    let look = rig.call(Call::Look);
-    rig.answer(look, refused(403, "forbidden"));
+    rig.looks(refused(403, "forbidden"));
     rig.released();
     for _ in 0..3 {
         rig.pass(12 * SECOND);
@@ -372,8 +357,7 @@ fn requests_that_are_refused_are_activity_too() {
 fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
     let mut rig = Rig::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, pending());
     rig.call(wait());
@@ -382,12 +366,10 @@ fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
     rig.released();
     // The insert goes on; a stop now would be a second operation beside it.
     rig.send(Event::GoDown(Mutation::Stop));
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Staging));
+    rig.looks(instance(InstanceStatus::Staging));
     rig.nothing();
     rig.pass(SECOND);
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.mutation(Mutation::Stop);
 }
 

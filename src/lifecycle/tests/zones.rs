@@ -31,12 +31,10 @@ fn last_zone(rig: &mut Rig, zones: &[&str], mutation: Mutation) -> crate::lifecy
 fn a_zone_without_room_is_followed_by_the_next_and_remembered() {
     let mut rig = Rig::with(vm(&["a", "b", "c"], false));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let insert = last_zone(&mut rig, &["a", "b", "c"], Mutation::Insert);
     rig.answer(insert, done());
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     rig.probe();
     assert_eq!(rig.lifecycle.zone(), "c");
     rig.lose();
@@ -47,8 +45,7 @@ fn a_zone_without_room_is_followed_by_the_next_and_remembered() {
 fn a_quota_that_is_used_up_is_a_zone_without_room() {
     let mut rig = Rig::with(vm(&["a", "b"], false));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.answer(insert, refused(403, "quotaExceeded"));
     rig.mutation(Mutation::Insert);
@@ -59,8 +56,7 @@ fn a_quota_that_is_used_up_is_a_zone_without_room() {
 fn when_no_zone_has_room_the_start_is_refused() {
     let mut rig = Rig::with(vm(&["a", "b"], false));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let insert = last_zone(&mut rig, &["a", "b"], Mutation::Insert);
     rig.answer(insert, operation_failed(503, STOCKOUT));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
@@ -72,8 +68,7 @@ fn when_no_zone_has_room_the_start_is_refused() {
 fn when_no_zone_has_room_for_a_spot_vm_a_standard_one_may_be_created() {
     let mut rig = Rig::with(vm(&["a", "b"], true));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let insert = last_zone(&mut rig, &["a", "b"], Mutation::Insert);
     rig.answer(insert, operation_failed(503, STOCKOUT));
     let insert = last_zone(&mut rig, &["a", "b"], Mutation::InsertStandard);
@@ -85,8 +80,7 @@ fn when_no_zone_has_room_for_a_spot_vm_a_standard_one_may_be_created() {
 fn an_instance_that_exists_is_not_created_elsewhere() {
     let mut rig = Rig::with(vm(&["a", "b"], true));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, instance(InstanceStatus::Terminated));
+    rig.looks(instance(InstanceStatus::Terminated));
     let (start, _) = rig.mutation(Mutation::Start);
     rig.answer(start, operation_failed(503, STOCKOUT));
     assert!(matches!(rig.released(), Outcome::Failed(_)));
@@ -97,21 +91,18 @@ fn an_instance_that_exists_is_not_created_elsewhere() {
 fn an_instance_that_is_gone_is_created_in_the_preferred_zone_again() {
     let mut rig = Rig::with(vm(&["a", "b"], false));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let insert = last_zone(&mut rig, &["a", "b"], Mutation::Insert);
     rig.answer(insert, done());
     rig.call(Call::Look);
     rig.send(Event::GoDown(Mutation::Delete));
     rig.released();
-    let look = rig.call(Call::Look);
-    rig.answer(look, running());
+    rig.looks(running());
     let (delete, _) = rig.mutation(Mutation::Delete);
     assert_eq!(rig.lifecycle.zone(), "b");
     rig.answer(delete, done());
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     rig.mutation(Mutation::Insert);
     assert_eq!(rig.lifecycle.zone(), "a");
 }
@@ -135,8 +126,7 @@ fn a_vm_whose_zone_is_not_configured_any_more_is_stopped_there() {
 fn a_start_in_a_zone_that_is_not_configured_any_more_is_ended_and_begun_in_the_new_one() {
     let mut rig = Rig::with(vm(&["old"], false));
     rig.wake();
-    let look = rig.call(Call::Look);
-    rig.answer(look, not_found());
+    rig.looks(not_found());
     let (insert, _) = rig.mutation(Mutation::Insert);
     rig.configure(vm(&["new"], false));
     rig.answer(insert, done());
