@@ -1,0 +1,303 @@
+//! Every order of events in a small world: two requests, one loss of the object, one preemption, calls whose answers
+//! arrive or are lost. What the simulation finds by chance among many possibilities, this finds for certain among few.
+//!
+//! A model checker such as stateright wants a finite set of states that recur. The lifecycle's hold the time and
+//! numbers that only grow; so states are told apart here by what is left when times are taken relative to the
+//! present, and the search is bounded by what may happen, not by depth.
+//!
+//! That it can fail: each of these changes of `src/lifecycle/` was made once, and found.
+//!
+//! | change | found as |
+//! |---|---|
+//! | an unreachable endpoint is not looked into | `sent there again` |
+//! | a probe that reaches nothing counts as healthy | `sent where nothing is` |
+//! | a VM that has become healthy is not told to those who wait | `requests are held for ever` |
+//! | a call is made although another is under way | `two changes at once` |
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde_json::Value;
+use vmproxy::compute::{
+    Answer, ApiError, Call, CallError, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
+};
+use vmproxy::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult};
+use vmproxy::time::Timestamp;
+use vmproxy::{Instance, Vm, VmState};
+
+#[test]
+fn every_order_of_events_ends_well() {
+    let mut seen = HashSet::new();
+    let mut open = vec![World::new()];
+    let mut met = HashSet::new();
+    while let Some(world) = open.pop() {
+        if !seen.insert(world.key()) {
+            continue;
+        }
+        met.insert(format!("{:?}", world.lifecycle.vm_state()));
+        world.clone().calms_down();
+        open.extend(world.choices().into_iter().map(|choice| world.clone().chosen(choice)));
+    }
+    println!("{} states", seen.len());
+    assert!(seen.len() > 1_000, "only {} states: the world has become too small", seen.len());
+    for state in ["Absent", "Starting", "Booting", "Running"] {
+        assert!(met.contains(state), "never {state}: {met:?}");
+    }
+}
+
+/// What may happen next.
+#[derive(Clone, Debug)]
+enum Choice {
+    /// A request comes.
+    Request,
+    /// A call is carried out and answered.
+    Answer(usize),
+    /// A call is carried out, and its answer is lost.
+    LoseAnswer(usize),
+    /// The oldest probe ends.
+    Probe,
+    /// The object is lost, and with it calls, probes and held requests, which are sent again.
+    LoseObject,
+    /// Compute Engine takes the instance back.
+    Preempt,
+    /// Nothing else happens until the deadline.
+    Tick,
+}
+
+#[derive(Clone)]
+struct World {
+    lifecycle: Lifecycle,
+    now: Timestamp,
+    instance: Model,
+    addresses: u8,
+    carried_out: Vec<String>,
+    inserts: u8,
+    calls: Vec<(CallId, Call)>,
+    probes: Vec<Endpoint>,
+    requests_left: u8,
+    held: u8,
+    losses_left: u8,
+    lost_answers_left: u8,
+    preemptions_left: u8,
+    /// The generation of the last endpoint that a request found gone.
+    gone: Option<u64>,
+    trace: Vec<Choice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Model {
+    Absent,
+    Running(IpAddr),
+    Terminated,
+}
+
+impl World {
+    fn new() -> Self {
+        let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
+        let policy = Policy::of(&Vm { instance, ..Vm::default() });
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        Self {
+            lifecycle: Lifecycle::new(7, policy, now),
+            now,
+            instance: Model::Absent,
+            addresses: 0,
+            carried_out: Vec::new(),
+            inserts: 0,
+            calls: Vec::new(),
+            probes: Vec::new(),
+            requests_left: 2,
+            held: 0,
+            losses_left: 1,
+            lost_answers_left: 1,
+            preemptions_left: 1,
+            gone: None,
+            trace: Vec::new(),
+        }
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        if self.requests_left > 0 {
+            choices.push(Choice::Request);
+        }
+        choices.extend((0..self.calls.len()).map(Choice::Answer));
+        if self.lost_answers_left > 0 {
+            choices.extend((0..self.calls.len()).map(Choice::LoseAnswer));
+        }
+        // Probes of one endpoint are all alike.
+        if !self.probes.is_empty() {
+            choices.push(Choice::Probe);
+        }
+        if self.losses_left > 0 && !matches!(self.lifecycle.vm_state(), VmState::Absent) {
+            choices.push(Choice::LoseObject);
+        }
+        if self.preemptions_left > 0 && matches!(self.instance, Model::Running(_)) {
+            choices.push(Choice::Preempt);
+        }
+        if self.calls.is_empty() && self.probes.is_empty() && self.lifecycle.is_busy() {
+            choices.push(Choice::Tick);
+        }
+        choices
+    }
+
+    fn chosen(mut self, choice: Choice) -> Self {
+        self.trace.push(choice.clone());
+        match choice {
+            Choice::Request => {
+                self.requests_left -= 1;
+                self.held += 1;
+                // A request that finds the VM gone says so, as the proxy does.
+                let serving = self.lifecycle.serving();
+                let gone = serving.filter(|endpoint| self.instance != Model::Running(endpoint.ip));
+                let unreachable = gone.map(|endpoint| endpoint.generation);
+                self.gone = unreachable.or(self.gone);
+                self.handle(Event::Wake { unreachable, insist: false });
+            }
+            Choice::Answer(index) => {
+                let (call, what) = self.calls.remove(index);
+                let result = self.carry_out(&what);
+                self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
+            }
+            Choice::LoseAnswer(index) => {
+                self.lost_answers_left -= 1;
+                let (call, what) = self.calls.remove(index);
+                let _ = self.carry_out(&what);
+                let result = Err(CallError::Unanswered("lost".into()));
+                self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
+            }
+            Choice::Probe => {
+                let endpoint = self.probes.remove(0);
+                let healthy = self.instance == Model::Running(endpoint.ip);
+                let result = if healthy { ProbeResult::Healthy } else { ProbeResult::Unreachable };
+                self.handle(Event::Probed { generation: endpoint.generation, result });
+            }
+            Choice::LoseObject => {
+                self.losses_left -= 1;
+                self.calls.clear();
+                self.probes.clear();
+                self.requests_left += std::mem::take(&mut self.held);
+                let stored = serde_json::to_string(&self.lifecycle).unwrap();
+                self.lifecycle = serde_json::from_str(&stored).unwrap();
+                self.handle(Event::Loaded);
+                self.handle(Event::Tick);
+            }
+            Choice::Preempt => {
+                self.preemptions_left -= 1;
+                self.instance = Model::Terminated;
+            }
+            Choice::Tick => {
+                let deadline = self.lifecycle.deadline().expect("something is under way without a deadline");
+                assert!(deadline > self.now, "the deadline does not move: {:?}", self.trace);
+                self.now = deadline;
+                self.handle(Event::Tick);
+            }
+        }
+        self
+    }
+
+    /// When nothing goes wrong any more, every request is answered, by a VM that serves.
+    fn calms_down(mut self) {
+        self.losses_left = 0;
+        self.lost_answers_left = 0;
+        self.preemptions_left = 0;
+        for _ in 0..500 {
+            let Some(choice) = self.choices().pop() else {
+                assert_eq!(self.held, 0, "requests are held for ever: {:?}", self.trace);
+                return;
+            };
+            self = self.chosen(choice);
+        }
+        panic!("it does not come to rest: {:?}", self.trace);
+    }
+
+    fn handle(&mut self, event: Event) {
+        for action in self.lifecycle.handle(event, self.now) {
+            match action {
+                Action::Call(id, call) => {
+                    self.calls.push((id, call));
+                    let mutations = self.calls.iter().filter(|(_, call)| matches!(call, Call::Mutate { .. }));
+                    assert!(mutations.count() <= 1, "two changes at once: {:?}", self.trace);
+                }
+                Action::Probe(endpoint) => self.probes.push(endpoint),
+                Action::Release(Outcome::Ready { endpoint, cold_start }) => {
+                    self.held = 0;
+                    assert_ne!(Some(endpoint.generation), self.gone, "sent there again: {:?}", self.trace);
+                    if cold_start.is_some() {
+                        let healthy = Model::Running(endpoint.ip);
+                        assert_eq!(self.instance, healthy, "sent where nothing is: {:?}", self.trace);
+                    }
+                }
+                Action::Release(Outcome::Failed(failure)) => {
+                    panic!("nothing fails for good here, but: {}: {:?}", failure.message, self.trace)
+                }
+                Action::ReleaseDown(_) | Action::AskIfBusy(_) => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self, call: &Call) -> Result<Answer, CallError> {
+        let Call::Mutate { mutation, request_id } = call else { return self.look() };
+        let done = Ok(Answer::Operation(OperationView {
+            name: OperationName("operation".into()),
+            outcome: Some(Ok(())),
+        }));
+        if self.carried_out.contains(&request_id.to_string()) {
+            return done;
+        }
+        match (mutation, self.instance) {
+            (Mutation::Insert, Model::Absent) => {
+                self.inserts += 1;
+                assert_eq!(self.inserts, 1, "a second instance: {:?}", self.trace);
+            }
+            (Mutation::Start, Model::Terminated) => {}
+            (Mutation::Start, Model::Running(_)) => return done,
+            _ => return Err(refused(409, "alreadyExists")),
+        }
+        self.carried_out.push(request_id.to_string());
+        self.addresses += 1;
+        self.instance = Model::Running(IpAddr::V4(Ipv4Addr::new(203, 0, 113, self.addresses)));
+        done
+    }
+
+    fn look(&self) -> Result<Answer, CallError> {
+        let (status, external_ip) = match self.instance {
+            Model::Absent => return Err(refused(404, "notFound")),
+            Model::Running(ip) => (InstanceStatus::Running, Some(ip)),
+            Model::Terminated => (InstanceStatus::Terminated, None),
+        };
+        Ok(Answer::Instance(InstanceView { status, external_ip, drift: vec![] }))
+    }
+
+    /// What tells this world from others: all but the absolute time and the way here.
+    fn key(&self) -> String {
+        let mut lifecycle = serde_json::to_value(&self.lifecycle).unwrap();
+        relative(&mut lifecycle, self.now.as_millis());
+        let Self { instance, calls, probes, requests_left, held, losses_left, .. } = self;
+        let left = (requests_left, held, losses_left, self.lost_answers_left, self.preemptions_left);
+        let calls: Vec<&Call> = calls.iter().map(|(_, call)| call).collect();
+        format!("{lifecycle} {instance:?} {calls:?} {probes:?} {left:?} {:?}", self.carried_out)
+    }
+}
+
+/// Takes every point in time relative to `now`.
+fn relative(value: &mut Value, now: u64) {
+    match value {
+        Value::Number(number) => {
+            if let Some(time) = number.as_u64().filter(|time| time.abs_diff(now) < 1_000_000_000) {
+                *value = format!("{:+}", i128::from(time) - i128::from(now)).into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| relative(value, now)),
+        Value::Object(fields) => {
+            // The history does not decide anything.
+            fields.remove("cold_starts");
+            fields.values_mut().for_each(|value| relative(value, now));
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn refused(status: u16, reason: &str) -> CallError {
+    CallError::Api(ApiError { status, reason: reason.into(), message: "refused".into() })
+}
