@@ -28,6 +28,7 @@ export interface Instance {
   status: Status;
   public_ip: string | null;
   listening: boolean;
+  listening_since: string | null;
   boots: number;
 }
 
@@ -150,9 +151,9 @@ export class Emulator {
 }
 
 // The API takes a token that the service account has signed itself (AIP-4111), which needs no token server.
-function selfSignedToken(key: KeyFile): string {
+export function selfSignedToken(key: KeyFile, lifetime = 600): string {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + 600 };
+  const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + lifetime };
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const message = `${part({ alg: "RS256", typ: "JWT", kid: key.private_key_id })}.${part(claims)}`;
   return `${message}.${createSign("RSA-SHA256").update(message).sign(key.private_key, "base64url")}`;

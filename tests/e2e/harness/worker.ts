@@ -1,8 +1,8 @@
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
-import { expect } from "vitest";
 import { eventually } from "./eventually.ts";
 import { root } from "./root.ts";
 
@@ -112,7 +112,7 @@ export class Worker {
 
   async vm(name = "backend"): Promise<VmStatus> {
     const answer = await this.admin("GET", `vms/${name}`);
-    expect(answer.status).toBe(200);
+    assert.equal(answer.status, 200);
     return (await answer.json()) as VmStatus;
   }
 
@@ -140,7 +140,7 @@ export class Worker {
   async stop(): Promise<void> {
     await this.#miniflare.dispose();
     const complaints = this.#log.filter((line) => /uncaught|unhandled|panicked|\bhung\b|RuntimeError/i.test(line));
-    expect(complaints.filter((line) => !this.#mayLog?.test(line))).toEqual([]);
+    assert.deepEqual(complaints.filter((line) => !this.#mayLog?.test(line)), []);
   }
 }
 

@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Miniflare } from "miniflare";
+import { Emulator, instancePort, selfSignedToken } from "../tests/e2e/harness/emulator.ts";
+import { eventually } from "../tests/e2e/harness/eventually.ts";
+import { root } from "../tests/e2e/harness/root.ts";
+import { adminToken, Worker } from "../tests/e2e/harness/worker.ts";
+import { atMost, percentile, type Row, row } from "./rows.ts";
+
+const starts = 100;
+const held = 1000;
+
+/** How soon a held request is answered once the VM's server listens. */
+export async function coldStarts(): Promise<Row[]> {
+  const cloud = await Emulator.start({ provision_ms: 50, stage_ms: 50, stop_ms: 20 });
+  const worker = await Worker.start({ variables: await variables(cloud) });
+  const frequent = await pollingWorker(cloud, "every-300-ms", 300);
+  const seldom = await pollingWorker(cloud, "every-2-s", 2000);
+  try {
+    const [ours, often, rarely] = [[] as number[], [] as number[], [] as number[]];
+    for (let round = 0; round < starts; round++) {
+      ours.push(await readyToFirstByte(cloud, "backend", worker.url, worker));
+      often.push(await readyToFirstByte(cloud, "every-300-ms", frequent.url));
+      if (round % 4 === 0) rarely.push(await readyToFirstByte(cloud, "every-2-s", seldom.url));
+      if (process.stdout.isTTY) process.stdout.write(`\rcold starts: ${round + 1} of ${starts}`);
+    }
+    console.log(`\npolled every 300 ms: p50 ${percentile(often, 0.5).toFixed(0)} ms, p99 ${percentile(often, 0.99).toFixed(0)} ms; every 2 s: p50 ${percentile(rarely, 0.5).toFixed(0)} ms`);
+    const [p50, p99] = [percentile(ours, 0.5), percentile(ours, 0.99)];
+    return [
+      row("ready_to_first_byte_p50", p50, "ms", atMost(p50, 75, "ms"), percentile(often, 0.5)),
+      row("ready_to_first_byte_p99", p99, "ms", atMost(p99, 250, "ms"), percentile(often, 0.99)),
+      ...(await manyHeld(cloud, worker)),
+    ];
+  } finally {
+    await Promise.all([worker.stop(), frequent.miniflare.dispose(), seldom.miniflare.dispose()]);
+    await cloud.stop();
+  }
+}
+
+/** A thousand requests that wait for one VM. */
+async function manyHeld(cloud: Emulator, worker: Worker): Promise<Row[]> {
+  await remove(cloud, "backend", worker);
+  const before = (await cloud.calls())["instances.insert"] ?? 0;
+  await cloud.timing({ boot_ms: 3000 });
+  const answers = await Promise.all(
+    Array.from({ length: held }, async (_, number) => {
+      const answer = await worker.fetch(`/echo?${number}`);
+      const at = clock();
+      const { url } = (await answer.json()) as { url: string };
+      return { at, right: answer.status === 200 && url === `/echo?${number}` };
+    }),
+  );
+  const ready = await listeningSince(cloud, "backend");
+  const inserts = ((await cloud.calls())["instances.insert"] ?? 0) - before;
+  const right = answers.filter((answer) => answer.right).length;
+  const extra = percentile(answers.map(({ at }) => at - ready), 0.99);
+  return [
+    row("held_requests_starts", inserts, "starts", { text: "1 start", met: inserts === 1 }),
+    row("held_requests_answered", right, "answers", { text: `${held} right answers`, met: right === held }),
+    row("held_requests_wait_p99", extra, "ms", atMost(extra, 1000, "ms")),
+  ];
+}
+
+/** From the moment the VM's server listens to the first byte at the client, in milliseconds. */
+async function readyToFirstByte(cloud: Emulator, name: string, url: string, worker?: Worker): Promise<number> {
+  await remove(cloud, name, worker);
+  // Another boot time each time, so that no interval falls in step with it.
+  await cloud.timing({ boot_ms: 200 + Math.floor(Math.random() * 1000) });
+  const answer = await fetch(`${url}/healthz`);
+  const at = clock();
+  if (!answer.ok) throw new Error(`${name} answered ${answer.status}`);
+  return at - (await listeningSince(cloud, name));
+}
+
+async function remove(cloud: Emulator, name: string, worker?: Worker): Promise<void> {
+  if (!(await cloud.instance(name))) return;
+  if (worker) await worker.admin("POST", `vms/${name}/delete`);
+  else await cloud.call("DELETE", `zones/us-central1-a/instances/${name}`);
+  await cloud.untilGone(name);
+  if (worker) await worker.untilVm("absent", name);
+}
+
+async function listeningSince(cloud: Emulator, name: string): Promise<number> {
+  const since = await eventually("the VM's server listens", async () => (await cloud.instance(name))?.listening_since ?? undefined);
+  return Date.parse(since);
+}
+
+async function pollingWorker(cloud: Emulator, name: string, interval: number) {
+  const key = await cloud.keyFile();
+  const text = { COMPUTE_ENDPOINT: cloud.computeEndpoint, PROJECT: key.project_id, TOKEN: selfSignedToken(key, 3600), NAME: name, PORT: String(instancePort), POLL_MS: String(interval) };
+  const miniflare = new Miniflare({
+    cf: false,
+    telemetry: { enabled: false },
+    enableDevRegistry: false,
+    workers: [
+      {
+        config: {
+          name,
+          compatibilityDate: "2026-11-01",
+          manifest: { mainModule: "polling.js", modules: { "polling.js": { type: "esm", contents: readFileSync(join(root, "bench", "workers", "polling.js"), "utf8") } } },
+          env: Object.fromEntries(Object.entries(text).map(([variable, value]) => [variable, { type: "text", value }])),
+          exports: {},
+        },
+      },
+    ],
+  });
+  return { miniflare, url: (await miniflare.ready).origin };
+}
+
+async function variables(cloud: Emulator) {
+  const vm = { path: "/", health_path: "/healthz", port: instancePort, on_idle: "never", instance: { name: "backend", zone: "us-central1-a" } };
+  return { VMS: [vm], COMPUTE_ENDPOINT: cloud.computeEndpoint, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(await cloud.keyFile()), ADMIN_TOKEN: adminToken };
+}
+
+function clock(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,39 @@
+// The usual way to wait for a VM: create it, wait for the operation, and ask for its health path at a fixed interval.
+
+export default {
+  async fetch(request, env) {
+    const zone = `${env.COMPUTE_ENDPOINT}/projects/${env.PROJECT}/zones/us-central1-a`;
+    const call = async (method, path, body) => {
+      const headers = { authorization: `Bearer ${env.TOKEN}`, "content-type": "application/json" };
+      const answer = await fetch(`${zone}/${path}`, { method, headers, body: body && JSON.stringify(body) });
+      return { status: answer.status, ...(await answer.json()) };
+    };
+    let instance = await call("GET", `instances/${env.NAME}`);
+    if (instance.status === 404) {
+      const operation = await call("POST", "instances", resource(env.NAME));
+      await call("POST", `operations/${operation.name}/wait`);
+      instance = await call("GET", `instances/${env.NAME}`);
+    }
+    const origin = `http://${instance.networkInterfaces[0].accessConfigs[0].natIP}:${env.PORT}`;
+    while (!(await isHealthy(origin))) await new Promise((resolve) => setTimeout(resolve, env.POLL_MS));
+    const { pathname, search } = new URL(request.url);
+    return fetch(origin + pathname + search, request);
+  },
+};
+
+async function isHealthy(origin) {
+  try {
+    return (await fetch(`${origin}/healthz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+function resource(name) {
+  return {
+    name,
+    machineType: "zones/us-central1-a/machineTypes/e2-small",
+    disks: [{ boot: true, initializeParams: { sourceImage: "projects/debian-cloud/global/images/family/debian-12" } }],
+    networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT" }] }],
+  };
+}
