@@ -86,7 +86,7 @@ impl Error {
                 Error::OverLimit { vm: name, reason, retry_after }
             }
             FailureKind::Interrupted => Error::Interrupted { vm: name },
-            FailureKind::Refused => {
+            FailureKind::Refused | FailureKind::NotDown => {
                 let retry_after = failure.retry_at.since(now).as_secs().max(1);
                 Error::Refused { vm: name, reason, retry_after }
             }

@@ -69,7 +69,12 @@ impl Change {
     pub(super) fn body(&self, instance: &Instance, zone: &str) -> Value {
         match self {
             Change::MachineType => json!({"machineType": machine_type_url(instance, zone)}),
-            Change::Scheduling => scheduling(instance, configured(instance)).into(),
+            Change::Scheduling => {
+                let mut scheduling = scheduling(instance, configured(instance));
+                // What is not given stays as it is.
+                scheduling.entry("provisioningModel").or_insert_with(|| "STANDARD".into());
+                scheduling.into()
+            }
             Change::Tags { fingerprint } => json!({"items": instance.tags, "fingerprint": fingerprint}),
             Change::Metadata { fingerprint, others } => {
                 let kept = others.iter().map(|(key, value)| json!({"key": key, "value": value}));

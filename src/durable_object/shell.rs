@@ -117,7 +117,7 @@ impl Shell {
     /// The alarm has rung: for a deadline, or to see whether the object was lost.
     pub fn alarm(self: &Rc<Self>) {
         self.alarm_at.set(None);
-        if !self.is_readable && self.record.borrow().is_none() {
+        if !self.is_readable || self.record.borrow().is_some() {
             if let Some(vm) = self.configured_vm() {
                 self.configure(vm);
             }

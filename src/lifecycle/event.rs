@@ -134,4 +134,6 @@ pub enum FailureKind {
     OverLimit,
     /// The operator stopped the VM while it was starting.
     Interrupted,
+    /// Compute Engine, or the token server, refused to bring the VM down. A start is another matter.
+    NotDown,
 }

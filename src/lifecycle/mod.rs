@@ -376,7 +376,8 @@ impl FailureKind {
             FailureKind::StartupTimeout
             | FailureKind::ServerDown
             | FailureKind::OverLimit
-            | FailureKind::Interrupted => Duration::ZERO,
+            | FailureKind::Interrupted
+            | FailureKind::NotDown => Duration::ZERO,
         }
     }
 }

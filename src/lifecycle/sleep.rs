@@ -29,6 +29,8 @@ pub struct Sleep {
     woken_at: Option<Timestamp>,
     /// What is done after this.
     then: Option<Mutation>,
+    /// It was to be suspended, and is stopped because that was refused.
+    suspend_refused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,12 +106,8 @@ impl Lifecycle {
                 sleep.then = (sleep.mutation != mutation).then_some(mutation);
                 sleep.woken_at.take().is_some()
             }
-            // A suspended instance can be resumed or deleted, nothing else.
-            State::Down(DownKind::Suspended) if mutation != Mutation::Delete => {
-                actions.push(Action::ReleaseDown(Ok(())));
-                false
-            }
-            State::Failed { .. } => {
+            // A suspended instance can be resumed or deleted, nothing else; but somebody may have resumed it.
+            State::Down(DownKind::Suspended) | State::Failed { .. } => {
                 self.look_and_sleep(mutation, None, now);
                 false
             }
@@ -158,7 +156,8 @@ impl Lifecycle {
             mutation => mutation,
         };
         let attempt = Attempt::new(now);
-        self.state = State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None });
+        self.state =
+            State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None, suspend_refused: false });
     }
 
     /// When a suspended VM is stopped.
@@ -232,6 +231,7 @@ impl Lifecycle {
                 self.is_down(DownKind::Suspended, now, actions);
             }
             Some(_) => {
+                self.cannot_suspend |= sleep.suspend_refused;
                 sleep.step = Step::Mutate(request_id);
                 sleep.attempt = sleep.attempt.moved_to(now);
             }
@@ -262,8 +262,16 @@ impl Lifecycle {
             Step::Mutate(_) | Step::Wait(_)
                 if mutation == Mutation::Suspend && (refused_as_wrong || ended && given_up) =>
             {
-                self.cannot_suspend = true;
-                return self.begin_sleep_for(Mutation::Stop, woken_at, now);
+                if ended {
+                    self.cannot_suspend = true;
+                    return self.begin_sleep_for(Mutation::Stop, woken_at, now);
+                }
+                // Unless it is down already.
+                self.look_and_sleep(Mutation::Stop, woken_at, now);
+                if let State::Sleeping(sleep) = &mut self.state {
+                    sleep.suspend_refused = true;
+                }
+                return;
             }
             // It is not suspended any more.
             Step::Mutate(_) if mutation == Mutation::Resume && refused_as_wrong => {
@@ -286,7 +294,7 @@ impl Lifecycle {
             sleep.woken_at = None;
         }
         let message = format!("cannot {} the instance: {error}", mutation.verb());
-        let failure = self.remember(FailureKind::Refused, message, now);
+        let failure = self.remember(FailureKind::NotDown, message, now);
         actions.push(Action::ReleaseDown(Err(failure.clone())));
         match woken_at {
             Some(_) if may_be_at_work => actions.push(Action::Release(Outcome::Failed(failure))),

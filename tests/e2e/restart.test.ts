@@ -1,22 +1,11 @@
 // The runtime may be killed at any moment: what it had begun is taken up again.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Emulator } from "./harness/emulator.ts";
 import { eventually } from "./harness/eventually.ts";
-import { test as base, type World } from "./harness/test.ts";
+import { test, type World } from "./harness/test.ts";
 import type { Worker } from "./harness/worker.ts";
-
-const test = base.extend<{ storage: string }>({
-  storage: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), "vmproxy-"));
-    await use(folder);
-    rmSync(folder, { recursive: true });
-  },
-});
 
 // One after the other: each kills the only runtime that there is.
 describe("after kill -9", { concurrent: false }, () => {

@@ -109,6 +109,7 @@ fn that_a_vm_cannot_be_suspended_is_remembered() {
     rig.pass(IDLE);
     let (suspend, _) = rig.mutation(Mutation::Suspend);
     rig.answer(suspend, refused(400, "invalid"));
+    rig.looks(running());
     let (stop, _) = rig.mutation(Mutation::Stop);
     rig.answer(stop, done());
     rig.wake();

@@ -155,6 +155,7 @@ fn a_vm_that_cannot_be_suspended_is_stopped() {
     rig.pass(IDLE);
     let (suspend, _) = rig.mutation(Mutation::Suspend);
     rig.answer(suspend, refused(400, "invalid"));
+    rig.looks(running());
     let (stop, _) = rig.mutation(Mutation::Stop);
     rig.answer(stop, done());
     rig.state(VmState::Stopped);

@@ -18,7 +18,7 @@ export interface Timing {
   resume_ms: number;
 }
 
-const quick: Timing = { provision_ms: 100, stage_ms: 100, boot_ms: 200, stop_ms: 200, suspend_ms: 200, resume_ms: 100 };
+export const quick: Timing = { provision_ms: 100, stage_ms: 100, boot_ms: 200, stop_ms: 200, suspend_ms: 200, resume_ms: 100 };
 
 export type Status = "PROVISIONING" | "STAGING" | "RUNNING" | "STOPPING" | "TERMINATED" | "SUSPENDING" | "SUSPENDED";
 
@@ -38,7 +38,14 @@ export interface Fault {
   status?: number;
   delay_ms?: number;
   drop?: boolean | "answer";
+  reason?: string;
   operation_error?: string | { code: string; message: string };
+}
+
+interface Operation {
+  id: string;
+  operationType: string;
+  targetLink: string;
 }
 
 export interface KeyFile {
@@ -114,12 +121,23 @@ export class Emulator {
   }
 
   /** Calls the API, as somebody else than the proxy. */
-  async call(method: string, path: string): Promise<Record<string, unknown>> {
+  async call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
     const key = await this.keyFile();
     const url = `${this.computeEndpoint}/projects/${key.project_id}/${path}`;
-    const answer = await fetch(url, { method, headers: { authorization: `Bearer ${selfSignedToken(key)}` } });
+    const answer = await fetch(url, {
+      method,
+      headers: { authorization: `Bearer ${selfSignedToken(key)}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     if (!answer.ok) throw new Error(await answer.text());
     return (await answer.json()) as Record<string, unknown>;
+  }
+
+  /** What has been done to an instance so far, by whomever: the types of its operations, the oldest first. */
+  async operations(name = "backend", zone = "us-central1-a"): Promise<string[]> {
+    const { items = [] } = (await this.call("GET", `zones/${zone}/operations`)) as { items?: Operation[] };
+    const own = items.filter(({ targetLink }) => targetLink.endsWith(`/instances/${name}`));
+    return own.sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1)).map(({ operationType }) => operationType);
   }
 
   fault(fault: Fault): Promise<unknown> {

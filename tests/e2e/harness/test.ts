@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test as base } from "vitest";
 import { Emulator, instancePort, type KeyFile, type Timing } from "./emulator.ts";
 import { adminToken, Worker } from "./worker.ts";
@@ -25,8 +28,8 @@ export interface VmConfig {
 export interface World {
   cloud: Emulator;
   worker: Worker;
-  /** Starts the Worker once more, as it was. */
-  startAgain(): Promise<Worker>;
+  /** Starts the Worker once more, as it was or with another configuration. */
+  startAgain(changed?: Pick<Setting, "vm" | "vms">): Promise<Worker>;
   end(): Promise<void>;
 }
 
@@ -40,8 +43,8 @@ export async function launch(setting: Setting = {}): Promise<World> {
       await cloud.stop();
     }
   };
-  const variables = await variablesOf(setting, cloud);
-  const startAgain = async () => {
+  const startAgain = async (changed: Pick<Setting, "vm" | "vms"> = {}) => {
+    const variables = await variablesOf({ ...setting, ...changed }, cloud);
     const worker = await Worker.start({ variables, storage: setting.storage, mayLog: setting.mayLog });
     workers.push(worker);
     return worker;
@@ -54,8 +57,13 @@ export async function launch(setting: Setting = {}): Promise<World> {
   }
 }
 
-/** A test that can launch Workers and their clouds, which end with it. */
-export const test = base.extend<{ launch: typeof launch }>({
+/** A test that can launch Workers and their clouds, which end with it, and keep what the Workers store. */
+export const test = base.extend<{ storage: string; launch: typeof launch }>({
+  storage: async ({}, use) => {
+    const folder = mkdtempSync(join(tmpdir(), "vmproxy-"));
+    await use(folder);
+    rmSync(folder, { recursive: true });
+  },
   launch: async ({}, use) => {
     const worlds: World[] = [];
     await use(async (setting) => {

@@ -29,6 +29,7 @@ export interface VmStatus {
   last_activity: string | null;
   idle_deadline: string | null;
   error: string | null;
+  drift: string[];
   cold_starts: { at: string; token_ms: number; api_ms: number; boot_ms: number; app_ms: number; total_ms: number }[];
 }
 

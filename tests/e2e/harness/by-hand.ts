@@ -1,0 +1,101 @@
+import { type Emulator, quick, type Timing } from "./emulator.ts";
+import { eventually } from "./eventually.ts";
+
+const zone = "zones/us-central1-a";
+
+/** What somebody else than the proxy does to an instance. */
+export type Deed = "insert" | "start" | "stop" | "suspend" | "resume" | "reset" | "delete" | "preempt";
+
+/** What an instance does while something is done to it, or after that. */
+export type Condition =
+  | "gone"
+  | "PROVISIONING"
+  | "STAGING"
+  | "booting"
+  | "serving"
+  | "STOPPING"
+  | "TERMINATED"
+  | "SUSPENDING"
+  | "SUSPENDED";
+
+/**
+ * Does these one after the other, until each instance is in this condition. One that passes lasts for two seconds.
+ */
+export async function byHand(
+  cloud: Emulator,
+  deeds: readonly Deed[],
+  condition: Condition,
+  names: readonly string[] = ["backend"],
+): Promise<void> {
+  for (const [index, deed] of deeds.entries()) {
+    const isLast = index === deeds.length - 1;
+    if (isLast) await cloud.timing(slow(condition));
+    const operations = await Promise.all(names.map((name) => act(cloud, deed, name)));
+    if (isLast && !isSettled(condition)) continue;
+    await Promise.all(operations.map((operation) => cloud.call("POST", `${zone}/operations/${operation}/wait`)));
+  }
+  await untilCondition(cloud, condition, names);
+  await cloud.timing(quick);
+}
+
+/** The phase that this condition is seen in takes two seconds. */
+export function slow(condition: Condition): Partial<Timing> {
+  switch (condition) {
+    case "PROVISIONING":
+      return { provision_ms: 2000 };
+    case "STAGING":
+      return { stage_ms: 2000, resume_ms: 2000 };
+    case "booting":
+      return { boot_ms: 2000 };
+    case "STOPPING":
+      return { stop_ms: 2000 };
+    case "SUSPENDING":
+      return { suspend_ms: 2000 };
+    default:
+      return {};
+  }
+}
+
+/** Whether nothing is done to the instance any more. */
+export function isSettled(condition: Condition): boolean {
+  return !["PROVISIONING", "STAGING", "STOPPING", "SUSPENDING"].includes(condition);
+}
+
+/** An instance as the proxy would make it, but for these fields. */
+export function instanceResource(fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    name: "backend",
+    machineType: `${zone}/machineTypes/n1-standard-1`,
+    disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage: "projects/debian-cloud/global/images/family/debian-12" } }],
+    networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT" }] }],
+    scheduling: { provisioningModel: "SPOT" },
+    tags: { items: ["http-server"] },
+    ...fields,
+  };
+}
+
+export async function conditionOf(cloud: Emulator, name: string): Promise<Condition> {
+  const instance = await cloud.instance(name);
+  if (!instance) return "gone";
+  if (instance.status === "RUNNING") return instance.listening ? "serving" : "booting";
+  return instance.status;
+}
+
+/** Waits until each instance is in this condition. */
+export async function untilCondition(cloud: Emulator, condition: Condition, names: readonly string[]): Promise<void> {
+  await eventually(`${names.join(", ")} are ${condition}`, async () => {
+    const seen = await Promise.all(names.map((name) => conditionOf(cloud, name)));
+    if (seen.some((one) => one !== condition)) throw new Error(`they are ${seen.join(", ")}`);
+    return true;
+  });
+}
+
+async function act(cloud: Emulator, deed: Deed, name: string): Promise<string> {
+  if (deed === "preempt") return ((await cloud.afflict("preempt", name)) as { operation: string }).operation;
+  const operation = await (deed === "insert"
+    ? cloud.call("POST", `${zone}/instances`, instanceResource({ name }))
+    : deed === "delete"
+      ? cloud.call("DELETE", `${zone}/instances/${name}`)
+      : cloud.call("POST", `${zone}/instances/${name}/${deed}`));
+  return operation.name as string;
+}

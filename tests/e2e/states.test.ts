@@ -1,0 +1,228 @@
+// What becomes of a VM in every state in which something may happen to it, by the proxy's doing or behind its back.
+//
+// While one operation is at work on an instance Compute Engine refuses every other, so nobody can come between the
+// proxy's own operation and its end: what is done by hand meets an instance that has settled, or that boots.
+
+import { describe, expect } from "vitest";
+import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "./harness/by-hand.ts";
+import { type Emulator, quick } from "./harness/emulator.ts";
+import { expectProblem } from "./harness/problem.ts";
+import { test, type World } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+/** What the proxy does. */
+type Step = "serve" | "stop" | "suspend" | "delete";
+
+/** The operations that follow an event, and how the VM ends up. */
+type Down = [operations: Deed[], state: "absent" | "stopped" | "suspended"];
+
+interface Outcome {
+  /** A request is answered by the VM after these operations. */
+  request: Deed[];
+  /** The operator stops it. */
+  stop: Down;
+  /** The operator deletes it. */
+  delete: Down;
+}
+
+type Row = [proxy: Step[], byHand: Deed[], condition: Condition, outcome: Outcome];
+
+/** What happens to an instance. Each event meets an instance of its own, which has its name. */
+const events = ["request", "stop", "delete"] as const;
+type Event = (typeof events)[number];
+const setting = { vms: events.map((name) => ({ path: `/${name}`, strip_prefix: true, instance: { name } })) };
+
+const serving: Outcome = { request: [], stop: [["stop"], "stopped"], delete: [["delete"], "absent"] };
+const stopped: Outcome = { request: ["start"], stop: [[], "stopped"], delete: [["delete"], "absent"] };
+const suspended: Outcome = { request: ["resume"], stop: [[], "suspended"], delete: [["delete"], "absent"] };
+const gone: Outcome = { request: ["insert"], stop: [[], "absent"], delete: [[], "absent"] };
+
+describe("a request, a stop and a delete by the operator, when the proxy finds the instance so:", () => {
+  const rows: Row[] = [
+    // The proxy knows nothing of it.
+    [[], [], "gone", gone],
+    [[], ["insert"], "PROVISIONING", serving],
+    [[], ["insert"], "STAGING", serving],
+    [[], ["insert"], "booting", serving],
+    [[], ["insert"], "serving", serving],
+    [[], ["insert", "stop"], "STOPPING", stopped],
+    [[], ["insert", "stop"], "TERMINATED", stopped],
+    [[], ["insert", "suspend"], "SUSPENDING", suspended],
+    [[], ["insert", "suspend"], "SUSPENDED", suspended],
+    [[], ["insert", "delete"], "STOPPING", gone],
+    // The proxy has it serving.
+    [["serve"], [], "serving", serving],
+    [["serve"], ["stop"], "STOPPING", stopped],
+    [["serve"], ["stop"], "TERMINATED", stopped],
+    [["serve"], ["preempt"], "STOPPING", stopped],
+    [["serve"], ["preempt"], "TERMINATED", stopped],
+    [["serve"], ["suspend"], "SUSPENDING", suspended],
+    [["serve"], ["suspend"], "SUSPENDED", suspended],
+    [["serve"], ["delete"], "STOPPING", gone],
+    [["serve"], ["delete"], "gone", gone],
+    [["serve"], ["reset"], "booting", serving],
+    // It comes back at another address.
+    [["serve"], ["stop", "start"], "PROVISIONING", serving],
+    [["serve"], ["stop", "start"], "serving", serving],
+    [["serve"], ["suspend", "resume"], "serving", serving],
+    [["serve"], ["delete", "insert"], "serving", serving],
+    // The proxy has stopped it.
+    [["serve", "stop"], [], "TERMINATED", stopped],
+    [["serve", "stop"], ["start"], "PROVISIONING", serving],
+    [["serve", "stop"], ["start"], "serving", serving],
+    [["serve", "stop"], ["start", "suspend"], "SUSPENDED", suspended],
+    [["serve", "stop"], ["delete"], "gone", gone],
+    // The proxy has suspended it.
+    [["serve", "suspend"], [], "SUSPENDED", suspended],
+    [["serve", "suspend"], ["resume"], "STAGING", serving],
+    [["serve", "suspend"], ["resume"], "serving", serving],
+    [["serve", "suspend"], ["resume", "stop"], "TERMINATED", stopped],
+    [["serve", "suspend"], ["delete"], "gone", gone],
+    // The proxy has deleted it.
+    [["serve", "delete"], [], "gone", gone],
+    [["serve", "delete"], ["insert"], "serving", serving],
+  ];
+
+  test.for(rows)("(proxy: %j, by hand: %j) %s", async ([steps, deeds, condition, outcome], { launch }) => {
+    const world = await launch(setting);
+    for (const step of steps) await Promise.all(events.map((name) => perform(world.worker, step, name)));
+    await byHand(world.cloud, deeds, condition, events);
+
+    await expectOutcome(world, outcome, isSettled(condition) ? 2 : 20, new Map());
+  });
+});
+
+describe("a request, a stop and a delete by the operator, while the proxy is busy with the instance:", () => {
+  type Busy = [proxy: Step[], step: Step, condition: Condition, outcome: Outcome];
+  const rows: Busy[] = [
+    [[], "serve", "PROVISIONING", serving],
+    [[], "serve", "STAGING", serving],
+    [[], "serve", "booting", serving],
+    [["serve", "stop"], "serve", "PROVISIONING", serving],
+    [["serve", "suspend"], "serve", "STAGING", serving],
+    [["serve"], "stop", "STOPPING", stopped],
+    [["serve"], "suspend", "SUSPENDING", suspended],
+    [["serve"], "delete", "STOPPING", gone],
+  ];
+
+  test.for(rows)("(proxy: %j, then %s) %s", async ([earlier, step, condition, outcome], { launch }) => {
+    const world = await launch(setting);
+    const { cloud, worker } = world;
+    for (const step of earlier) await Promise.all(events.map((name) => perform(worker, step, name)));
+    await cloud.timing(slow(condition));
+    const held = new Map<Event, Promise<Response>>();
+    if (step === "serve") for (const name of events) held.set(name, worker.fetch(`/${name}/echo`));
+    else await Promise.all(events.map((name) => ask(worker, step, name)));
+    await untilCondition(cloud, condition, events);
+    await cloud.timing(quick);
+
+    await expectOutcome(world, outcome, 2, held);
+  });
+});
+
+// The proxy looks at a VM that boots every half minute, so all of these wait together.
+test("a VM that is changed by hand while the proxy waits for its server is served all the same", async ({ launch }) => {
+  const rows: [name: string, deeds: Deed[], condition: Condition, operations: string[]][] = [
+    ["stopped", ["stop"], "TERMINATED", ["insert", "stop", "start"]],
+    ["preempted", ["preempt"], "TERMINATED", ["insert", "compute.instances.preempted", "start"]],
+    ["suspended", ["suspend"], "SUSPENDED", ["insert", "suspend", "resume"]],
+    ["deleted", ["delete"], "gone", ["insert", "delete", "insert"]],
+    ["moved", ["stop", "start"], "serving", ["insert", "stop", "start"]],
+  ];
+  const { cloud, worker } = await launch({
+    vms: rows.map(([name]) => ({ path: `/${name}`, strip_prefix: true, instance: { name } })),
+    timing: { boot_ms: 600_000 },
+  });
+  const held = rows.map(([name]) => worker.fetch(`/${name}/echo`));
+  await Promise.all(rows.map(([name]) => worker.untilVm("booting", name)));
+  await cloud.timing(quick);
+
+  await Promise.all(rows.map(([name, deeds, condition]) => byHand(cloud, deeds, condition, [name])));
+
+  for (const [index, [name, , , operations]] of rows.entries()) {
+    const answer = await held[index]!;
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ instance: name });
+    expect(await cloud.operations(name)).toEqual(operations);
+  }
+});
+
+/** Lets each event happen to the VM that is named after it. */
+async function expectOutcome(
+  world: World,
+  outcome: Outcome,
+  refusals: number,
+  held: ReadonlyMap<Event, Promise<Response>>,
+): Promise<void> {
+  const { cloud } = world;
+  const before = { calls: await mutations(cloud), operations: await operationsOf(cloud) };
+
+  await Promise.all([
+    expectServed(world, "request"),
+    expectDown(world, "stop", outcome.stop[1]),
+    expectDown(world, "delete", outcome.delete[1]),
+  ]);
+
+  const after = { calls: await mutations(cloud), operations: await operationsOf(cloud) };
+  const follow = (event: Event) => after.operations[event].slice(before.operations[event].length);
+  const [stop, state] = outcome.stop;
+  // To stop what is stopped does nothing.
+  const isStopped = state === "stopped" && stop.length === 0;
+  expect({
+    request: follow("request"),
+    stop: follow("stop").filter((operation) => !isStopped || operation !== "stop"),
+    delete: follow("delete"),
+  }).toEqual({ request: outcome.request, stop, delete: outcome.delete[0] });
+  // What Compute Engine refuses is not tried without end.
+  const operations = events.flatMap(follow).length;
+  expect(after.calls - before.calls - operations).toBeLessThanOrEqual(refusals);
+
+  if (held.size > 0) {
+    expect((await held.get("request"))?.status).toBe(200);
+    for (const event of ["stop", "delete"] as const) await expectProblem((await held.get(event))!, 503, "The VM is being stopped");
+  }
+  // Whatever the operator has done, the next request is answered.
+  await Promise.all([expectServed(world, "stop"), expectServed(world, "delete")]);
+}
+
+/** A request is answered by the VM, which then serves. */
+async function expectServed({ cloud, worker }: World, name: Event): Promise<void> {
+  const answer = await worker.fetch(`/${name}/echo`);
+  expect(answer.status, `a request for ${name}`).toBe(200);
+  expect(await answer.json()).toMatchObject({ instance: name, url: "/echo" });
+  const { public_ip } = await cloud.until("RUNNING", name);
+  expect(await worker.vm(name)).toMatchObject({ state: "running", public_ip, error: null });
+  expect(await conditionOf(cloud, name)).toBe("serving");
+}
+
+/** The operator has his way. */
+async function expectDown({ cloud, worker }: World, action: "stop" | "delete", state: Down[1]): Promise<void> {
+  await ask(worker, action, action);
+  await worker.untilVm(state, action);
+  expect(await conditionOf(cloud, action), action).toBe({ absent: "gone", stopped: "TERMINATED", suspended: "SUSPENDED" }[state]);
+}
+
+async function operationsOf(cloud: Emulator): Promise<Record<Event, string[]>> {
+  const [request = [], stop = [], del = []] = await Promise.all(events.map((name) => cloud.operations(name)));
+  return { request, stop, delete: del };
+}
+
+async function mutations(cloud: Emulator): Promise<number> {
+  const methods = ["insert", "start", "resume", "stop", "suspend", "delete"];
+  const calls = await cloud.calls();
+  return methods.reduce((sum, method) => sum + (calls[`instances.${method}`] ?? 0), 0);
+}
+
+/** Has the proxy do it, to the end. */
+async function perform(worker: Worker, step: Step, name: Event): Promise<void> {
+  if (step === "serve") {
+    expect((await worker.fetch(`/${name}/`)).status).toBe(200);
+    return;
+  }
+  await ask(worker, step, name);
+  await worker.untilVm({ stop: "stopped", suspend: "suspended", delete: "absent" }[step], name);
+}
+
+async function ask(worker: Worker, action: "stop" | "suspend" | "delete", name: Event): Promise<void> {
+  expect((await worker.admin("POST", `vms/${name}/${action}`)).status).toBe(202);
+}
