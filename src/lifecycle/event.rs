@@ -120,6 +120,14 @@ pub struct Failure {
     pub retry_at: Timestamp,
 }
 
+impl Failure {
+    /// What whoever asked for `mutation` is told when a request has called it off.
+    pub(super) fn wanted_again(mutation: Mutation, now: Timestamp) -> Self {
+        let message = format!("interrupted: the VM is wanted again, before the {}", mutation.verb());
+        Self { kind: FailureKind::Interrupted, message, retry_at: now }
+    }
+}
+
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -93,20 +93,24 @@ impl Lifecycle {
 
     /// A VM whose history has been lost: it may be in any state, and must not be left running for ever.
     pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
-        let sleep_at = policy.on_idle.map(|(idle_timeout, _)| now + idle_timeout);
-        Self { state: State::Failed { sleep_at, unresolved: None }, ..Self::new(identity, policy, now) }
+        let state = State::Failed { may_run_since: Some(now), unresolved: None };
+        Self { state, ..Self::new(identity, policy, now) }
     }
 
     /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
     /// instance in a zone that is not among the configured ones any more is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {
+        let shown = self.vm_state();
         self.policy = policy;
         self.cannot_suspend = false;
         if let Some(trouble) = &mut self.trouble {
             trouble.failure.retry_at = now;
         }
-        if !self.policy.zones.contains(&self.zone) {
+        if self.is_out_of_place() {
             self.leave_zone(now);
+        }
+        if self.vm_state() != shown {
+            self.since = now;
         }
     }
 
@@ -174,7 +178,10 @@ impl Lifecycle {
 
     /// Whether an instance runs, or may run, that nobody is bringing down yet.
     pub fn may_run(&self) -> bool {
-        matches!(self.state, State::Starting(_) | State::Running(_) | State::Failed { sleep_at: Some(_), .. })
+        matches!(
+            self.state,
+            State::Starting(_) | State::Running(_) | State::Failed { may_run_since: Some(_), .. }
+        )
     }
 
     /// The zone that the calls are for: where the instance is, or was last.
@@ -205,9 +212,9 @@ impl Lifecycle {
 
     /// When a VM that could not be started goes down. Requests that are refused meanwhile are activity, too.
     fn failed_deadline(&self) -> Option<Timestamp> {
-        let State::Failed { sleep_at: Some(sleep_at), .. } = &self.state else { return None };
+        let State::Failed { may_run_since: Some(since), .. } = self.state else { return None };
         let (idle_timeout, _) = self.policy.on_idle?;
-        Some(self.last_activity.map_or(*sleep_at, |last| (*sleep_at).max(last + idle_timeout)))
+        Some(self.last_activity.map_or(since, |last| last.max(since)) + idle_timeout)
     }
 
     /// Where the VM serves.
@@ -256,8 +263,7 @@ impl Lifecycle {
                 let endpoint = up.endpoint;
                 actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: None }));
             }
-            // Whoever asks last is heard: a stop that was waiting for the start to end is off.
-            State::Starting(start) => start.then = None,
+            State::Starting(_) => self.call_off_the_stop(now, actions),
             State::Sleeping(sleep) => sleep.wake(now),
             State::Down(_) | State::Failed { .. } => match &self.trouble {
                 Some(trouble) if now < trouble.failure.retry_at => {
@@ -286,7 +292,12 @@ impl Lifecycle {
         (self.in_flight, self.peeking) = (None, None);
     }
 
-    /// The instance is in a zone that it must not be in any more.
+    /// Whether the instance is in a zone that it must not be in any more.
+    fn is_out_of_place(&self) -> bool {
+        !self.policy.zones.contains(&self.zone)
+    }
+
+    /// The instance is in such a zone.
     fn leave_zone(&mut self, now: Timestamp) {
         match &mut self.state {
             State::Starting(start) if start.is_mutating() => start.then = Some(Then::Move),
@@ -295,8 +306,8 @@ impl Lifecycle {
                 self.look_and_sleep(Mutation::Stop, Some(began), now);
             }
             State::Running(_) => self.begin_sleep(Mutation::Stop, now),
-            State::Failed { sleep_at: Some(_), .. } => self.look_and_sleep(Mutation::Stop, None, now),
-            State::Down(_) | State::Failed { sleep_at: None, .. } => self.settle(DownKind::Absent),
+            State::Failed { may_run_since: Some(_), .. } => self.look_and_sleep(Mutation::Stop, None, now),
+            State::Down(_) | State::Failed { may_run_since: None, .. } => self.settle(DownKind::Absent),
             // It is on its way down already.
             State::Sleeping(_) => {}
         }
@@ -304,7 +315,7 @@ impl Lifecycle {
 
     /// Nothing is under way any more, and the VM is down.
     fn settle(&mut self, kind: DownKind) {
-        let moved = !self.policy.zones.contains(&self.zone);
+        let moved = self.is_out_of_place();
         if moved {
             self.zone = self.policy.first_zone();
         }

@@ -18,8 +18,8 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Up {
     /// Where.
     pub endpoint: Endpoint,
-    /// The VM has said that it is busy: it is asked again then.
-    busy_until: Option<Timestamp>,
+    /// When the VM last said that it is busy. It is asked again after the idle time.
+    busy_at: Option<Timestamp>,
     /// Since when it has been asked whether it is busy. A lost object has not asked.
     #[serde(skip)]
     asked_at: Option<Timestamp>,
@@ -27,7 +27,7 @@ pub struct Up {
 
 impl Up {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, busy_until: None, asked_at: None }
+        Self { endpoint, busy_at: None, asked_at: None }
     }
 
     pub(super) fn is_asked(&self) -> bool {
@@ -42,8 +42,8 @@ impl Lifecycle {
         let (State::Running(up), Some((idle_timeout, _))) = (&self.state, self.policy.on_idle) else {
             return None;
         };
-        let idle_at = self.last_activity.unwrap_or(self.since) + idle_timeout;
-        Some(up.busy_until.map_or(idle_at, |busy_until| busy_until.max(idle_at)))
+        let last_activity = self.last_activity.unwrap_or(self.since);
+        Some(up.busy_at.map_or(last_activity, |busy_at| busy_at.max(last_activity)) + idle_timeout)
     }
 
     pub(super) fn running_deadline(&self, up: &Up) -> Option<Timestamp> {
@@ -87,7 +87,7 @@ impl Lifecycle {
             return;
         }
         if busy {
-            up.busy_until = self.policy.on_idle.map(|(idle_timeout, _)| now + idle_timeout);
+            up.busy_at = Some(now);
         } else {
             self.is_idle(now);
         }

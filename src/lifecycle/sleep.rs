@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Attempt;
-use super::event::{Action, FailureKind, Outcome};
+use super::event::{Action, Failure, FailureKind, Outcome};
 use super::start::Then;
 use super::state::{DownKind, Policy, State};
 use super::Lifecycle;
@@ -207,6 +207,11 @@ impl Lifecycle {
                 sleep.step = Step::Wait(name);
                 sleep.attempt = Attempt::new(now);
             }
+            Ok(Answer::Operation(OperationView { outcome: Some(Ok(())), .. }))
+                if sleep.mutation == Mutation::Resume =>
+            {
+                self.is_resumed(now, actions);
+            }
             Ok(Answer::Operation(OperationView { outcome: Some(Ok(())), .. })) => {
                 let kind = sleep.goal();
                 self.is_down(kind, now, actions);
@@ -245,7 +250,7 @@ impl Lifecycle {
 
     /// A call failed, or the operation has `ended` badly.
     fn sleep_failed(&mut self, error: &CallError, ended: bool, now: Timestamp, actions: &mut Vec<Action>) {
-        let request_id = self.next_request_id();
+        let (request_id, is_out_of_place) = (self.next_request_id(), self.is_out_of_place());
         let State::Sleeping(sleep) = &mut self.state else { return };
         let (mutation, woken_at) = (sleep.mutation, sleep.woken_at);
         sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
@@ -290,17 +295,31 @@ impl Lifecycle {
         if !given_up {
             return;
         }
-        if may_be_at_work {
+        let may_not_serve = may_be_at_work || is_out_of_place;
+        if may_not_serve {
             sleep.woken_at = None;
         }
         let message = format!("cannot {} the instance: {error}", mutation.verb());
         let failure = self.remember(FailureKind::NotDown, message, now);
         actions.push(Action::ReleaseDown(Err(failure.clone())));
         match woken_at {
-            Some(_) if may_be_at_work => actions.push(Action::Release(Outcome::Failed(failure))),
+            Some(_) if may_not_serve => actions.push(Action::Release(Outcome::Failed(failure))),
             // It is up, then, and may serve whoever waits for it.
             Some(woken_at) => self.begin_start_for(woken_at, now),
             None => {}
+        }
+    }
+
+    /// The VM, which was suspended, is up: it may serve, or is stopped now.
+    fn is_resumed(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Sleeping(sleep) = &self.state else { return };
+        let then = sleep.then.unwrap_or(Mutation::Stop);
+        match sleep.woken_at {
+            Some(woken_at) if !self.is_out_of_place() => {
+                actions.push(Action::ReleaseDown(Err(Failure::wanted_again(then, now))));
+                self.begin_start_for(woken_at, now);
+            }
+            woken_at => self.begin_sleep_for(then, woken_at, now),
         }
     }
 

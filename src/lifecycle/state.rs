@@ -31,8 +31,8 @@ pub enum State {
     Sleeping(Sleep),
     /// The last start failed.
     Failed {
-        /// When the VM is brought down, because the start may have left something running.
-        sleep_at: Option<Timestamp>,
+        /// Since when something may be running that the start has left: it is brought down after the idle time.
+        may_run_since: Option<Timestamp>,
         /// A change that was asked for, and of which it is not known what has become. The next start asks again for
         /// the same, so that it cannot be made twice.
         unresolved: Option<(Mutation, RequestId)>,

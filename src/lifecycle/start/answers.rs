@@ -67,6 +67,8 @@ impl Lifecycle {
             ProbeResult::Unhealthy => {
                 start.listens_since.get_or_insert(now);
             }
+            // It is to go down as soon as its operation has ended.
+            ProbeResult::Healthy if start.then.is_some() => {}
             ProbeResult::Healthy => {
                 let record = start.record(now);
                 self.keep_record(record);
@@ -186,7 +188,7 @@ impl Lifecycle {
                 self.peeking = None;
                 self.then(true, now);
             }
-            Some(Err(error)) => self.mutation_failed(mutation, CallError::Api(error), now, actions),
+            Some(Err(error)) => self.mutation_failed(mutation, CallError::Api(error), true, now, actions),
         }
     }
 
@@ -236,7 +238,7 @@ impl Lifecycle {
             }
             (Step::Mutate { mutation, .. } | Step::Wait { mutation, .. }, _) => {
                 let mutation = *mutation;
-                self.mutation_failed(mutation, error, now, actions);
+                self.mutation_failed(mutation, error, false, now, actions);
             }
             (Step::Adapt { .. }, _) => self.adapting_failed(&error, now, actions),
             (Step::Look(_), Verdict::LookAgain) => self.look_later(now),
@@ -246,17 +248,19 @@ impl Lifecycle {
         }
     }
 
-    /// A change, or the operation that makes it, failed for good.
+    /// A change failed for good: the call that asks or waits for it, or its operation, which has `ended`.
     fn mutation_failed(
         &mut self,
         mutation: Mutation,
         error: CallError,
+        ended: bool,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
         let State::Starting(start) = &mut self.state else { return };
-        if mutation.is_insert() && error.verdict() != Verdict::LookAgain {
-            // Nothing has come of it.
+        let no_room = error.verdict() == Verdict::NextZone;
+        if mutation.is_insert() && (no_room || ended && error.verdict() != Verdict::LookAgain) {
+            // Nothing has come of it. After any other error, an earlier try of the call may have had its effect.
             start.may_run = false;
             self.usage.is_down(now);
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Attempt;
-use super::event::{Action, Endpoint, FailureKind, Outcome};
+use super::event::{Action, Endpoint, Failure, FailureKind, Outcome};
 use super::state::State;
 use super::Lifecycle;
 use crate::compute::{Call, Change, Mutation, OperationName, RequestId};
@@ -241,7 +241,7 @@ impl Lifecycle {
         let (may_run, unresolved) = match &self.state {
             State::Down(_) => (false, None),
             State::Running(_) | State::Sleeping(_) | State::Starting(_) => (true, None),
-            State::Failed { sleep_at, unresolved } => (sleep_at.is_some(), unresolved.clone()),
+            State::Failed { may_run_since, unresolved } => (may_run_since.is_some(), unresolved.clone()),
         };
         let mut start = Start::new(began, now, self.policy.startup_timeout, may_run);
         if let Some((mutation, request_id)) = unresolved {
@@ -284,6 +284,15 @@ impl Lifecycle {
         }
     }
 
+    /// Whoever asks last is heard: a stop that was waiting for the start to end is off. A move is not.
+    pub(super) fn call_off_the_stop(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let then = self.is_out_of_place().then_some(Then::Move);
+        let State::Starting(start) = &mut self.state else { return };
+        if let Some(Then::GoDown(mutation)) = std::mem::replace(&mut start.then, then) {
+            actions.push(Action::ReleaseDown(Err(Failure::wanted_again(mutation, now))));
+        }
+    }
+
     /// Brings the VM down if that was asked for while an operation was under way. Unless that has ended well, an
     /// operation may still be at work, and the VM is looked at first.
     fn then(&mut self, ended_well: bool, now: Timestamp) {
@@ -303,7 +312,7 @@ impl Lifecycle {
     fn fail(&mut self, kind: FailureKind, message: String, now: Timestamp, actions: &mut Vec<Action>) {
         let failure = self.remember(kind, message, now);
         let State::Starting(start) = &self.state else { return };
-        let sleep_at = self.policy.on_idle.filter(|_| start.may_run).map(|(timeout, _)| now + timeout);
+        let may_run_since = start.may_run.then_some(now);
         if let (Some(trouble), FailureKind::ServerDown) = (&mut self.trouble, kind) {
             trouble.silent = start.silent;
         }
@@ -316,7 +325,7 @@ impl Lifecycle {
         self.forget_calls();
         self.then(false, now);
         if let State::Starting(_) = self.state {
-            self.state = State::Failed { sleep_at, unresolved };
+            self.state = State::Failed { may_run_since, unresolved };
         }
         actions.push(Action::Release(Outcome::Failed(failure)));
     }

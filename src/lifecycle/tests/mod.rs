@@ -3,6 +3,7 @@
 mod drift;
 mod failing;
 mod limits;
+mod moving;
 mod rig;
 mod sleeping;
 mod starting;

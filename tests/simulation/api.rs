@@ -1,0 +1,203 @@
+//! The way of a call: out of the object, to Compute Engine, and back, with all that may happen to it.
+
+use std::time::Duration;
+
+use vmproxy::auth::AuthError;
+use vmproxy::compute::{Answer, ApiError, Call, CallError, Change, Mutation, RequestId};
+
+use super::agenda::{About, Happening};
+use super::compute::{api_error, Actor, Operation, Setting, Task, Zone};
+use super::operation::{Failing, Pace, Phase};
+use super::scenario::Fault;
+use super::world::World;
+
+/// `zoneOperations.wait` holds for at most this long.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// A `zoneOperations.wait` that is held.
+pub struct Hold {
+    call: u64,
+    operation: usize,
+}
+
+impl World {
+    /// The object makes a call.
+    pub fn send_call(&mut self, call: u64, what: Call, about: About) {
+        let timeout = what.timeout();
+        let unanswered = Err(CallError::Unanswered("the time is up".into()));
+        self.plan_in(timeout, Happening::Answered { call, result: unanswered });
+        let token_uri = || "https://oauth2.googleapis.com/token".to_owned();
+        let no_token = if self.strikes(Fault::TokenUnavailable) {
+            Some(AuthError::Unavailable { token_uri: token_uri(), reason: "in the simulation".into() })
+        } else if self.strikes(Fault::KeyRefused) {
+            let reason = "invalid_grant: in the simulation".to_owned();
+            Some(AuthError::Refused { token_uri: token_uri(), status: 400, reason })
+        } else {
+            None
+        };
+        if let Some(error) = no_token {
+            let takes = self.random.between(Duration::from_millis(20), Duration::from_millis(400));
+            self.plan_in(takes, Happening::Answered { call, result: Err(CallError::Auth(error)) });
+        } else if !self.strikes(Fault::LostCall) {
+            let takes = self.random.between(Duration::from_millis(10), Duration::from_millis(300));
+            self.plan_in(takes, Happening::CallArrives { call, what, about });
+        }
+    }
+
+    /// A call reaches Compute Engine.
+    pub fn call_arrives(&mut self, call: u64, what: &Call, about: About) {
+        self.check_change(what, about);
+        let refusal = if self.strikes(Fault::Throttled) {
+            let rate_limit = api_error(403, "rateLimitExceeded");
+            Some(if self.random.chance(500) { rate_limit } else { api_error(429, "rateLimitExceeded") })
+        } else if self.strikes(Fault::ServerError) {
+            let status = self.random.pick(&[500, 502, 503]);
+            Some(api_error(status, "backendError"))
+        } else if self.strikes(Fault::Forbidden) {
+            let unauthorised = api_error(401, "authError");
+            Some(if self.random.chance(200) { unauthorised } else { api_error(403, "forbidden") })
+        } else {
+            self.refusal_of(what)
+        };
+        if let Some(error) = refusal {
+            return self.answer(call, Err(error));
+        }
+        let result = match what {
+            Call::Look => self.compute.look(about.zone, about.settings),
+            Call::Wait { operation } => match self.compute.named(operation) {
+                Some(operation) if self.compute.operations[operation].outcome.is_none() => {
+                    self.holds.push(Hold { call, operation });
+                    self.plan_in(LONGEST_WAIT, Happening::WaitExpires { call });
+                    return;
+                }
+                Some(operation) => Ok(self.compute.view(operation)),
+                None => Err(api_error(404, "notFound")),
+            },
+            Call::Mutate { mutation, request_id } => {
+                self.begin_or_join(Task::Change(*mutation), request_id, about)
+            }
+            Call::Adapt { change, request_id } => {
+                let setting = match change {
+                    Change::MachineType => Setting::MachineType,
+                    Change::Scheduling | Change::Tags { .. } | Change::Metadata { .. } => Setting::Tags,
+                };
+                self.begin_or_join(Task::Adapt(setting, about.settings), request_id, about)
+            }
+        };
+        if self.strikes(Fault::ErrorAfterEffect) {
+            return self.answer(call, Err(api_error(503, "backendError")));
+        }
+        self.answer(call, result);
+    }
+
+    /// The same id again is the same operation, and changes nothing more.
+    fn begin_or_join(
+        &mut self,
+        task: Task,
+        request_id: &RequestId,
+        about: About,
+    ) -> Result<Answer, ApiError> {
+        let request_id = request_id.to_string();
+        let known = self.compute.of_request(&request_id).map(Ok);
+        let begun = known.unwrap_or_else(|| self.begin(Actor::Engine, about.zone, task, Some(request_id)));
+        begun.map(|operation| self.compute.view(operation))
+    }
+
+    /// What strikes changes alone.
+    fn refusal_of(&mut self, what: &Call) -> Option<ApiError> {
+        let (suspends, request_id) = match what {
+            Call::Mutate { mutation, request_id } => (*mutation == Mutation::Suspend, request_id),
+            Call::Adapt { request_id, .. } => (false, request_id),
+            Call::Look | Call::Wait { .. } => return None,
+        };
+        if self.compute.of_request(&request_id.to_string()).is_some() {
+            return None;
+        }
+        if suspends && self.strikes(Fault::SuspendRefused) {
+            return Some(api_error(400, "invalid"));
+        }
+        self.strikes(Fault::NotReady).then(|| api_error(400, "resourceNotReady"))
+    }
+
+    /// Begins an operation that somebody has asked for.
+    ///
+    /// # Errors
+    /// What the API says when it cannot begin.
+    pub fn begin(
+        &mut self,
+        by: Actor,
+        zone: Zone,
+        task: Task,
+        request_id: Option<String>,
+    ) -> Result<usize, ApiError> {
+        let slowly = task != Task::Repair && self.strikes(Fault::SlowOperation);
+        let factor = if slowly { 12 } else { 1 };
+        let has_room =
+            task == Task::Change(Mutation::InsertStandard) && self.scenario.has_room_for_standard_vms;
+        let failure = if !has_room && self.strikes(Fault::StockOut) {
+            Some(Failing::StockOut)
+        } else {
+            self.strikes(Fault::FailedOperation).then_some(Failing::Otherwise)
+        };
+        let failure = failure.filter(|_| by != Actor::Platform);
+        let pace = Pace { factor, failure };
+        let settings = self.scenario.configuration(self.now).settings;
+        let (operation, phases) =
+            self.compute.begin(by, About { zone, settings }, task, request_id, pace, &mut self.random)?;
+        self.note(|| format!("compute: operation-{operation} begins in zone {zone}: {task:?} by {by:?}"));
+        if by == Actor::Engine {
+            self.cover_change(zone, task);
+        }
+        for (after, phase) in phases {
+            self.plan_in(after, Happening::Operation { operation, phase });
+        }
+        Ok(operation)
+    }
+
+    /// An operation goes on.
+    pub fn operation_goes_on(&mut self, operation: usize, phase: Phase) {
+        self.note(|| format!("compute: operation-{operation}: {phase:?}"));
+        let (runs, done) = (phase == Phase::Run, matches!(phase, Phase::Done(_)));
+        self.compute.enter(operation, phase);
+        let Operation { task, zone, .. } = self.compute.operations[operation];
+        if let Some(instance) = self.compute.instances.get(&zone) {
+            self.coverage.status(&instance.status);
+        }
+        if runs {
+            self.boot(zone, task == Task::Change(Mutation::Resume));
+        }
+        if done {
+            let (over, held) =
+                std::mem::take(&mut self.holds).into_iter().partition(|h| h.operation == operation);
+            self.holds = held;
+            let over: Vec<Hold> = over;
+            for Hold { call, operation } in over {
+                let view = self.compute.view(operation);
+                self.answer(call, Ok(view));
+            }
+        }
+    }
+
+    /// `zoneOperations.wait` has held for as long as it does.
+    pub fn wait_expires(&mut self, call: u64) {
+        let Some(at) = self.holds.iter().position(|hold| hold.call == call) else { return };
+        let Hold { operation, .. } = self.holds.remove(at);
+        let view = self.compute.view(operation);
+        self.answer(call, Ok(view));
+    }
+
+    fn answer(&mut self, call: u64, result: Result<Answer, ApiError>) {
+        if self.strikes(Fault::LostAnswer) {
+            return;
+        }
+        let longest = Duration::from_millis(if self.strikes(Fault::SlowAnswer) { 40_000 } else { 500 });
+        let takes = self.random.between(Duration::from_millis(10), longest);
+        let unreadable = self.strikes(Fault::Unreadable);
+        let result = if unreadable {
+            Err(CallError::Unreadable("in the simulation".into()))
+        } else {
+            result.map_err(CallError::Api)
+        };
+        self.plan_in(takes, Happening::Answered { call, result });
+    }
+}

@@ -1,0 +1,132 @@
+//! The invariants of the calls.
+
+use vmproxy::compute::{Answer, Call, CallError, InstanceStatus, Mutation, Verdict};
+use vmproxy::{OnDrift, VmState};
+
+use super::agenda::About;
+use super::compute::{Actor, Setting, Task, Zone};
+use super::witness::{count_within, MINUTE};
+use super::world::World;
+
+impl World {
+    /// An answer reaches the lifecycle.
+    pub fn witness_answer(&mut self, result: &Result<Answer, CallError>) {
+        if let Ok(Answer::Instance(instance)) = result {
+            self.coverage.count("looked", &format!("{:?}", instance.status));
+        }
+        let for_good = result.as_ref().err().is_some_and(|error| error.verdict() == Verdict::GiveUp);
+        let since = self.witness.refused_since.unwrap_or(self.now);
+        self.witness.refused_since = for_good.then_some(since);
+    }
+
+    /// The lifecycle makes a call.
+    pub fn witness_call(&mut self, what: &Call, about: About) {
+        self.coverage.count("calls", what.method_id());
+        let now = self.now;
+        let state = self.object.lifecycle().map(vmproxy::lifecycle::Lifecycle::vm_state);
+        if (state, what) == (Some(VmState::Booting), &Call::Look) {
+            self.coverage.count("the VM", "is looked at while it is probed");
+        }
+        self.witness_request_id(what, about);
+        self.witness.calls.push_back(now);
+        let calls = count_within(&mut self.witness.calls, 2 * MINUTE, now);
+        let losses = count_within(&mut self.witness.losses, 2 * MINUTE, now);
+        // A look a second, for two minutes, and what else there may be.
+        if calls > 180 + 3 * losses {
+            self.violated(|| format!("too many Compute calls: {calls} in two minutes"));
+        }
+        let long_refused = self.witness.refused_since.is_some_and(|since| since + 5 * MINUTE < now);
+        // A try a minute, and those that come closer together when the VM begins to go down.
+        if long_refused && calls > 24 + 2 * losses {
+            self.violated(|| format!("too many Compute calls: {calls} in two minutes, and all are refused"));
+        }
+        let zones = self.known().zones.len() as u64;
+        if let Some((began, calls)) = &mut self.witness.start {
+            *calls += 1;
+            let (calls, lasts) = (*calls, now.since(*began));
+            if calls > 12 + 4 * zones + lasts.as_secs() * 3 / 2 + 2 * losses as u64 {
+                self.violated(|| format!("too many Compute calls: {calls} for a start that lasts {lasts:?}"));
+            }
+        }
+    }
+
+    /// Notes the request id of a change, and whether it is one more start.
+    fn witness_request_id(&mut self, what: &Call, about: About) {
+        let (Call::Mutate { request_id, .. } | Call::Adapt { request_id, .. }) = what else { return };
+        let (request_id, now) = (request_id.to_string(), self.now);
+        if self.witness.first_used.contains_key(&request_id) {
+            return;
+        }
+        self.witness.first_used.insert(request_id, now);
+        let starts = self.object.lifecycle().is_some_and(|l| l.vm_state() == VmState::Starting);
+        let Call::Mutate { mutation, .. } = what else { return };
+        let in_the_first_zone = self.known().zones.first() == Some(&about.zone);
+        // In another zone it is still the same start.
+        let is_one_more = match mutation {
+            Mutation::Insert => in_the_first_zone,
+            Mutation::Start | Mutation::Resume => true,
+            Mutation::InsertStandard | Mutation::Stop | Mutation::Suspend | Mutation::Delete => false,
+        };
+        if starts && is_one_more {
+            self.witness.starts.push_back(now);
+        }
+    }
+
+    /// A call reaches Compute Engine.
+    pub fn check_change(&mut self, what: &Call, about: About) {
+        let (Call::Mutate { request_id, .. } | Call::Adapt { request_id, .. }) = what else { return };
+        let request_id = request_id.to_string();
+        let (task, inserts) = match what {
+            Call::Mutate { mutation, .. } => (format!("{mutation:?}"), mutation.is_insert()),
+            _ => ("Adapt".to_owned(), false),
+        };
+        if let Some(other) = self.compute.under_way(Actor::Engine) {
+            if other.request_id.as_deref() == Some(&request_id) {
+                return;
+            }
+            let other_asked_at = other.request_id.as_ref().and_then(|id| self.witness.first_used.get(id));
+            let began = self.witness.start.map(|(began, _)| began);
+            let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
+            let other = other.task;
+            // Nothing shows that a setting is still being changed for an earlier start. The API refuses it.
+            if matches!(other, Task::Adapt(..)) && !of_this_start {
+                return;
+            }
+            if inserts && other.inserts() {
+                self.violated(|| "two instances: an insert while another is under way".to_owned());
+            }
+            self.violated(|| format!("two mutations in flight: {task} during {other:?}"));
+        }
+        if matches!(what, Call::Mutate { mutation: Mutation::Start, .. }) {
+            self.check_drift(&request_id, about.zone);
+        }
+    }
+
+    /// An instance is started: it has to be as it was configured when that was first asked for.
+    fn check_drift(&mut self, request_id: &str, zone: Zone) {
+        let Some(instance) = self.compute.instances.get(&zone) else { return };
+        let known = self.known();
+        let first_used = self.witness.first_used.get(request_id).copied().unwrap_or_default();
+        let recent = self.witness.configured_at + self.scenario.startup_timeout() > first_used;
+        let is_down = matches!(instance.status, InstanceStatus::Terminated | InstanceStatus::Stopped);
+        let differs = instance.settings != known.settings;
+        if known.vm.on_drift == OnDrift::Apply && is_down && differs && !recent {
+            self.violated(|| "an instance is started that differs from the configuration".to_owned());
+        }
+    }
+
+    /// The engine has begun a change.
+    pub fn cover_change(&mut self, zone: Zone, task: Task) {
+        match task {
+            Task::Change(mutation) => {
+                self.coverage.count("changes", &format!("{mutation:?}"));
+                if mutation == Mutation::Insert && self.known().zones.first() != Some(&zone) {
+                    self.coverage.count("changes", "Insert elsewhere");
+                }
+            }
+            Task::Adapt(Setting::MachineType, _) => self.coverage.count("changes", "Adapt MachineType"),
+            Task::Adapt(Setting::Tags, _) => self.coverage.count("changes", "Adapt Tags"),
+            Task::Repair => {}
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What strikes without being asked for: the platform, people, and losses.
+
+use std::time::Duration;
+
+use vmproxy::compute::{InstanceStatus, Mutation};
+
+use super::agenda::Happening;
+use super::compute::{Actor, Instance, Task, Zone};
+use super::object::Message;
+use super::scenario::Fault;
+use super::server::Server;
+use super::world::World;
+
+impl World {
+    /// Plans the first strike of whatever comes by itself.
+    pub fn plan_strikes(&mut self) {
+        for strength in self.scenario.strengths.clone() {
+            if strength.fault.comes_by_itself() {
+                let after = self.random.between(Duration::ZERO, strength.apart);
+                self.plan_in(strength.from.since(self.now) + after, Happening::Strike(strength.fault));
+            }
+        }
+    }
+
+    pub fn strike(&mut self, fault: Fault) {
+        let Some(strength) = self.scenario.strengths.iter().copied().find(|s| s.fault == fault) else {
+            return;
+        };
+        if self.now >= strength.to {
+            return;
+        }
+        let after = self.random.between(strength.apart / 2, strength.apart * 3 / 2);
+        self.plan_in(after, Happening::Strike(fault));
+        let struck = match fault {
+            Fault::Preemption => self.take_away(),
+            Fault::Repair => self.befall_what_runs(Task::Repair),
+            Fault::Human => self.meddle(),
+            Fault::Operator => {
+                self.operate();
+                true
+            }
+            Fault::Crash => {
+                self.crash_server();
+                true
+            }
+            Fault::Eviction => {
+                let there = self.object.memory.is_some();
+                self.lose_object();
+                there
+            }
+            _ => false,
+        };
+        if struck {
+            self.note(|| format!("struck: {fault:?}"));
+            self.coverage.fault(fault);
+        }
+    }
+
+    /// The platform does this to an instance that runs.
+    fn befall_what_runs(&mut self, task: Task) -> bool {
+        let runs = |(zone, instance): (&Zone, &Instance)| {
+            (instance.status == InstanceStatus::Running).then_some(*zone)
+        };
+        let running: Vec<Zone> = self.compute.instances.iter().filter_map(runs).collect();
+        if running.is_empty() {
+            return false;
+        }
+        let zone = self.random.pick(&running);
+        self.begin(Actor::Platform, zone, task, None).is_ok()
+    }
+
+    fn take_away(&mut self) -> bool {
+        let for_good = self.scenario.preempted_for_good;
+        let change = if for_good { Mutation::Delete } else { Mutation::Stop };
+        self.befall_what_runs(Task::Change(change))
+    }
+
+    /// Somebody changes the instance by hand.
+    fn meddle(&mut self) -> bool {
+        let there: Vec<Zone> = self.compute.instances.keys().copied().collect();
+        let configured = self.scenario.configuration(self.now).zones.clone();
+        let zone = self.random.pick(if there.is_empty() { &configured } else { &there });
+        let status = self.compute.instances.get(&zone).map(|instance| instance.status.clone());
+        let choices: &[Mutation] = match status {
+            None => &[Mutation::Insert],
+            Some(InstanceStatus::Running) => &[Mutation::Stop, Mutation::Suspend, Mutation::Delete],
+            Some(InstanceStatus::Suspended) => &[Mutation::Resume, Mutation::Delete],
+            Some(_) => &[Mutation::Start, Mutation::Delete],
+        };
+        let change = self.random.pick(choices);
+        self.begin(Actor::Human, zone, Task::Change(change), None).is_ok()
+    }
+
+    /// The operator uses the admin API.
+    fn operate(&mut self) {
+        let message = match self.random.below(6) {
+            0 => Message::GoDown(Mutation::Stop),
+            1 => Message::GoDown(Mutation::Suspend),
+            2 => Message::GoDown(Mutation::Delete),
+            3 => Message::Status,
+            _ => Message::Wake { request: None, unreachable: None, insist: true },
+        };
+        self.send(message);
+    }
+
+    /// The faults are over, and what they have broken for good is mended.
+    pub fn calm(&mut self) {
+        self.note(|| "calm".to_owned());
+        let servers = self.compute.instances.values().map(|instance| (instance.run, instance.server));
+        for (run, server) in servers.collect::<Vec<_>>() {
+            match server {
+                Server::Hung | Server::Slow | Server::Crashed => self.server_up(run),
+                Server::Booting => self.plan_in(Duration::from_secs(5), Happening::ServerUp { run }),
+                Server::Off | Server::Warming | Server::Up => {}
+            }
+        }
+    }
+}

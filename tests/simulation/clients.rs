@@ -1,0 +1,209 @@
+//! The clients and the isolates that serve them: each isolate caches the endpoint as
+//! `src/proxy/endpoints.rs` does, and serves as `src/proxy/serve.rs` does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use vmproxy::lifecycle::Outcome;
+use vmproxy::time::Timestamp;
+use vmproxy::Endpoint;
+
+use super::agenda::Happening;
+use super::object::Message;
+use super::scenario::{Fault, Traffic};
+use super::server::Server;
+use super::world::World;
+
+/// What an isolate knows of where the VM is, and when it last reported activity.
+#[derive(Clone, Copy, Debug, Default)]
+struct Isolate {
+    known: Option<(Endpoint, Timestamp)>,
+    touched_at: Timestamp,
+}
+
+#[derive(Default)]
+pub struct Clients {
+    isolates: Vec<Isolate>,
+    pub requests: BTreeMap<u64, Request>,
+    count: u64,
+}
+
+pub struct Request {
+    isolate: usize,
+    arrived: Timestamp,
+    /// Whether it has been sent on already, and could not connect.
+    second: bool,
+    /// How long its response takes.
+    streams_for: Duration,
+    /// From where it streams, and until when.
+    streams: Option<(Endpoint, Timestamp)>,
+}
+
+impl World {
+    /// A client sends its next request.
+    pub fn demand(&mut self) {
+        let (until, traffic) = self.scenario.traffic(self.now);
+        let jittered = |world: &mut World, apart: Duration| world.random.between(apart / 2, apart * 3 / 2);
+        let (requests, next) = match traffic {
+            Traffic::Silence => (0, until.since(self.now)),
+            Traffic::Steady { apart } => (1, jittered(self, apart)),
+            Traffic::Bursts { size, apart } => (size, jittered(self, apart)),
+        };
+        for _ in 0..requests {
+            self.clients.count += 1;
+            let request = self.clients.count;
+            let isolate = usize::try_from(self.random.below(self.scenario.isolates as u64)).expect("small");
+            let streams = self.now < self.scenario.calm_from && self.random.chance(20);
+            let longest = Duration::from_secs(if streams { 400 } else { 0 });
+            let streams_for = self.random.between(Duration::ZERO, longest);
+            let new = Request { isolate, arrived: self.now, second: false, streams_for, streams: None };
+            self.clients.requests.insert(request, new);
+            self.serve(request);
+        }
+        self.plan_in(next.max(Duration::from_millis(1)), Happening::Demand);
+    }
+
+    /// A request is sent, for the first time or again.
+    pub fn serve(&mut self, request: u64) {
+        self.witness.last_use = self.now;
+        let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
+            return;
+        };
+        let trusted = 2 * self.touch_interval();
+        match self.isolate(isolate).known.filter(|(_, told_at)| self.now.since(*told_at) < trusted) {
+            Some((endpoint, told_at)) => {
+                self.touch(isolate);
+                self.forward(request, endpoint, told_at);
+            }
+            None => self.ask(request, None),
+        }
+    }
+
+    fn isolate(&mut self, isolate: usize) -> &mut Isolate {
+        let isolates = self.scenario.isolates;
+        self.clients.isolates.resize(isolates, Isolate::default());
+        &mut self.clients.isolates[isolate]
+    }
+
+    /// The same as `Vm::touch_interval`.
+    pub fn touch_interval(&self) -> Duration {
+        let idle_timeout = self.scenario.configuration(self.now).vm.idle_timeout;
+        (idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
+    fn ask(&mut self, request: u64, unreachable: Option<u64>) {
+        self.send(Message::Wake { request: Some(request), unreachable, insist: false });
+    }
+
+    /// Reports activity if it is time to.
+    fn touch(&mut self, isolate: usize) {
+        let (now, interval) = (self.now, self.touch_interval());
+        let reporter = self.isolate(isolate);
+        if now.since(reporter.touched_at) >= interval {
+            reporter.touched_at = now;
+            self.send(Message::Touch { isolate });
+        }
+    }
+
+    pub fn send(&mut self, message: Message) {
+        if self.strikes(Fault::LostMessage) {
+            return self.unanswered(&message);
+        }
+        let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
+        self.plan_in(takes, Happening::Message(message));
+    }
+
+    /// A report of activity has been answered: where the VM is, or that it does not serve.
+    pub fn reported(&mut self, isolate: usize, endpoint: Option<Endpoint>) {
+        let now = self.now;
+        let reporter = self.isolate(isolate);
+        reporter.known = endpoint.map(|endpoint| (endpoint, now));
+        if endpoint.is_some() {
+            reporter.touched_at = now;
+        }
+    }
+
+    /// The object's answer reaches a request.
+    pub fn told(&mut self, request: u64, outcome: &Outcome) {
+        self.witness.last_use = self.now;
+        let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
+            return;
+        };
+        match outcome {
+            Outcome::Ready { endpoint, .. } => {
+                let (endpoint, now) = (*endpoint, self.now);
+                *self.isolate(isolate) = Isolate { known: Some((endpoint, now)), touched_at: now };
+                self.forward(request, endpoint, now);
+            }
+            Outcome::Failed(failure) => {
+                let kind = format!("{:?}", failure.kind);
+                self.coverage.count("refused", &kind);
+                self.end(request, false, &kind);
+            }
+        }
+    }
+
+    fn forward(&mut self, request: u64, endpoint: Endpoint, told_at: Timestamp) {
+        self.check_forward(endpoint, told_at);
+        let server = self.server_at(endpoint.ip);
+        let lost = server.listens() && self.strikes(Fault::NoConnection);
+        if lost || !server.listens() {
+            let takes = self.random.between(Duration::from_millis(5), Duration::from_secs(3));
+            return self.plan_in(takes, Happening::NotConnected { request, endpoint });
+        }
+        if server != Server::Up {
+            return self.end(request, false, "no answer");
+        }
+        let (interval, now) = (self.touch_interval(), self.now);
+        let Some(forwarded) = self.clients.requests.get_mut(&request) else { return };
+        let streams_until = now + forwarded.streams_for;
+        if streams_until == now {
+            return self.end(request, true, "served");
+        }
+        forwarded.streams = Some((endpoint, streams_until));
+        self.plan_in(interval + Duration::from_millis(1), Happening::Beat { request });
+    }
+
+    pub fn not_connected(&mut self, request: u64, endpoint: Endpoint) {
+        self.witness.last_use = self.now;
+        let Some(failed) = self.clients.requests.get_mut(&request) else { return };
+        let isolate = failed.isolate;
+        if std::mem::replace(&mut failed.second, true) {
+            return self.end(request, false, "not connected twice");
+        }
+        self.isolate(isolate).known = None;
+        self.ask(request, Some(endpoint.generation));
+    }
+
+    /// A response goes on, as long as the VM does.
+    pub fn beat(&mut self, request: u64) {
+        let Some(streaming) = self.clients.requests.get(&request) else { return };
+        let isolate = streaming.isolate;
+        let goes_on = streaming
+            .streams
+            .is_some_and(|(endpoint, until)| self.now < until && self.server_at(endpoint.ip) == Server::Up);
+        if !goes_on {
+            return self.end(request, true, "streamed");
+        }
+        self.witness.last_use = self.now;
+        self.touch(isolate);
+        self.plan_in(self.touch_interval() + Duration::from_millis(1), Happening::Beat { request });
+    }
+
+    /// The object was lost while it held a request: the client asks again, mostly.
+    pub fn ask_again(&mut self, request: u64) {
+        self.witness.last_use = self.now;
+        if self.clients.requests.contains_key(&request) {
+            let pause = self.random.between(Duration::from_millis(100), Duration::from_secs(4));
+            self.plan_in(pause, Happening::Sent { request });
+        }
+    }
+
+    fn end(&mut self, request: u64, served: bool, how: &str) {
+        self.note(|| format!("request {request}: {how}"));
+        self.coverage.count("requests", if served { "served" } else { "not served" });
+        if let Some(ended) = self.clients.requests.remove(&request) {
+            self.check_end(ended.arrived, served, how);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A model of Compute Engine: the instances of one name, of which a zone has one at most; the operations on them;
+//! and which change is allowed when.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use vmproxy::compute::{
+    Answer, ApiError, Call, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
+};
+
+use super::agenda::About;
+use super::operation::{failing, phases, Pace, Phase};
+
+use super::random::Random;
+use super::server::Server;
+
+/// Who asked for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The lifecycle under test.
+    Engine,
+    /// Somebody at the console.
+    Human,
+    /// Compute Engine itself.
+    Platform,
+    /// The lifecycle, before its record was lost.
+    Forgotten,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Change(Mutation),
+    /// Brings this setting in line with the configuration of then.
+    Adapt(Setting, Settings),
+    Repair,
+}
+
+impl Task {
+    pub fn goes_up(self) -> bool {
+        matches!(self, Task::Change(mutation) if mutation.is_insert() || goes_up(mutation))
+    }
+
+    pub fn goes_down(self) -> bool {
+        matches!(self, Task::Change(mutation) if !mutation.is_insert() && !goes_up(mutation))
+    }
+
+    pub fn inserts(self) -> bool {
+        matches!(self, Task::Change(mutation) if mutation.is_insert())
+    }
+}
+
+fn goes_up(mutation: Mutation) -> bool {
+    matches!(mutation, Mutation::Start | Mutation::Resume)
+}
+
+/// A setting of an instance that can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    MachineType,
+    Tags,
+}
+
+/// The settings of an instance, as numbers that the configuration has given them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub machine_type: u64,
+    pub tags: u64,
+}
+
+impl Settings {
+    /// The instance that is configured with these settings.
+    pub fn configure(self, instance: &mut vmproxy::Instance) {
+        instance.machine_type = format!("machine-{}", self.machine_type);
+        instance.tags = vec![format!("tag-{}", self.tags)];
+    }
+
+    fn set(&mut self, setting: Setting, wanted: Settings) {
+        match setting {
+            Setting::MachineType => self.machine_type = wanted.machine_type,
+            Setting::Tags => self.tags = wanted.tags,
+        }
+    }
+}
+
+/// A zone, by its place among those there are.
+pub type Zone = usize;
+
+pub struct Operation {
+    pub zone: Zone,
+    pub by: Actor,
+    pub task: Task,
+    pub request_id: Option<String>,
+    pub outcome: Option<Result<(), ApiError>>,
+    /// Whether the instance is as it will be. That the operation is DONE is written a little later.
+    pub effected: bool,
+}
+
+pub struct Instance {
+    pub status: InstanceStatus,
+    pub address: Option<IpAddr>,
+    /// The operation at work on it.
+    pub operation: Option<usize>,
+    pub server: Server,
+    /// Counts the times that any instance came up: another run is another machine.
+    pub run: u64,
+    /// Who brought up this run.
+    pub up_by: Actor,
+    /// Whether the lifecycle has probed this run.
+    pub probed: bool,
+    pub settings: Settings,
+}
+
+#[derive(Default)]
+pub struct Compute {
+    pub instances: BTreeMap<Zone, Instance>,
+    pub operations: Vec<Operation>,
+    runs: u64,
+    addresses: u32,
+}
+
+impl Compute {
+    /// The answer to `instances.get`.
+    pub fn look(&self, zone: Zone, configured: Settings) -> Result<Answer, ApiError> {
+        let instance = self.instances.get(&zone).ok_or_else(|| api_error(404, "notFound"))?;
+        let (status, external_ip) = (instance.status.clone(), instance.address);
+        let drift = if instance.settings == configured { Vec::new() } else { instance.drift(configured) };
+        Ok(Answer::Instance(InstanceView { status, external_ip, drift }))
+    }
+
+    /// The instance that has this address.
+    pub fn at(&self, address: IpAddr) -> Option<&Instance> {
+        self.instances.values().find(|instance| instance.address == Some(address))
+    }
+
+    /// The instance of this run, and its zone.
+    pub fn of_run(&mut self, run: u64) -> Option<(Zone, &mut Instance)> {
+        let mut all = self.instances.iter_mut().map(|(zone, instance)| (*zone, instance));
+        all.find(|(_, instance)| instance.run == run)
+    }
+
+    pub fn view(&self, operation: usize) -> Answer {
+        let name = OperationName(format!("operation-{operation}"));
+        Answer::Operation(OperationView { name, outcome: self.operations[operation].outcome.clone() })
+    }
+
+    pub fn named(&self, name: &OperationName) -> Option<usize> {
+        let number = name.0.strip_prefix("operation-")?.parse().ok()?;
+        (number < self.operations.len()).then_some(number)
+    }
+
+    pub fn of_request(&self, request_id: &str) -> Option<usize> {
+        self.operations.iter().position(|operation| operation.request_id.as_deref() == Some(request_id))
+    }
+
+    /// The operation of this actor that is changing the instance.
+    pub fn under_way(&self, by: Actor) -> Option<&Operation> {
+        self.operations.iter().rev().find(|operation| operation.by == by && !operation.effected)
+    }
+
+    /// Begins an operation, and says which phases it has and when.
+    ///
+    /// # Errors
+    /// What the API says when the instance is not in a state for it.
+    pub fn begin(
+        &mut self,
+        by: Actor,
+        About { zone, settings }: About,
+        task: Task,
+        request_id: Option<String>,
+        pace: Pace,
+        random: &mut Random,
+    ) -> Result<(usize, Vec<(Duration, Phase)>), ApiError> {
+        let nothing_to_do = self.check(zone, task)?;
+        let number = self.operations.len();
+        let outcome = nothing_to_do.then_some(Ok(()));
+        self.operations.push(Operation { zone, by, task, request_id, outcome, effected: nothing_to_do });
+        if nothing_to_do {
+            return Ok((number, Vec::new()));
+        }
+        let before = self.instances.get(&zone).map(|instance| instance.status.clone());
+        if task.inserts() {
+            let new = Instance {
+                status: InstanceStatus::Provisioning,
+                address: None,
+                operation: None,
+                server: Server::Off,
+                run: 0,
+                up_by: by,
+                probed: false,
+                settings,
+            };
+            self.instances.insert(zone, new);
+        }
+        if let Some(instance) = self.instances.get_mut(&zone) {
+            instance.operation = Some(number);
+            if task.goes_up() {
+                (instance.up_by, instance.probed) = (by, false);
+            }
+        }
+        let phases = match pace.failure {
+            Some(how) if task != Task::Repair => failing(task, how, before, pace, random),
+            _ => phases(task, pace, random),
+        };
+        Ok((number, phases))
+    }
+
+    /// Whether there is nothing to do for it; or why it cannot be done.
+    fn check(&self, zone: Zone, task: Task) -> Result<bool, ApiError> {
+        let Some(instance) = self.instances.get(&zone) else {
+            return if task.inserts() { Ok(false) } else { Err(api_error(404, "notFound")) };
+        };
+        if task.inserts() {
+            return Err(api_error(409, "alreadyExists"));
+        }
+        if instance.operation.is_some() {
+            return Err(api_error(400, "resourceNotReady"));
+        }
+        let down = matches!(instance.status, InstanceStatus::Terminated | InstanceStatus::Stopped);
+        let mutation = match task {
+            Task::Change(mutation) => mutation,
+            Task::Adapt(Setting::MachineType, _) if !down => return Err(api_error(400, "invalid")),
+            Task::Adapt(..) | Task::Repair => return Ok(false),
+        };
+        let suspended = instance.status == InstanceStatus::Suspended;
+        let allowed = match mutation {
+            Mutation::Insert | Mutation::InsertStandard | Mutation::Delete => true,
+            Mutation::Start | Mutation::Stop => !suspended,
+            Mutation::Suspend => instance.status == InstanceStatus::Running,
+            Mutation::Resume => suspended,
+        };
+        if !allowed {
+            return Err(api_error(400, "invalid"));
+        }
+        Ok((mutation == Mutation::Start && !down) || (mutation == Mutation::Stop && down))
+    }
+
+    /// Enters a phase of an operation.
+    pub fn enter(&mut self, operation: usize, phase: Phase) {
+        self.operations[operation].effected |= phase.is_the_last();
+        let Operation { zone, task, .. } = self.operations[operation];
+        if let Phase::Done(outcome) = phase {
+            self.operations[operation].effected = true;
+            self.operations[operation].outcome = Some(outcome);
+            if let Some(instance) = self.instances.get_mut(&zone).filter(|i| i.operation == Some(operation)) {
+                instance.operation = None;
+            }
+            return;
+        }
+        if phase == Phase::Gone {
+            self.instances.remove(&zone);
+            return;
+        }
+        let fresh_address = self.next_address();
+        let Some(instance) = self.instances.get_mut(&zone) else { return };
+        match phase {
+            Phase::Enter(status) => {
+                if status != InstanceStatus::Running {
+                    instance.server = Server::Off;
+                }
+                let down = [InstanceStatus::Terminated, InstanceStatus::Stopped, InstanceStatus::Suspended];
+                if down.contains(&status) {
+                    instance.address = None;
+                }
+                instance.status = status;
+            }
+            Phase::Stage => {
+                (instance.status, instance.address) = (InstanceStatus::Staging, Some(fresh_address));
+            }
+            Phase::Run => {
+                self.runs += 1;
+                (instance.status, instance.run) = (InstanceStatus::Running, self.runs);
+                instance.server = Server::Booting;
+            }
+            Phase::Adapted => {
+                if let Task::Adapt(setting, wanted) = task {
+                    instance.settings.set(setting, wanted);
+                }
+            }
+            Phase::Gone | Phase::Done(_) => {}
+        }
+    }
+
+    fn next_address(&mut self) -> IpAddr {
+        self.addresses += 1;
+        IpAddr::V4(Ipv4Addr::from(0xcb00_7100 + self.addresses))
+    }
+}
+
+impl Instance {
+    /// Whether it is up or on its way up, and nothing brings it down.
+    pub fn is_up(&self, operations: &[Operation]) -> bool {
+        let up = matches!(
+            self.status,
+            InstanceStatus::Pending
+                | InstanceStatus::Provisioning
+                | InstanceStatus::Staging
+                | InstanceStatus::Running
+                | InstanceStatus::Repairing
+        );
+        let goes_down = self.operation.is_some_and(|operation| operations[operation].task.goes_down());
+        up && !goes_down
+    }
+
+    /// How it differs from what is configured, as the API's JSON has it.
+    fn drift(&self, configured: Settings) -> Vec<vmproxy::compute::Difference> {
+        let Settings { machine_type, tags } = self.settings;
+        let body = format!(
+            r#"{{"status": "RUNNING", "machineType": "zones/z/machineTypes/machine-{machine_type}",
+                "tags": {{"items": ["tag-{tags}"], "fingerprint": "f"}}}}"#
+        );
+        let mut wanted = vmproxy::Instance::default();
+        configured.configure(&mut wanted);
+        match Answer::read(&Call::Look, &wanted, 200, &body) {
+            Ok(Answer::Instance(view)) => view.drift,
+            other => panic!("not read: {other:?}"),
+        }
+    }
+}
+
+pub fn api_error(status: u16, reason: &str) -> ApiError {
+    ApiError { status, reason: reason.into(), message: "in the simulation".into() }
+}

@@ -1,0 +1,398 @@
+//! The VM's object: a shell around the lifecycle that does line by line what
+//! `src/durable_object/shell.rs` does, and may be lost at any of them.
+
+use std::time::Duration;
+
+use vmproxy::compute::{Answer, CallError, Mutation};
+use vmproxy::lifecycle::{Action, CallId, Event, Lifecycle, Outcome, Policy, ProbeResult};
+use vmproxy::time::Timestamp;
+use vmproxy::Endpoint;
+
+use super::agenda::{About, Happening};
+use super::configuration;
+use super::scenario::Fault;
+use super::witness::SLACK;
+use super::world::World;
+
+/// The same as the shell's.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+const SHORTEST_ALARM: Duration = Duration::from_millis(100);
+const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// A message to the object.
+#[derive(Clone, Debug)]
+pub enum Message {
+    Wake { request: Option<u64>, unreachable: Option<u64>, insist: bool },
+    Touch { isolate: usize },
+    GoDown(Mutation),
+    Status,
+}
+
+/// What there is of the object: the store and the alarm outlive its memory.
+#[derive(Default)]
+pub struct Object {
+    pub stored: Option<Lifecycle>,
+    /// The number of the configuration that is stored with it.
+    stored_configuration: usize,
+    /// Whether the record in the store cannot be read.
+    unreadable: bool,
+    alarm: Option<(u64, Timestamp)>,
+    pub memory: Option<Memory>,
+    /// Numbers calls, probes, timers and alarms, over all lives.
+    numbers: u64,
+}
+
+pub struct Memory {
+    pub lifecycle: Option<Lifecycle>,
+    configuration: usize,
+    fresh: bool,
+    is_readable: bool,
+    /// What those have asked for who wait for the VM to be down.
+    pub waiting_for_down: Vec<Mutation>,
+    /// The requests that are held, each with the number of its holding.
+    pub waiting: Vec<(u64, u64)>,
+    alarm_at: Option<Timestamp>,
+    timer: Option<u64>,
+    calls: Vec<(u64, CallId)>,
+    /// The probes under way, each with the generation of its endpoint.
+    pub probes: Vec<(u64, u64)>,
+    questions: Vec<u64>,
+}
+
+impl Object {
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// The lifecycle as the next event meets it.
+    pub fn lifecycle(&self) -> Option<&Lifecycle> {
+        let in_memory = self.memory.as_ref().and_then(|memory| memory.lifecycle.as_ref());
+        in_memory.or(self.stored.as_ref())
+    }
+
+    /// The number of the configuration that the next event meets unless it brings another.
+    pub fn configuration(&self) -> usize {
+        self.memory.as_ref().map_or(self.stored_configuration, |memory| memory.configuration)
+    }
+}
+
+impl Memory {
+    fn serving(&self) -> Option<Endpoint> {
+        self.lifecycle.as_ref().and_then(Lifecycle::serving)
+    }
+}
+
+impl World {
+    /// A message reaches the object.
+    pub fn receive(&mut self, message: Message) {
+        self.load();
+        self.configure();
+        self.resume();
+        if self.object.memory.is_none() {
+            return self.unanswered(&message);
+        }
+        match message {
+            Message::Touch { isolate } => {
+                self.step(Event::Touch);
+                let Some(endpoint) = self.object.memory.as_ref().map(Memory::serving) else { return };
+                let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(60));
+                self.plan_in(takes, Happening::Reported { isolate, endpoint });
+            }
+            Message::Status => self.step(Event::Tick),
+            Message::GoDown(mutation) => {
+                if let Some(memory) = &mut self.object.memory {
+                    memory.waiting_for_down.push(mutation);
+                }
+                self.step(Event::GoDown(mutation));
+            }
+            Message::Wake { request, unreachable, insist } => {
+                let holding = self.object.number();
+                if let (Some(request), Some(memory)) = (request, &mut self.object.memory) {
+                    memory.waiting.push((holding, request));
+                    let limit = self.scenario.startup_timeout() + SLACK;
+                    self.plan_in(limit, Happening::Overdue { holding });
+                }
+                self.step(Event::Wake { unreachable, insist });
+                if request.is_none() && self.object.memory.is_none() {
+                    self.unanswered(&message);
+                }
+            }
+        }
+    }
+
+    /// The alarm rings.
+    pub fn alarm_rings(&mut self, alarm: u64, duplicate: bool) {
+        let set = self.object.alarm.is_some_and(|(number, _)| number == alarm);
+        if !set && !duplicate {
+            return;
+        }
+        if set {
+            self.object.alarm = None;
+        }
+        self.load();
+        if let Some(memory) = &mut self.object.memory {
+            memory.alarm_at = None;
+            if !memory.is_readable && memory.lifecycle.is_none() {
+                self.configure();
+            }
+        }
+        self.resume();
+        self.step(Event::Tick);
+        // At least once: what was lost while it rang, is rung for again.
+        if self.object.memory.is_none() && self.object.alarm.is_none() {
+            self.set_alarm(self.now + Duration::from_secs(2));
+        }
+    }
+
+    /// A timer of the memory runs out.
+    pub fn timer_runs_out(&mut self, timer: u64) {
+        let Some(memory) = &mut self.object.memory else { return };
+        if memory.timer == Some(timer) {
+            memory.timer = None;
+            self.witness_bustle();
+            self.step(Event::Tick);
+        }
+    }
+
+    /// The answer to a call of this memory, or of an earlier one, which nobody hears.
+    pub fn answered(&mut self, call: u64, result: Result<Answer, CallError>) {
+        let Some(memory) = &mut self.object.memory else { return };
+        let Some(at) = memory.calls.iter().position(|(number, _)| *number == call) else { return };
+        let (_, id) = memory.calls.remove(at);
+        self.witness_answer(&result);
+        let token_took = Duration::from_millis(self.random.below(50));
+        self.step(Event::Answered { call: id, result, token_took });
+    }
+
+    pub fn probed(&mut self, probe: u64, endpoint: Endpoint, result: ProbeResult) {
+        let Some(memory) = &mut self.object.memory else { return };
+        let Some(at) = memory.probes.iter().position(|(number, _)| *number == probe) else { return };
+        memory.probes.remove(at);
+        if result == ProbeResult::Healthy {
+            self.witness.healthy.insert(endpoint.generation, endpoint);
+        }
+        self.step(Event::Probed { generation: endpoint.generation, result });
+    }
+
+    pub fn asked(&mut self, asking: u64, endpoint: Endpoint, busy: bool) {
+        let Some(memory) = &mut self.object.memory else { return };
+        let Some(at) = memory.questions.iter().position(|number| *number == asking) else { return };
+        memory.questions.remove(at);
+        self.step(Event::Asked { generation: endpoint.generation, busy });
+    }
+
+    /// The memory is lost, and with it the timer, the held requests and the answers to come.
+    pub fn lose_object(&mut self) {
+        let Some(memory) = self.object.memory.take() else { return };
+        self.note(|| "object: lost".to_owned());
+        self.witness.lost(self.now);
+        for (_, request) in memory.waiting {
+            self.plan_in(Duration::from_millis(20), Happening::Unanswered { request });
+        }
+        for mutation in memory.waiting_for_down {
+            self.unanswered(&Message::GoDown(mutation));
+        }
+    }
+
+    fn load(&mut self) {
+        if self.object.memory.is_some() {
+            return;
+        }
+        // An instance in a zone that nobody knows of cannot be found.
+        let may_be_lost = self.object.stored.is_some() && self.scenario.has_one_zone();
+        if may_be_lost && self.strikes(Fault::LostRecord) {
+            self.object.unreadable = true;
+            self.note(|| "object: the record cannot be read".to_owned());
+            self.object.stored = None;
+            self.forget_all();
+        }
+        // Through the store's JSON, as in the shell; written out only when somebody reads it, for speed.
+        let lifecycle = self.object.stored.as_ref().map(|stored| {
+            let text = serde_json::to_string(stored).expect("the record can be written");
+            serde_json::from_str(&text).expect("the record can be read")
+        });
+        self.object.memory = Some(Memory {
+            lifecycle,
+            configuration: self.object.stored_configuration,
+            fresh: true,
+            is_readable: !self.object.unreadable,
+            waiting_for_down: Vec::new(),
+            questions: Vec::new(),
+            waiting: Vec::new(),
+            alarm_at: None,
+            timer: None,
+            calls: Vec::new(),
+            probes: Vec::new(),
+        });
+    }
+
+    fn configure(&mut self) {
+        let newest = self.scenario.configured(self.now);
+        let policy = Policy::of(&self.scenario.configurations[newest].vm);
+        let Some(memory) = &mut self.object.memory else { return };
+        match &mut memory.lifecycle {
+            Some(_) if memory.configuration == newest => return,
+            Some(lifecycle) => lifecycle.configure(policy, self.now),
+            None => {
+                let new = if memory.is_readable { Lifecycle::new } else { Lifecycle::recovered };
+                memory.lifecycle = Some(new(self.random.number(), policy, self.now));
+            }
+        }
+        memory.configuration = newest;
+        self.note(|| format!("object: configured with the configuration {newest}"));
+        self.witness_configured();
+    }
+
+    fn resume(&mut self) {
+        let Some(memory) = &mut self.object.memory else { return };
+        if std::mem::replace(&mut memory.fresh, false) {
+            self.step(Event::Loaded);
+        }
+    }
+
+    /// Handle, persist, act, alarm last. The object may be lost between any two of them.
+    fn step(&mut self, event: Event) {
+        let Some(memory) = &mut self.object.memory else { return };
+        let Some(lifecycle) = &mut memory.lifecycle else { return };
+        let actions = lifecycle.handle(event.clone(), self.now);
+        let (after, configuration) = (lifecycle.clone(), memory.configuration);
+        self.note(|| {
+            let state = after.vm_state();
+            format!("lifecycle: {event:?} -> {state:?}, {actions:?}, deadline {:?}", after.deadline())
+        });
+        self.witness_event(&event, &after);
+        if self.loses_object(Fault::LossBeforePersist) {
+            return;
+        }
+        let settings = self.scenario.configurations[configuration].settings;
+        let about = About { zone: configuration::number(after.zone()), settings };
+        let before = self.object.stored.replace(after).map(|before| before.vm_state());
+        (self.object.stored_configuration, self.object.unreadable) = (configuration, false);
+        self.witness_transition(&event, before);
+        if self.loses_object(Fault::LossBeforeActions) {
+            return;
+        }
+        for action in actions {
+            self.act(action, about);
+            if self.loses_object(Fault::LossAmongActions) {
+                return;
+            }
+        }
+        if self.loses_object(Fault::LossBeforeAlarm) {
+            return;
+        }
+        self.schedule();
+    }
+
+    fn loses_object(&mut self, at: Fault) -> bool {
+        let strikes = self.strikes(at);
+        if strikes {
+            self.lose_object();
+        }
+        strikes
+    }
+
+    fn act(&mut self, action: Action, about: About) {
+        let number = self.object.number();
+        match action {
+            Action::Call(id, what) => {
+                self.witness_call(&what, about);
+                let Some(memory) = &mut self.object.memory else { return };
+                memory.calls.push((number, id));
+                self.send_call(number, what, about);
+            }
+            Action::Probe(endpoint) => {
+                self.witness_probe(endpoint);
+                let Some(memory) = &mut self.object.memory else { return };
+                memory.probes.push((number, endpoint.generation));
+                let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
+                self.plan_in(takes, Happening::ProbeArrives { probe: number, endpoint });
+            }
+            Action::AskIfBusy(endpoint) => {
+                self.witness_question();
+                let Some(memory) = &mut self.object.memory else { return };
+                memory.questions.push(number);
+                let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
+                self.plan_in(takes, Happening::Question { asking: number, endpoint });
+            }
+            Action::ReleaseDown(result) => {
+                let Some(memory) = &mut self.object.memory else { return };
+                for _ in std::mem::take(&mut memory.waiting_for_down) {
+                    self.coverage
+                        .count("waited for down", if result.is_ok() { "is down" } else { "refused" });
+                }
+            }
+            Action::Release(outcome) => self.release(&outcome),
+        }
+    }
+
+    fn release(&mut self, outcome: &Outcome) {
+        self.witness_release(outcome);
+        let Some(memory) = &mut self.object.memory else { return };
+        for (_, request) in std::mem::take(&mut memory.waiting) {
+            let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(60));
+            let lost = self.strikes(Fault::LostMessage);
+            let outcome = outcome.clone();
+            let told =
+                if lost { Happening::Unanswered { request } } else { Happening::Told { request, outcome } };
+            self.plan_in(takes, told);
+        }
+    }
+
+    fn schedule(&mut self) {
+        let Some(memory) = &self.object.memory else { return };
+        let Some(lifecycle) = &memory.lifecycle else { return };
+        let (deadline, busy) = (lifecycle.deadline(), lifecycle.is_busy());
+        let may_run = lifecycle.may_run();
+        let (now, alarm_at) = (self.now, memory.alarm_at);
+        if let (Some(deadline), true) = (deadline, busy) {
+            let timer = self.object.number();
+            let late = Duration::from_millis(self.random.below(5));
+            self.plan_in(deadline.since(now) + late, Happening::Timer { timer });
+            if let Some(memory) = &mut self.object.memory {
+                memory.timer = Some(timer);
+            }
+        }
+        let wanted = match deadline {
+            _ if busy => Some(now + WATCH_INTERVAL),
+            None if may_run => Some(now + CONFIGURATION_INTERVAL),
+            deadline => deadline,
+        };
+        let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
+        if alarm_at.is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
+            if let Some(memory) = &mut self.object.memory {
+                memory.alarm_at = Some(wanted);
+            }
+            self.set_alarm(wanted);
+        }
+    }
+
+    fn set_alarm(&mut self, at: Timestamp) {
+        let alarm = self.object.number();
+        self.object.alarm = Some((alarm, at));
+        let longest = Duration::from_millis(if self.strikes(Fault::LateAlarm) { 30_000 } else { 200 });
+        let late = self.random.between(Duration::ZERO, longest);
+        let wait = at.since(self.now) + late;
+        self.plan_in(wait, Happening::Alarm { alarm, duplicate: false });
+        if self.strikes(Fault::DoubleAlarm) {
+            let later = self.random.between(Duration::ZERO, Duration::from_secs(20));
+            self.plan_in(wait + later, Happening::Alarm { alarm, duplicate: true });
+        }
+    }
+
+    /// Whoever sent this message sees it fail, and tries again.
+    pub fn unanswered(&mut self, message: &Message) {
+        match message {
+            Message::Wake { request: Some(request), .. } => {
+                let request = *request;
+                self.plan_in(Duration::from_millis(20), Happening::Unanswered { request });
+            }
+            Message::Wake { request: None, .. } | Message::GoDown(_) => {
+                let pause = self.random.between(Duration::from_secs(1), Duration::from_secs(4));
+                self.plan_in(pause, Happening::Message(message.clone()));
+            }
+            Message::Touch { .. } | Message::Status => {}
+        }
+    }
+}
