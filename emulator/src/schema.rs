@@ -50,7 +50,14 @@ pub fn accept_body(document: &Document, name: &str, body: &Value) -> Result<Valu
     let Some(schema) = document.schemas.get(name) else {
         return Ok(body.clone());
     };
-    Body { document }.accept(schema, body, "resource")
+    let mut accepted = Body { document }.accept(schema, body, "resource")?;
+    // The body of `instances.setScheduling`, where null clears: `gcloud compute instances set-scheduling
+    // --clear-max-run-duration` sends it.
+    if let ("Scheduling", Some(given), Some(fields)) = (name, body.as_object(), accepted.as_object_mut()) {
+        let nulls = given.iter().filter(|(_, value)| value.is_null());
+        fields.extend(nulls.map(|(name, null)| (name.clone(), null.clone())));
+    }
+    Ok(accepted)
 }
 
 struct Body<'a> {
@@ -251,5 +258,7 @@ mod tests {
         let body = serde_json::json!({ "seconds": 60, "nanos": null });
         let accepted = accept_body(&COMPUTE, "Duration", &body).unwrap();
         assert_eq!(accepted, serde_json::json!({ "seconds": "60" }));
+        let body = serde_json::json!({ "maxRunDuration": null });
+        assert_eq!(accept_body(&COMPUTE, "Scheduling", &body).unwrap(), body);
     }
 }

@@ -29,7 +29,10 @@ pub enum Change {
     /// `instances.setMachineType`; only of a stopped instance.
     MachineType,
     /// `instances.setScheduling`; only of a stopped instance.
-    Scheduling,
+    Scheduling {
+        /// Whether it is to be a Spot VM. What may be either stays what it is.
+        spot: bool,
+    },
     /// `instances.setTags`.
     Tags {
         /// Of the tags that the instance has.
@@ -49,7 +52,7 @@ impl Change {
     pub fn verb(&self) -> &'static str {
         match self {
             Change::MachineType => "setMachineType",
-            Change::Scheduling => "setScheduling",
+            Change::Scheduling { .. } => "setScheduling",
             Change::Tags { .. } => "setTags",
             Change::Metadata { .. } => "setMetadata",
         }
@@ -59,7 +62,7 @@ impl Change {
     pub(super) fn method_id(&self) -> &'static str {
         match self {
             Change::MachineType => "instances.setMachineType",
-            Change::Scheduling => "instances.setScheduling",
+            Change::Scheduling { .. } => "instances.setScheduling",
             Change::Tags { .. } => "instances.setTags",
             Change::Metadata { .. } => "instances.setMetadata",
         }
@@ -69,10 +72,15 @@ impl Change {
     pub(super) fn body(&self, instance: &Instance, zone: &str) -> Value {
         match self {
             Change::MachineType => json!({"machineType": machine_type_url(instance, zone)}),
-            Change::Scheduling => {
-                let mut scheduling = scheduling(instance, configured(instance));
-                // What is not given stays as it is.
+            Change::Scheduling { spot } => {
+                let provisioning = if *spot { Provisioning::Spot } else { Provisioning::Standard };
+                let mut scheduling = scheduling(instance, provisioning);
+                // What is not given stays as it is, and what is given as null is cleared: `gcloud compute instances
+                // set-scheduling --clear-max-run-duration` sends that, too.
                 scheduling.entry("provisioningModel").or_insert_with(|| "STANDARD".into());
+                for option in ["maxRunDuration", "instanceTerminationAction"] {
+                    scheduling.entry(option).or_insert(Value::Null);
+                }
                 scheduling.into()
             }
             Change::Tags { fingerprint } => json!({"items": instance.tags, "fingerprint": fingerprint}),
@@ -89,7 +97,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let setting = match self.change {
             Change::MachineType => "machine_type",
-            Change::Scheduling => "scheduling",
+            Change::Scheduling { .. } => "scheduling",
             Change::Tags { .. } => "tags",
             Change::Metadata { .. } => "metadata",
         };
@@ -163,7 +171,7 @@ impl Settings {
         let scheduling = self.scheduling.as_ref()?;
         let is_spot = scheduling.preemptible || scheduling.provisioning_model.as_deref() == Some("SPOT");
         // With spot_fallback either will do.
-        let wants_spot = if instance.spot_fallback { is_spot } else { !instance.not_preemptible };
+        let wants_spot = !instance.not_preemptible && (is_spot || !instance.spot_fallback);
         let describe = |spot: bool, limit: Option<String>| {
             let model = if spot { "Spot" } else { "standard" };
             limit.map_or(model.to_owned(), |limit| format!("{model}, {limit} at most"))
@@ -171,7 +179,8 @@ impl Settings {
         let limit = scheduling.max_run_duration.as_ref().and_then(|limit| limit.seconds.parse().ok());
         let limit = limit.map(|seconds| format_duration(std::time::Duration::from_secs(seconds)));
         let wanted_limit = instance.max_run_duration.map(format_duration);
-        differ(&describe(is_spot, limit), &describe(wants_spot, wanted_limit), Change::Scheduling)
+        let change = Change::Scheduling { spot: wants_spot };
+        differ(&describe(is_spot, limit), &describe(wants_spot, wanted_limit), change)
     }
 
     fn tags(&self, instance: &Instance) -> Option<Difference> {
@@ -195,14 +204,6 @@ impl Settings {
         let others = is.into_iter().filter(|(key, _)| !wanted.contains_key(key.as_str())).collect();
         let change = Change::Metadata { fingerprint: fingerprint.clone(), others };
         Some(Difference { is: "otherwise".to_owned(), wanted: differing.join(", "), change })
-    }
-}
-
-fn configured(instance: &Instance) -> Provisioning {
-    if instance.not_preemptible {
-        Provisioning::Standard
-    } else {
-        Provisioning::Spot
     }
 }
 
@@ -307,5 +308,39 @@ mod tests {
         let standard = settings(json!({"scheduling": {"provisioningModel": "STANDARD"}}));
         assert_eq!(told(&standard, &fallback), Vec::<String>::new());
         assert_eq!(told(&standard, &instance()), ["scheduling: is standard, configured Spot"]);
+    }
+
+    #[test]
+    fn a_run_limit_is_set_and_taken_off_without_another_change() {
+        let limit = Some(Duration::from_secs(60));
+        let is = |model: &str, limited: bool| {
+            let limit = if limited { json!({"seconds": "3600"}) } else { Value::Null };
+            settings(json!({"scheduling": {"provisioningModel": model, "maxRunDuration": limit}}))
+        };
+        let body = |settings: Settings, instance: Instance| {
+            let [difference] = settings.differences(&instance).try_into().unwrap();
+            difference.change.body(&instance, "z")
+        };
+        let spot = |limit: Value| {
+            json!({
+                "provisioningModel": "SPOT", "automaticRestart": false, "onHostMaintenance": "TERMINATE",
+                "maxRunDuration": limit, "instanceTerminationAction": "STOP",
+            })
+        };
+        let standard = |limit: Value, action: Value| {
+            json!({
+                "provisioningModel": "STANDARD", "maxRunDuration": limit, "instanceTerminationAction": action,
+            })
+        };
+        let minute = || json!({"seconds": "60"});
+        let limited = || Instance { max_run_duration: limit, ..instance() };
+        assert_eq!(body(is("SPOT", true), instance()), spot(Value::Null));
+        assert_eq!(body(is("SPOT", false), limited()), spot(minute()));
+        let either = |instance: Instance| Instance { spot_fallback: true, ..instance };
+        assert_eq!(body(is("STANDARD", true), either(instance())), standard(Value::Null, Value::Null));
+        assert_eq!(body(is("STANDARD", false), either(limited())), standard(minute(), "STOP".into()));
+        assert_eq!(body(is("SPOT", true), either(instance())), spot(Value::Null));
+        let not_preemptible = Instance { not_preemptible: true, ..either(instance()) };
+        assert_eq!(body(is("SPOT", true), not_preemptible), standard(Value::Null, Value::Null));
     }
 }

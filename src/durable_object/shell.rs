@@ -1,6 +1,6 @@
 //! The shell around the lifecycle: it feeds it events, keeps what it knows, and does what it asks.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
 const SHORTEST_ALARM: Duration = Duration::from_millis(100);
 
-/// A VM that never goes down by itself is looked after this often: the configuration may have lost it.
+/// A VM that may run is looked after this often, however long it stays: the configuration may have lost it.
 const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The object's memory. What matters of it is in the store.
@@ -41,6 +41,8 @@ pub(super) struct Shell {
     fresh: Cell<bool>,
     /// Whether there was a record of this version, or none. With another the VM may be in any state.
     is_readable: bool,
+    /// The VMs of the ready-made Worker's configuration, as the object's own version of it has them.
+    vms: OnceCell<Option<Vec<Vm>>>,
     waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
     waiting_for_down: RefCell<Vec<oneshot::Sender<Result<(), Failure>>>>,
     alarm_at: Cell<Option<Timestamp>>,
@@ -67,6 +69,7 @@ impl Shell {
             record: RefCell::new(record),
             fresh: Cell::new(true),
             is_readable,
+            vms: OnceCell::new(),
             waiting_for_up: RefCell::default(),
             waiting_for_down: RefCell::default(),
             alarm_at: Cell::new(None),
@@ -76,7 +79,9 @@ impl Shell {
 
     /// Does what a message asks for.
     pub async fn receive(self: &Rc<Self>, message: Message) -> Reply {
-        self.configure(message.vm);
+        // Other versions of the Worker may be in service beside the object's: it must not follow each in turn.
+        let configured = self.configured_vm(&message.vm.instance.name).cloned();
+        self.configure(configured.unwrap_or(message.vm));
         self.resume();
         match message.command {
             Command::Touch => {
@@ -117,13 +122,17 @@ impl Shell {
     /// The alarm has rung: for a deadline, or to see whether the object was lost.
     pub fn alarm(self: &Rc<Self>) {
         self.alarm_at.set(None);
-        if !self.is_readable || self.record.borrow().is_some() {
-            if let Some(vm) = self.configured_vm() {
-                self.configure(vm);
-            }
+        let known = self.record.borrow().as_ref().map(|record| record.vm.instance.name.clone());
+        let unknown = || self.state.id().name().filter(|_| !self.is_readable);
+        let configured = known.or_else(unknown).and_then(|name| self.configured_vm(&name).cloned());
+        let is_removed = configured.is_none() && self.vms().is_some();
+        if let Some(vm) = configured {
+            self.configure(vm);
         }
         self.resume();
-        self.check_configured();
+        if is_removed {
+            self.go_down_for_good();
+        }
         self.step(Event::Tick);
     }
 
@@ -145,7 +154,7 @@ impl Shell {
 
     /// Takes up what an earlier object left under way.
     fn resume(self: &Rc<Self>) {
-        if self.fresh.replace(false) {
+        if self.record.borrow().is_some() && self.fresh.replace(false) {
             self.step(Event::Loaded);
         }
     }
@@ -223,21 +232,19 @@ impl Shell {
         });
     }
 
-    /// The VM that the configuration has for this object, which is named after it.
-    fn configured_vm(&self) -> Option<Vm> {
-        let name = self.state.id().name()?;
-        let vms = parse_vms(&variable(&self.env, "VMS")?).ok()?;
-        vms.into_iter().find(|vm| vm.instance.name == name)
+    /// What the configuration has, if it can be read. A Worker of one's own has its VMs elsewhere.
+    fn vms(&self) -> Option<&[Vm]> {
+        let read = || parse_vms(&variable(&self.env, "VMS")?).ok();
+        self.vms.get_or_init(|| read().filter(|_| cfg!(feature = "ready-made"))).as_deref()
     }
 
-    /// Brings the VM down if the configuration does not name it any more: no request will come for it, and no
-    /// idle time may end.
-    fn check_configured(self: &Rc<Self>) {
-        let Some(Ok(vms)) = variable(&self.env, "VMS").map(|json| parse_vms(&json)) else { return };
-        let removed = self.record.borrow().as_ref().is_some_and(|Record { vm, lifecycle }| {
-            lifecycle.may_run() && vms.iter().all(|other| other.instance.name != vm.instance.name)
-        });
-        if removed {
+    fn configured_vm(&self, name: &str) -> Option<&Vm> {
+        self.vms()?.iter().find(|vm| vm.instance.name == name)
+    }
+
+    /// The configuration does not name the VM any more: no request will come for it, and no idle time may end.
+    fn go_down_for_good(self: &Rc<Self>) {
+        if self.record.borrow().as_ref().is_some_and(|record| record.lifecycle.may_run()) {
             worker::console_log!("vmproxy: a VM is not in the configuration any more: it is stopped");
             self.step(Event::GoDown(Mutation::Stop));
         }
@@ -267,10 +274,11 @@ impl Shell {
                 let _ = timer.await;
             });
         }
-        let wanted = match deadline {
-            _ if busy => Some(now + WATCH_INTERVAL),
-            None if may_run => Some(now + CONFIGURATION_INTERVAL),
-            deadline => deadline,
+        let wanted = if busy {
+            Some(now + WATCH_INTERVAL)
+        } else {
+            let look_after = may_run.then_some(now + CONFIGURATION_INTERVAL);
+            deadline.into_iter().chain(look_after).min()
         };
         // An alarm in the past might ring again and again.
         let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };

@@ -8,6 +8,7 @@
 mod backoff;
 mod event;
 mod running;
+mod search;
 mod sleep;
 mod start;
 mod state;
@@ -29,9 +30,10 @@ pub use usage::Limits;
 use crate::compute::{Difference, Mutation, RequestId};
 use crate::time::Timestamp;
 use crate::vm::{ColdStartRecord, VmState};
+use search::Search;
 use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
-use usage::Usage;
+use usage::{OverLimit, Usage};
 
 /// The life of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,11 +47,12 @@ pub struct Lifecycle {
     policy: Policy,
     /// Where the instance is, or was last.
     zone: String,
+    search: Search,
     state: State,
     /// When the VM came into what it now shows.
     since: Timestamp,
     last_activity: Option<Timestamp>,
-    /// What went wrong last, until a start succeeds.
+    /// What went wrong last, until that is over.
     trouble: Option<Trouble>,
     /// Whether Compute Engine has refused to suspend the VM.
     cannot_suspend: bool,
@@ -76,6 +79,7 @@ impl Lifecycle {
             request_ids: 0,
             generation: 0,
             zone: policy.first_zone(),
+            search: Search::default(),
             policy,
             state: State::Down(DownKind::Absent),
             since: now,
@@ -91,10 +95,12 @@ impl Lifecycle {
         }
     }
 
-    /// A VM whose history has been lost: it may be in any state, and must not be left running for ever.
+    /// A VM whose history has been lost: it may be in any state and any of its zones, and must not be left running for
+    /// ever.
     pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
         let state = State::Failed { may_run_since: Some(now), unresolved: None };
-        Self { state, ..Self::new(identity, policy, now) }
+        let search = Search::through(&policy.zones);
+        Self { state, search, ..Self::new(identity, policy, now) }
     }
 
     /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
@@ -108,6 +114,8 @@ impl Lifecycle {
         }
         if self.is_out_of_place() {
             self.leave_zone(now);
+        } else if let State::Starting(start) = &mut self.state {
+            start.stays();
         }
         if self.vm_state() != shown {
             self.since = now;
@@ -213,8 +221,15 @@ impl Lifecycle {
     /// When a VM that could not be started goes down. Requests that are refused meanwhile are activity, too.
     fn failed_deadline(&self) -> Option<Timestamp> {
         let State::Failed { may_run_since: Some(since), .. } = self.state else { return None };
-        let (idle_timeout, _) = self.policy.on_idle?;
-        Some(self.last_activity.map_or(since, |last| last.max(since)) + idle_timeout)
+        let used_at = self.last_activity.map_or(since, |last| last.max(since));
+        let idle_at = self.policy.on_idle.map(|(idle_timeout, _)| used_at + idle_timeout);
+        idle_at.into_iter().chain(self.usage.check_at(&self.policy.limits)).min()
+    }
+
+    fn drive_failed(&mut self, now: Timestamp) {
+        if self.failed_deadline().is_some_and(|deadline| now >= deadline) {
+            self.look_and_sleep(self.policy.way_down(), None, now);
+        }
     }
 
     /// Where the VM serves.
@@ -254,6 +269,7 @@ impl Lifecycle {
         if insist {
             self.trouble = None;
         }
+        self.end_if_used_up(now);
         match &mut self.state {
             State::Running(up) if unreachable == Some(up.endpoint.generation) => {
                 let endpoint = up.endpoint;
@@ -264,21 +280,36 @@ impl Lifecycle {
                 actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: None }));
             }
             State::Starting(_) => self.call_off_the_stop(now, actions),
-            State::Sleeping(sleep) => sleep.wake(now),
+            State::Sleeping(sleep) => match self.usage.over(&self.policy.limits, insist, now) {
+                Some(over) => self.refuse(over, now, actions),
+                None => sleep.wake(now),
+            },
             State::Down(_) | State::Failed { .. } => match &self.trouble {
                 Some(trouble) if now < trouble.failure.retry_at => {
                     actions.push(Action::Release(Outcome::Failed(trouble.failure.clone())));
                 }
-                _ => match self.usage.over(&self.policy.limits, now).filter(|_| !insist) {
-                    Some(over) => {
-                        let failure = self.remember(FailureKind::OverLimit, over.reason, now);
-                        let failure = Failure { retry_at: over.until, ..failure };
-                        actions.push(Action::Release(Outcome::Failed(failure)));
-                    }
-                    None => self.begin_start(now),
-                },
+                _ => self.begin_start_within_limits(now, insist, now, actions),
             },
         }
+    }
+
+    /// Begins a start for a request that has waited since `began`, unless it would be one too many.
+    fn begin_start_within_limits(
+        &mut self,
+        began: Timestamp,
+        insist: bool,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        match self.usage.over(&self.policy.limits, insist, now) {
+            Some(over) => self.refuse(over, now, actions),
+            None => self.begin_start_for(began, now),
+        }
+    }
+
+    fn refuse(&mut self, over: OverLimit, now: Timestamp, actions: &mut Vec<Action>) {
+        let failure = self.remember(FailureKind::OverLimit, over.reason, now);
+        actions.push(Action::Release(Outcome::Failed(Failure { retry_at: over.until, ..failure })));
     }
 
     fn forget_what_was_under_way(&mut self, now: Timestamp) {
@@ -324,21 +355,17 @@ impl Lifecycle {
 
     /// Does what is due: calls, probes, and giving up.
     fn drive(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        self.usage.turn_the_month(now);
+        // A start that is given up may have to go down at once.
+        self.drive_start(now, actions);
         match &self.state {
             State::Running(_) => self.drive_running(now, actions),
             State::Down(kind) if self.deep_sleep_at(*kind).is_some_and(|at| now >= at) => {
                 self.begin_deep_sleep(now);
             }
-            State::Failed { .. } => {
-                if let (Some(deadline), Some((_, mutation))) = (self.failed_deadline(), self.policy.on_idle) {
-                    if now >= deadline {
-                        self.look_and_sleep(mutation, None, now);
-                    }
-                }
-            }
+            State::Failed { .. } => self.drive_failed(now),
             State::Down(_) | State::Starting(_) | State::Sleeping(_) => {}
         }
-        self.drive_start(now, actions);
         self.drive_sleep(now, actions);
     }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::event::{Action, Endpoint, FailureKind};
 use super::state::State;
 use super::Lifecycle;
-use crate::compute::Mutation;
 use crate::time::Timestamp;
 
 /// How long a VM may take to say whether it is busy. After that it is taken for idle.
@@ -51,18 +50,13 @@ impl Lifecycle {
             Some(asked_at) => Some(asked_at + ASK_TIMEOUT),
             None => self.idle_deadline(),
         };
-        idle_at.into_iter().chain(self.usage.runs_out_at(&self.policy.limits)).min()
+        idle_at.into_iter().chain(self.usage.check_at(&self.policy.limits)).min()
     }
 
     pub(super) fn drive_running(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        self.end_if_used_up(now);
         let idle = self.idle_deadline().is_some_and(|deadline| now >= deadline);
         let State::Running(up) = &mut self.state else { return };
-        if self.usage.runs_out_at(&self.policy.limits).is_some_and(|at| now >= at) {
-            let message = "it has run for as long as it may this month (max_hours_per_month)".to_owned();
-            self.remember(FailureKind::OverLimit, message, now);
-            let mutation = self.policy.on_idle.map_or(Mutation::Stop, |(_, mutation)| mutation);
-            return self.begin_sleep(mutation, now);
-        }
         match up.asked_at {
             Some(asked_at) if now >= asked_at + ASK_TIMEOUT => self.is_idle(now),
             Some(_) => {}
@@ -77,6 +71,15 @@ impl Lifecycle {
                     _ => self.is_idle(now),
                 }
             }
+        }
+    }
+
+    /// Brings the VM down if it has run this month for as long as it may.
+    pub(super) fn end_if_used_up(&mut self, now: Timestamp) {
+        let State::Running(_) = self.state else { return };
+        if let Some(over) = self.usage.over(&self.policy.limits, true, now) {
+            self.remember(FailureKind::OverLimit, over.reason, now);
+            self.begin_sleep(self.policy.way_down(), now);
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::Attempt;
 use super::event::{Action, Failure, FailureKind, Outcome};
 use super::start::Then;
-use super::state::{DownKind, Policy, State};
+use super::state::{DownKind, Policy, State, Trouble};
 use super::Lifecycle;
 use crate::compute::{
     Answer, Call, CallError, InstanceView, Mutation, OperationName, OperationView, RequestId, Settled,
@@ -29,8 +29,8 @@ pub struct Sleep {
     woken_at: Option<Timestamp>,
     /// What is done after this.
     then: Option<Mutation>,
-    /// It was to be suspended, and is stopped because that was refused.
-    suspend_refused: bool,
+    /// What was refused as wrong for what is there.
+    refused: Option<Mutation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,8 +156,7 @@ impl Lifecycle {
             mutation => mutation,
         };
         let attempt = Attempt::new(now);
-        self.state =
-            State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None, suspend_refused: false });
+        self.state = State::Sleeping(Sleep { mutation, step, attempt, woken_at, then: None, refused: None });
     }
 
     /// When a suspended VM is stopped.
@@ -236,7 +235,7 @@ impl Lifecycle {
                 self.is_down(DownKind::Suspended, now, actions);
             }
             Some(_) => {
-                self.cannot_suspend |= sleep.suspend_refused;
+                self.cannot_suspend |= sleep.refused == Some(Mutation::Suspend);
                 sleep.step = Step::Mutate(request_id);
                 sleep.attempt = sleep.attempt.moved_to(now);
             }
@@ -251,6 +250,7 @@ impl Lifecycle {
     /// A call failed, or the operation has `ended` badly.
     fn sleep_failed(&mut self, error: &CallError, ended: bool, now: Timestamp, actions: &mut Vec<Action>) {
         let (request_id, is_out_of_place) = (self.next_request_id(), self.is_out_of_place());
+        let is_used_up = self.usage.is_used_up(&self.policy.limits, now);
         let State::Sleeping(sleep) = &mut self.state else { return };
         let (mutation, woken_at) = (sleep.mutation, sleep.woken_at);
         sleep.attempt = sleep.attempt.again(now, LONGEST_PAUSE, self.identity);
@@ -274,7 +274,7 @@ impl Lifecycle {
                 // Unless it is down already.
                 self.look_and_sleep(Mutation::Stop, woken_at, now);
                 if let State::Sleeping(sleep) = &mut self.state {
-                    sleep.suspend_refused = true;
+                    sleep.refused = Some(mutation);
                 }
                 return;
             }
@@ -285,7 +285,13 @@ impl Lifecycle {
             // The operation is over, or unknown to the API: the next try needs a new one.
             Step::Mutate(_) if ended => sleep.step = Step::Mutate(request_id),
             Step::Wait(_) if ended || error.is_not_found() => sleep.step = Step::Mutate(request_id),
-            Step::Mutate(_) if refused_as_wrong => sleep.step = Step::Look,
+            Step::Mutate(_) if refused_as_wrong => {
+                sleep.step = Step::Look;
+                // It may be down already, in another way.
+                if sleep.refused.replace(mutation) != Some(mutation) {
+                    return;
+                }
+            }
             // The same call again is safe, whatever has become of this one; a new one might be a second operation
             // beside the first.
             Step::Mutate(_) => may_be_at_work = matches!(error, CallError::Unreadable(_)),
@@ -295,7 +301,7 @@ impl Lifecycle {
         if !given_up {
             return;
         }
-        let may_not_serve = may_be_at_work || is_out_of_place;
+        let may_not_serve = may_be_at_work || is_out_of_place || is_used_up;
         if may_not_serve {
             sleep.woken_at = None;
         }
@@ -312,10 +318,11 @@ impl Lifecycle {
 
     /// The VM, which was suspended, is up: it may serve, or is stopped now.
     fn is_resumed(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let may_serve = !self.is_out_of_place() && !self.usage.is_used_up(&self.policy.limits, now);
         let State::Sleeping(sleep) = &self.state else { return };
         let then = sleep.then.unwrap_or(Mutation::Stop);
         match sleep.woken_at {
-            Some(woken_at) if !self.is_out_of_place() => {
+            Some(woken_at) if may_serve => {
                 actions.push(Action::ReleaseDown(Err(Failure::wanted_again(then, now))));
                 self.begin_start_for(woken_at, now);
             }
@@ -324,17 +331,26 @@ impl Lifecycle {
     }
 
     fn is_down(&mut self, kind: DownKind, now: Timestamp, actions: &mut Vec<Action>) {
-        let State::Sleeping(sleep) = &self.state else { return };
-        let (woken_at, then) = (sleep.woken_at, sleep.then);
+        let State::Sleeping(Sleep { mutation, woken_at, then, .. }) = self.state else { return };
         self.usage.is_down(now);
+        if woken_at.is_none() && self.goes_on_searching(kind != DownKind::Absent) {
+            return self.look_and_sleep(then.unwrap_or(mutation), None, now);
+        }
         self.settle(kind);
         match (woken_at, then) {
             (None, Some(mutation)) => self.begin_sleep(mutation, now),
             (Some(woken_at), _) => {
                 actions.push(Action::ReleaseDown(Ok(())));
-                self.begin_start_for(woken_at, now);
+                self.begin_start_within_limits(woken_at, false, now, actions);
             }
-            (None, None) => actions.push(Action::ReleaseDown(Ok(()))),
+            (None, None) => {
+                // What else may have gone wrong is of starts.
+                let is_over = |trouble: &mut Trouble| {
+                    matches!(trouble.failure.kind, FailureKind::NotDown | FailureKind::Interrupted)
+                };
+                self.trouble.take_if(is_over);
+                actions.push(Action::ReleaseDown(Ok(())));
+            }
         }
     }
 }

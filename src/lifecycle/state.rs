@@ -112,6 +112,11 @@ impl Policy {
         }
     }
 
+    /// How the VM goes down when it has to.
+    pub(super) fn way_down(&self) -> Mutation {
+        self.on_idle.map_or(Mutation::Stop, |(_, mutation)| mutation)
+    }
+
     pub(super) fn first_zone(&self) -> String {
         self.zones.first().cloned().unwrap_or_default()
     }

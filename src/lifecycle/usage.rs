@@ -58,11 +58,11 @@ impl Usage {
         }
     }
 
-    /// Why the VM may not be started now, if it may not.
-    pub fn over(&mut self, limits: &Limits, now: Timestamp) -> Option<OverLimit> {
-        self.turn_the_month(now);
+    /// Why the VM may not be started now, if it may not. Whoever insists may start it as often as they like; but
+    /// hours that are used up end it at once.
+    pub fn over(&mut self, limits: &Limits, insist: bool, now: Timestamp) -> Option<OverLimit> {
         self.starts.retain(|start| now.since(*start) < HOUR);
-        if let Some(most) = limits.starts_per_hour {
+        if let Some(most) = limits.starts_per_hour.filter(|_| !insist) {
             let surplus = self.starts.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
             if self.starts.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
                 let until = self.starts.get(surplus).map_or(now, |oldest| *oldest + HOUR);
@@ -70,23 +70,27 @@ impl Usage {
                 return Some(OverLimit { reason, until });
             }
         }
-        let most = limits.hours_per_month?;
-        let ran = self.ran + self.up_since.map_or(Duration::ZERO, |up_since| now.since(up_since));
-        (ran >= hours(most)).then(|| OverLimit {
-            reason: format!("it has run for {most} hours this month (max_hours_per_month)"),
+        self.is_used_up(limits, now).then(|| OverLimit {
+            reason: "it has run for as long as it may this month (max_hours_per_month)".to_owned(),
             until: self.month_ends,
         })
     }
 
-    /// When a VM that is up has run for as long as it may.
-    pub fn runs_out_at(&self, limits: &Limits) -> Option<Timestamp> {
-        let left = hours(limits.hours_per_month?).saturating_sub(self.ran);
-        let at = self.up_since? + left;
-        // In the next month it may run again.
-        (at < self.month_ends).then_some(at)
+    /// Whether the VM has run this month for as long as it may.
+    pub fn is_used_up(&mut self, limits: &Limits, now: Timestamp) -> bool {
+        self.turn_the_month(now);
+        let ran = self.ran + self.up_since.map_or(Duration::ZERO, |up_since| now.since(up_since));
+        limits.hours_per_month.is_some_and(|most| ran >= hours(most))
     }
 
-    fn turn_the_month(&mut self, now: Timestamp) {
+    /// When a VM that is up has run for as long as it may, or the month has to be turned.
+    pub fn check_at(&self, limits: &Limits) -> Option<Timestamp> {
+        let left = hours(limits.hours_per_month?).saturating_sub(self.ran);
+        Some((self.up_since? + left).min(self.month_ends))
+    }
+
+    /// In another month nothing has been used of it.
+    pub fn turn_the_month(&mut self, now: Timestamp) {
         if now < self.month_ends {
             return;
         }
@@ -136,12 +140,13 @@ mod tests {
         let limits = Limits { starts_per_hour: Some(2), ..Limits::default() };
         let mut usage = Usage::default();
         usage.count_start(at("2026-11-22T10:00:00Z"));
-        assert_eq!(usage.over(&limits, at("2026-11-22T10:29:59Z")), None);
+        assert_eq!(usage.over(&limits, false, at("2026-11-22T10:29:59Z")), None);
         usage.count_start(at("2026-11-22T10:30:00Z"));
-        let over = usage.over(&limits, at("2026-11-22T10:30:00Z")).unwrap();
+        let over = usage.over(&limits, false, at("2026-11-22T10:30:00Z")).unwrap();
         assert_eq!(over.until, at("2026-11-22T11:00:00Z"));
         assert!(over.reason.contains("max_starts_per_hour"));
-        assert_eq!(usage.over(&limits, at("2026-11-22T11:00:00Z")), None);
+        assert_eq!(usage.over(&limits, true, at("2026-11-22T10:30:00Z")), None);
+        assert_eq!(usage.over(&limits, false, at("2026-11-22T11:00:00Z")), None);
     }
 
     #[test]
@@ -150,14 +155,14 @@ mod tests {
         let mut usage = Usage::default();
         usage.is_up(at("2026-11-10T00:00:00Z"));
         usage.is_down(at("2026-11-10T08:00:00Z"));
-        assert_eq!(usage.over(&limits, at("2026-11-11T00:00:00Z")), None);
+        assert_eq!(usage.over(&limits, false, at("2026-11-11T00:00:00Z")), None);
         usage.is_up(at("2026-11-11T00:00:00Z"));
-        assert_eq!(usage.runs_out_at(&limits), Some(at("2026-11-11T02:00:00Z")));
-        let over = usage.over(&limits, at("2026-11-11T02:00:00Z")).unwrap();
+        assert_eq!(usage.check_at(&limits), Some(at("2026-11-11T02:00:00Z")));
+        let over = usage.over(&limits, true, at("2026-11-11T02:00:00Z")).unwrap();
         assert_eq!(over.until, at("2026-12-01T00:00:00Z"));
         usage.is_down(at("2026-11-11T02:00:00Z"));
-        assert!(usage.over(&limits, at("2026-11-30T23:59:59Z")).is_some());
-        assert_eq!(usage.over(&limits, at("2026-12-01T00:00:00Z")), None);
+        assert!(usage.over(&limits, false, at("2026-11-30T23:59:59Z")).is_some());
+        assert_eq!(usage.over(&limits, false, at("2026-12-01T00:00:00Z")), None);
     }
 
     #[test]
@@ -165,9 +170,10 @@ mod tests {
         let limits = Limits { hours_per_month: Some(10), ..Limits::default() };
         let mut usage = Usage::default();
         usage.is_up(at("2026-12-31T20:00:00Z"));
-        assert_eq!(usage.runs_out_at(&limits), None, "not before the month ends");
-        assert_eq!(usage.over(&limits, at("2027-01-01T09:59:59Z")), None);
-        assert_eq!(usage.runs_out_at(&limits), Some(at("2027-01-01T10:00:00Z")));
+        assert_eq!(usage.check_at(&limits), Some(at("2027-01-01T00:00:00Z")), "not before the month ends");
+        assert!(!usage.is_used_up(&limits, at("2027-01-01T09:59:59Z")));
+        assert_eq!(usage.check_at(&limits), Some(at("2027-01-01T10:00:00Z")));
+        assert!(usage.is_used_up(&limits, at("2027-01-01T10:00:00Z")));
     }
 
     #[test]
@@ -178,6 +184,6 @@ mod tests {
             usage.count_start(now);
         }
         usage.is_up(now);
-        assert_eq!(usage.over(&Limits::default(), now + 1000 * HOUR), None);
+        assert_eq!(usage.over(&Limits::default(), false, now + 1000 * HOUR), None);
     }
 }

@@ -122,6 +122,20 @@ describe("with on_drift = apply", () => {
       "setScheduling",
       { scheduling: { provisioningModel: "SPOT", maxRunDuration: { seconds: "7200" } } },
     ],
+    [
+      "a limit of its run",
+      { scheduling: { provisioningModel: "SPOT", maxRunDuration: { seconds: "3600" }, instanceTerminationAction: "STOP" } },
+      {},
+      "setScheduling",
+      { scheduling: { provisioningModel: "SPOT", instanceTerminationAction: "STOP", maxRunDuration: undefined } },
+    ],
+    [
+      "a limit of the run of a standard VM that was to be a Spot VM",
+      { scheduling: { provisioningModel: "STANDARD", maxRunDuration: { seconds: "3600" }, instanceTerminationAction: "STOP" } },
+      { spot_fallback: true },
+      "setScheduling",
+      { scheduling: { provisioningModel: "STANDARD", maxRunDuration: undefined, instanceTerminationAction: undefined } },
+    ],
     ["other tags", { tags: { items: ["ssh"] } }, {}, "setTags", { tags: { items: ["http-server"] } }],
     ["no tags", { tags: {} }, {}, "setTags", { tags: { items: ["http-server"] } }],
     [

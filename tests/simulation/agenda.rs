@@ -57,6 +57,8 @@ pub enum Happening {
     ServerUp { run: u64 },
     /// Something strikes that nobody asked for.
     Strike(Fault),
+    /// The object gets another version of the Worker.
+    Deployment,
     /// The faults are over.
     Calm,
     /// Nothing: the invariants are checked.
@@ -81,6 +83,11 @@ impl Agenda {
     pub fn plan(&mut self, at: Timestamp, happening: Happening) {
         self.count += 1;
         self.planned.insert((at, self.count), happening);
+    }
+
+    /// Whether anything of this kind is going to happen.
+    pub fn has(&self, kind: impl Fn(&Happening) -> bool) -> bool {
+        self.planned.values().any(kind)
     }
 
     pub fn next(&mut self) -> Option<(Timestamp, Happening)> {

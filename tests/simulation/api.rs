@@ -6,7 +6,7 @@ use vmproxy::auth::AuthError;
 use vmproxy::compute::{Answer, ApiError, Call, CallError, Change, Mutation, RequestId};
 
 use super::agenda::{About, Happening};
-use super::compute::{api_error, Actor, Operation, Setting, Task, Zone};
+use super::compute::{api_error, Actor, Operation, Setting, Task};
 use super::operation::{Failing, Pace, Phase};
 use super::scenario::Fault;
 use super::world::World;
@@ -79,7 +79,9 @@ impl World {
             Call::Adapt { change, request_id } => {
                 let setting = match change {
                     Change::MachineType => Setting::MachineType,
-                    Change::Scheduling | Change::Tags { .. } | Change::Metadata { .. } => Setting::Tags,
+                    Change::Scheduling { .. } | Change::Tags { .. } | Change::Metadata { .. } => {
+                        Setting::Tags
+                    }
                 };
                 self.begin_or_join(Task::Adapt(setting, about.settings), request_id, about)
             }
@@ -99,7 +101,7 @@ impl World {
     ) -> Result<Answer, ApiError> {
         let request_id = request_id.to_string();
         let known = self.compute.of_request(&request_id).map(Ok);
-        let begun = known.unwrap_or_else(|| self.begin(Actor::Engine, about.zone, task, Some(request_id)));
+        let begun = known.unwrap_or_else(|| self.begin(Actor::Engine, about, task, Some(request_id)));
         begun.map(|operation| self.compute.view(operation))
     }
 
@@ -126,7 +128,7 @@ impl World {
     pub fn begin(
         &mut self,
         by: Actor,
-        zone: Zone,
+        about: About,
         task: Task,
         request_id: Option<String>,
     ) -> Result<usize, ApiError> {
@@ -141,9 +143,8 @@ impl World {
         };
         let failure = failure.filter(|_| by != Actor::Platform);
         let pace = Pace { factor, failure };
-        let settings = self.scenario.configuration(self.now).settings;
-        let (operation, phases) =
-            self.compute.begin(by, About { zone, settings }, task, request_id, pace, &mut self.random)?;
+        let zone = about.zone;
+        let (operation, phases) = self.compute.begin(by, about, task, request_id, pace, &mut self.random)?;
         self.note(|| format!("compute: operation-{operation} begins in zone {zone}: {task:?} by {by:?}"));
         if by == Actor::Engine {
             self.cover_change(zone, task);

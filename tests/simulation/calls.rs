@@ -11,6 +11,7 @@ use super::world::World;
 impl World {
     /// An answer reaches the lifecycle.
     pub fn witness_answer(&mut self, result: &Result<Answer, CallError>) {
+        self.told_that_it_is_up(result);
         if let Ok(Answer::Instance(instance)) = result {
             self.coverage.count("looked", &format!("{:?}", instance.status));
         }
@@ -28,6 +29,7 @@ impl World {
             self.coverage.count("the VM", "is looked at while it is probed");
         }
         self.witness_request_id(what, about);
+        self.witness_search(what, about);
         self.witness.calls.push_back(now);
         let calls = count_within(&mut self.witness.calls, 2 * MINUTE, now);
         let losses = count_within(&mut self.witness.losses, 2 * MINUTE, now);
@@ -46,6 +48,22 @@ impl World {
             let (calls, lasts) = (*calls, now.since(*began));
             if calls > 12 + 4 * zones + lasts.as_secs() * 3 / 2 + 2 * losses as u64 {
                 self.violated(|| format!("too many Compute calls: {calls} for a start that lasts {lasts:?}"));
+            }
+        }
+    }
+
+    /// After its history was lost, the VM is looked for in all its zones before it is created.
+    fn witness_search(&mut self, what: &Call, about: About) {
+        let now_creates = matches!(what, Call::Mutate { mutation, .. } if mutation.is_insert());
+        let Some((zones, looked_into)) = &mut self.witness.searched else { return };
+        if *what == Call::Look && looked_into.insert(about.zone) && looked_into.len() == 2 {
+            self.coverage.count("the VM", "is looked for in another zone");
+        }
+        if now_creates {
+            let all_looked_into = zones.iter().all(|zone| looked_into.contains(zone));
+            self.witness.searched = None;
+            if !all_looked_into {
+                self.violated(|| "it is created, and has not been looked for in all zones".to_owned());
             }
         }
     }

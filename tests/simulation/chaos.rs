@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vmproxy::compute::{InstanceStatus, Mutation};
 
-use super::agenda::Happening;
+use super::agenda::{About, Happening};
 use super::compute::{Actor, Instance, Task, Zone};
 use super::object::Message;
 use super::scenario::Fault;
@@ -66,13 +66,17 @@ impl World {
             return false;
         }
         let zone = self.random.pick(&running);
-        self.begin(Actor::Platform, zone, task, None).is_ok()
+        self.begin(Actor::Platform, self.about(zone), task, None).is_ok()
     }
 
     fn take_away(&mut self) -> bool {
         let for_good = self.scenario.preempted_for_good;
         let change = if for_good { Mutation::Delete } else { Mutation::Stop };
         self.befall_what_runs(Task::Change(change))
+    }
+
+    fn about(&self, zone: Zone) -> About {
+        About { zone, settings: self.scenario.configuration(self.now).settings }
     }
 
     /// Somebody changes the instance by hand.
@@ -88,11 +92,14 @@ impl World {
             Some(_) => &[Mutation::Start, Mutation::Delete],
         };
         let change = self.random.pick(choices);
-        self.begin(Actor::Human, zone, Task::Change(change), None).is_ok()
+        self.begin(Actor::Human, self.about(zone), Task::Change(change), None).is_ok()
     }
 
     /// The operator uses the admin API.
     fn operate(&mut self) {
+        if self.scenario.is_removed_in(0, self.now) {
+            return;
+        }
         let message = match self.random.below(6) {
             0 => Message::GoDown(Mutation::Stop),
             1 => Message::GoDown(Mutation::Suspend),

@@ -29,7 +29,7 @@ pub struct Clients {
 }
 
 pub struct Request {
-    isolate: usize,
+    pub isolate: usize,
     arrived: Timestamp,
     /// Whether it has been sent on already, and could not connect.
     second: bool,
@@ -69,7 +69,11 @@ impl World {
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
             return;
         };
-        let trusted = 2 * self.touch_interval();
+        if self.scenario.is_removed_in(isolate, self.now) {
+            self.clients.requests.remove(&request);
+            return;
+        }
+        let trusted = 2 * self.touch_interval(isolate);
         match self.isolate(isolate).known.filter(|(_, told_at)| self.now.since(*told_at) < trusted) {
             Some((endpoint, told_at)) => {
                 self.touch(isolate);
@@ -86,8 +90,8 @@ impl World {
     }
 
     /// The same as `Vm::touch_interval`.
-    pub fn touch_interval(&self) -> Duration {
-        let idle_timeout = self.scenario.configuration(self.now).vm.idle_timeout;
+    pub fn touch_interval(&self, isolate: usize) -> Duration {
+        let idle_timeout = self.scenario.configuration_in(isolate, self.now).vm.idle_timeout;
         (idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
     }
 
@@ -97,7 +101,7 @@ impl World {
 
     /// Reports activity if it is time to.
     fn touch(&mut self, isolate: usize) {
-        let (now, interval) = (self.now, self.touch_interval());
+        let (now, interval) = (self.now, self.touch_interval(isolate));
         let reporter = self.isolate(isolate);
         if now.since(reporter.touched_at) >= interval {
             reporter.touched_at = now;
@@ -137,6 +141,8 @@ impl World {
             }
             Outcome::Failed(failure) => {
                 let kind = format!("{:?}", failure.kind);
+                let for_hours = failure.message.contains("max_hours_per_month");
+                let kind = if for_hours { "OverHours".to_owned() } else { kind };
                 self.coverage.count("refused", &kind);
                 self.end(request, false, &kind);
             }
@@ -144,7 +150,11 @@ impl World {
     }
 
     fn forward(&mut self, request: u64, endpoint: Endpoint, told_at: Timestamp) {
-        self.check_forward(endpoint, told_at);
+        let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
+            return;
+        };
+        let interval = self.touch_interval(isolate);
+        self.check_forward(endpoint, told_at, interval);
         let server = self.server_at(endpoint.ip);
         let lost = server.listens() && self.strikes(Fault::NoConnection);
         if lost || !server.listens() {
@@ -154,7 +164,7 @@ impl World {
         if server != Server::Up {
             return self.end(request, false, "no answer");
         }
-        let (interval, now) = (self.touch_interval(), self.now);
+        let now = self.now;
         let Some(forwarded) = self.clients.requests.get_mut(&request) else { return };
         let streams_until = now + forwarded.streams_for;
         if streams_until == now {
@@ -187,7 +197,7 @@ impl World {
         }
         self.witness.last_use = self.now;
         self.touch(isolate);
-        self.plan_in(self.touch_interval() + Duration::from_millis(1), Happening::Beat { request });
+        self.plan_in(self.touch_interval(isolate) + Duration::from_millis(1), Happening::Beat { request });
     }
 
     /// The object was lost while it held a request: the client asks again, mostly.

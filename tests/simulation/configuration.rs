@@ -40,6 +40,7 @@ impl Configuration {
             max_starts_per_hour: random
                 .chance(100)
                 .then(|| u32::try_from(2 + random.below(4)).expect("small")),
+            max_hours_per_month: random.chance(150).then_some(1),
             on_drift: random.pick(&[OnDrift::Report, OnDrift::Apply]),
             instance: Instance {
                 name: "backend".into(),

@@ -108,6 +108,13 @@ impl Coverage {
             "is looked at while it is probed",
             "is refused for want of starts",
             "is recovered",
+            "is looked for in another zone",
+            "is refused for want of hours",
+            "goes down for its hours",
+            "is started in a new month",
+            "is removed",
+            "is sent an older configuration",
+            "is sent a newer configuration",
         ];
         let mut expected: Vec<(&'static str, String)> = Vec::new();
         expected.extend(states.iter().map(|state| ("states", format!("{state:?}"))));
@@ -115,7 +122,7 @@ impl Coverage {
         expected.extend(changes.iter().map(|change| ("changes", (*change).to_owned())));
         expected.extend(behaviours.iter().map(|what| ("the VM", (*what).to_owned())));
         expected.extend(Fault::ALL.iter().map(|fault| ("faults", format!("{fault:?}"))));
-        let refusals = ["StartupTimeout", "Refused", "ServerDown", "OverLimit", "Interrupted"];
+        let refusals = ["StartupTimeout", "Refused", "ServerDown", "OverLimit", "OverHours", "Interrupted"];
         expected.extend(refusals.iter().map(|kind| ("refused", (*kind).to_owned())));
         let downs = ["is down", "refused"];
         expected.extend(downs.iter().map(|how| ("waited for down", (*how).to_owned())));

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use vmproxy::compute::{Answer, CallError, Mutation};
+use vmproxy::compute::{Answer, CallError, InstanceStatus, Mutation};
 use vmproxy::lifecycle::{Action, CallId, Event, Lifecycle, Outcome, Policy, ProbeResult};
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
 
 use super::agenda::{About, Happening};
 use super::configuration;
+use super::rollout::Own;
 use super::scenario::Fault;
-use super::witness::SLACK;
+use super::witness::{MINUTE, SLACK};
 use super::world::World;
 
 /// The same as the shell's.
@@ -45,6 +46,8 @@ pub struct Object {
 pub struct Memory {
     pub lifecycle: Option<Lifecycle>,
     configuration: usize,
+    /// What its own version of the Worker has of the VM.
+    own: Own,
     fresh: bool,
     is_readable: bool,
     /// What those have asked for who wait for the VM to be down.
@@ -86,8 +89,18 @@ impl Memory {
 impl World {
     /// A message reaches the object.
     pub fn receive(&mut self, message: Message) {
+        let sent = self.scenario.configured_in(self.sender(&message), self.now);
         self.load();
-        self.configure();
+        match self.object.memory.as_ref().map_or(Own::Unknown, |memory| memory.own) {
+            Own::Configured(own) => {
+                if own != sent {
+                    let older = if sent < own { "an older" } else { "a newer" };
+                    self.coverage.count("the VM", &format!("is sent {older} configuration"));
+                }
+                self.configure(own);
+            }
+            Own::Unknown | Own::Removed => self.configure(sent),
+        }
         self.resume();
         if self.object.memory.is_none() {
             return self.unanswered(&message);
@@ -131,13 +144,17 @@ impl World {
             self.object.alarm = None;
         }
         self.load();
-        if let Some(memory) = &mut self.object.memory {
-            memory.alarm_at = None;
-            if !memory.is_readable && memory.lifecycle.is_none() {
-                self.configure();
-            }
+        let Some(memory) = &mut self.object.memory else { return };
+        memory.alarm_at = None;
+        let (own, known) = (memory.own, memory.lifecycle.is_some() || !memory.is_readable);
+        if let (Own::Configured(own), true) = (own, known) {
+            self.configure(own);
         }
         self.resume();
+        if own == Own::Removed && self.object.lifecycle().is_some_and(Lifecycle::may_run) {
+            self.coverage.count("the VM", "is removed");
+            self.step(Event::GoDown(Mutation::Stop));
+        }
         self.step(Event::Tick);
         // At least once: what was lost while it rang, is rung for again.
         if self.object.memory.is_none() && self.object.alarm.is_none() {
@@ -199,9 +216,7 @@ impl World {
         if self.object.memory.is_some() {
             return;
         }
-        // An instance in a zone that nobody knows of cannot be found.
-        let may_be_lost = self.object.stored.is_some() && self.scenario.has_one_zone();
-        if may_be_lost && self.strikes(Fault::LostRecord) {
+        if self.object.stored.is_some() && self.can_be_found_again() && self.strikes(Fault::LostRecord) {
             self.object.unreadable = true;
             self.note(|| "object: the record cannot be read".to_owned());
             self.object.stored = None;
@@ -215,6 +230,7 @@ impl World {
         self.object.memory = Some(Memory {
             lifecycle,
             configuration: self.object.stored_configuration,
+            own: self.scenario.own(self.now),
             fresh: true,
             is_readable: !self.object.unreadable,
             waiting_for_down: Vec::new(),
@@ -227,8 +243,28 @@ impl World {
         });
     }
 
-    fn configure(&mut self) {
-        let newest = self.scenario.configured(self.now);
+    /// Whether the VM can be found by the configurations alone that may come next: an instance in another zone
+    /// cannot, nor one of a VM that has been removed, nor one that is only going to be created.
+    fn can_be_found_again(&self) -> bool {
+        let oldest = match self.scenario.own(self.now) {
+            Own::Configured(own) => own,
+            Own::Removed => return false,
+            Own::Unknown => {
+                let sent = (0..self.scenario.isolates).map(|i| self.scenario.configured_in(i, self.now));
+                sent.min().unwrap_or_default()
+            }
+        };
+        let soon = self.now + 5 * MINUTE;
+        let next = self.scenario.configurations[oldest..].iter().filter(|c| c.from <= soon);
+        let next: Vec<_> = next.map(|configuration| &configuration.zones).collect();
+        // One that is going down may yet stay.
+        let down = [InstanceStatus::Terminated, InstanceStatus::Stopped, InstanceStatus::Suspended];
+        let up = self.compute.instances.iter().filter(|(_, instance)| !down.contains(&instance.status));
+        let in_all = |zone| next.iter().all(|zones| zones.contains(zone));
+        up.map(|(zone, _)| zone).all(in_all) && !self.a_change_is_on_its_way()
+    }
+
+    fn configure(&mut self, newest: usize) {
         let policy = Policy::of(&self.scenario.configurations[newest].vm);
         let Some(memory) = &mut self.object.memory else { return };
         match &mut memory.lifecycle {
@@ -239,20 +275,25 @@ impl World {
                 memory.lifecycle = Some(new(self.random.number(), policy, self.now));
             }
         }
-        memory.configuration = newest;
+        let before = std::mem::replace(&mut memory.configuration, newest);
+        // By messages alone it cannot know which one is newer.
+        if newest < before && matches!(memory.own, Own::Configured(_)) {
+            self.violated(|| format!("goes back from the configuration {before} to {newest}"));
+        }
         self.note(|| format!("object: configured with the configuration {newest}"));
         self.witness_configured();
     }
 
     fn resume(&mut self) {
         let Some(memory) = &mut self.object.memory else { return };
-        if std::mem::replace(&mut memory.fresh, false) {
+        if memory.lifecycle.is_some() && std::mem::replace(&mut memory.fresh, false) {
             self.step(Event::Loaded);
         }
     }
 
     /// Handle, persist, act, alarm last. The object may be lost between any two of them.
     fn step(&mut self, event: Event) {
+        self.count_hours();
         let Some(memory) = &mut self.object.memory else { return };
         let Some(lifecycle) = &mut memory.lifecycle else { return };
         let actions = lifecycle.handle(event.clone(), self.now);
@@ -354,10 +395,11 @@ impl World {
                 memory.timer = Some(timer);
             }
         }
-        let wanted = match deadline {
-            _ if busy => Some(now + WATCH_INTERVAL),
-            None if may_run => Some(now + CONFIGURATION_INTERVAL),
-            deadline => deadline,
+        let wanted = if busy {
+            Some(now + WATCH_INTERVAL)
+        } else {
+            let look_after = may_run.then_some(now + CONFIGURATION_INTERVAL);
+            deadline.into_iter().chain(look_after).min()
         };
         let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
         if alarm_at.is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
@@ -388,6 +430,7 @@ impl World {
                 let request = *request;
                 self.plan_in(Duration::from_millis(20), Happening::Unanswered { request });
             }
+            _ if self.scenario.is_removed_in(self.sender(message), self.now) => {}
             Message::Wake { request: None, .. } | Message::GoDown(_) => {
                 let pause = self.random.between(Duration::from_secs(1), Duration::from_secs(4));
                 self.plan_in(pause, Happening::Message(message.clone()));

@@ -5,7 +5,9 @@ use std::time::Duration;
 use vmproxy::time::Timestamp;
 
 use super::configuration::Configuration;
+use super::hours::HOUR;
 use super::random::Random;
+use super::rollout::Rollout;
 
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,6 +152,12 @@ pub enum Traffic {
 }
 
 pub struct Scenario {
+    pub begin: Timestamp,
+    /// When the month ends in which it begins.
+    pub month_turns_at: Timestamp,
+    /// How long the VM ran this month before.
+    pub ran_before: Duration,
+    pub rollout: Rollout,
     /// The configurations, one after the other.
     pub configurations: Vec<Configuration>,
     /// In how many of a thousand cases the VM says that it is busy, until it is calm.
@@ -171,11 +179,17 @@ pub struct Scenario {
     pub end: Timestamp,
 }
 
+/// 2023-12-01T00:00:00Z.
+const DECEMBER: Timestamp = Timestamp::from_millis(1_701_388_800_000);
+
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Scenario {
-    pub fn draw(random: &mut Random, begin: Timestamp) -> Self {
+    pub fn draw(random: &mut Random) -> Self {
+        let before_the_turn =
+            if random.chance(300) { random.between(5 * MINUTE, 40 * MINUTE) } else { 14 * 24 * HOUR };
+        let begin = Timestamp::from_millis(DECEMBER.as_millis() - before_the_turn.as_millis() as u64);
         let mut configurations = vec![Configuration::draw(random, begin)];
         let calm_from = begin + random.between(5 * MINUTE, 25 * MINUTE);
         for _ in 0..random.pick(&[0, 0, 1, 3]) {
@@ -191,8 +205,14 @@ impl Scenario {
         let deep_sleep_after = all().filter_map(|vm| vm.deep_sleep_after).max().unwrap_or_default();
         // A request may have to sit out a slow stop, a start that fails, a pause, and a start.
         let settled_from = calm_from + 2 * startup_timeout + idle_timeout + 9 * MINUTE;
-        let end = settled_from + idle_timeout + deep_sleep_after + 3 * MINUTE;
-        let wanted_at_end = random.chance(500);
+        let isolates = usize::try_from(1 + random.below(4)).expect("small");
+        let rollout = Rollout::draw(random, isolates, begin, calm_from);
+        // An object looks into its own configuration once an hour at least.
+        let gone_from = rollout.is_gone_from().map_or(begin, |from| from + HOUR + 5 * MINUTE);
+        let end = (settled_from + idle_timeout).max(gone_from) + deep_sleep_after + 3 * MINUTE;
+        let wanted_at_end = random.chance(500) && rollout.removed_from.is_none();
+        let is_limited = configurations[0].vm.max_hours_per_month.is_some();
+        let ran_before = if is_limited { HOUR - random.between(MINUTE, 20 * MINUTE) } else { Duration::ZERO };
         let mut traffic = Vec::new();
         let mut at = begin;
         while at < calm_from {
@@ -212,7 +232,11 @@ impl Scenario {
         Self {
             busy_permille: random.pick(&[0, 300, 1000]),
             has_room_for_standard_vms: random.chance(500),
-            isolates: usize::try_from(1 + random.below(4)).expect("small"),
+            isolates,
+            begin,
+            month_turns_at: DECEMBER,
+            ran_before,
+            rollout,
             preempted_for_good: random.chance(300),
             traffic,
             strengths,
@@ -237,20 +261,10 @@ impl Scenario {
         self.configurations[0].vm.startup_timeout
     }
 
-    /// Whether the VM is always in the same zone.
-    pub fn has_one_zone(&self) -> bool {
-        let first = &self.configurations[0].zones;
-        first.len() == 1 && self.configurations.iter().all(|configuration| configuration.zones == *first)
-    }
-
-    /// The configuration of the Worker.
+    /// The newest configuration of the Worker.
     pub fn configuration(&self, now: Timestamp) -> &Configuration {
-        &self.configurations[self.configured(now)]
-    }
-
-    /// The number of that configuration.
-    pub fn configured(&self, now: Timestamp) -> usize {
-        self.configurations.iter().rposition(|configuration| configuration.from <= now).unwrap_or_default()
+        let newest = self.configurations.iter().rfind(|configuration| configuration.from <= now);
+        newest.unwrap_or(&self.configurations[0])
     }
 
     /// In how many of a thousand cases a fault strikes now.

@@ -15,6 +15,8 @@ impl World {
     pub fn check_end(&mut self, arrived: Timestamp, served: bool, how: &str) {
         if how == "OverLimit" {
             self.coverage.count("the VM", "is refused for want of starts");
+        }
+        if how.starts_with("Over") {
             return;
         }
         if arrived >= self.scenario.settled_from && !served {
@@ -24,6 +26,7 @@ impl World {
 
     /// What has to hold at any time.
     pub fn inspect(&mut self) {
+        self.count_hours();
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let (state, now) = (lifecycle.vm_state(), self.now);
         let (vm, startup_timeout) = (&self.known().vm, self.scenario.startup_timeout());
@@ -50,7 +53,7 @@ impl World {
     }
 
     /// Whether the VM is up, and the lifecycle's business: it has brought it up, or has met it.
-    fn is_its_vm_up(&self) -> bool {
+    pub fn is_its_vm_up(&self) -> bool {
         let ours = |instance: &&Instance| instance.up_by == Actor::Engine || instance.probed;
         self.compute.instances.values().filter(ours).any(|i| i.is_up(&self.compute.operations))
     }
@@ -87,13 +90,17 @@ impl World {
             }
             return;
         }
-        let kept = self.known().vm.on_idle == OnIdle::Never;
+        let is_removed = self.scenario.rollout.removed_from.is_some();
+        let kept = self.known().vm.on_idle == OnIdle::Never && !is_removed;
+        // Whether it may run on is asked when the month turns.
+        let may_be_due = kept && self.known().vm.max_hours_per_month.is_some();
         let quiet = is_down(state) || state == VmState::Failed || (kept && state == VmState::Running);
-        if !quiet || deadline.is_some() {
+        if !quiet || (deadline.is_some() && !may_be_due) {
             self.violated(|| format!("does not converge: nobody wants the VM, and it is {state:?}"));
         }
         if !kept && self.is_its_vm_up() {
-            self.violated(|| format!("does not converge: shown as {state:?}, and the VM is up"));
+            let why = if is_removed { "removed, " } else { "" };
+            self.violated(|| format!("does not converge: {why}shown as {state:?}, and the VM is up"));
         }
         if self.witness.calls.back().is_some_and(|last| *last + MINUTE > self.now) {
             self.violated(|| "does not converge: calls go on although nobody wants the VM".to_owned());

@@ -1,14 +1,15 @@
 //! The invariants. Each has its check here, and its own message.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use vmproxy::lifecycle::{Event, FailureKind, Lifecycle, Outcome};
 use vmproxy::time::Timestamp;
 use vmproxy::{Endpoint, VmState};
 
-use super::compute::Actor;
+use super::compute::{Actor, Zone};
 use super::configuration::{self, Configuration};
+use super::hours::Hours;
 use super::world::World;
 
 /// How much later than its deadline something may happen: a timer's lateness, and the way.
@@ -53,6 +54,9 @@ pub struct Witness {
     caused: VecDeque<Timestamp>,
     /// The start under way: since when, and its calls.
     pub start: Option<(Timestamp, u64)>,
+    /// After the history was lost, the zones to look into, and those looked into, until the VM is created.
+    pub searched: Option<(Vec<Zone>, BTreeSet<Zone>)>,
+    pub hours: Hours,
     /// How many starts were refused one after another, and when the last.
     pub refused: (u32, Timestamp),
     /// Since when every answer has been a refusal for good.
@@ -116,6 +120,10 @@ impl World {
     /// The object has got a configuration.
     pub fn witness_configured(&mut self) {
         self.coverage.count("the VM", "gets a configuration");
+        let known = self.known().zones.clone();
+        if let Some((zones, _)) = self.witness.searched.as_mut().filter(|(zones, _)| zones.is_empty()) {
+            *zones = known;
+        }
         self.witness.configured_at = self.now;
         self.witness.refused.0 = 0;
         self.witness.refused_since = None;
@@ -127,6 +135,8 @@ impl World {
         self.witness.probed.clear();
         self.witness.healthy.clear();
         self.witness.starts.clear();
+        self.witness.searched = Some((Vec::new(), BTreeSet::new()));
+        self.hours_before(Duration::ZERO);
         for operation in self.compute.operations.iter_mut().filter(|o| o.by == Actor::Engine) {
             operation.by = Actor::Forgotten;
         }
@@ -186,12 +196,16 @@ impl World {
                 VmState::Suspended if !self.witness.operator_wants_down => {
                     self.coverage.count("the VM", "begins to sleep deeply");
                 }
+                _ if self.may_be_used_up() => self.coverage.count("the VM", "goes down for its hours"),
                 _ if !self.witness.operator_wants_down => self.check_idle(before),
                 _ => {}
             }
         }
         if is_starting(after) && !is_starting(before) {
             self.witness.start = Some((now, 0));
+            if before != VmState::Running {
+                self.check_hours();
+            }
             if (is_down(before) || before == VmState::Failed)
                 && matches!(event, Event::Wake { insist: false, .. })
             {
@@ -211,6 +225,7 @@ impl World {
                 self.witness.refused = (self.witness.refused.0 + 1, now);
             }
             (VmState::Failed | VmState::Running, _) => self.witness.refused.0 = 0,
+            (state, _) if is_down(state) => self.witness.refused.0 = 0,
             _ => {}
         }
     }
@@ -264,7 +279,13 @@ impl World {
 
     /// The lifecycle answers the held requests.
     pub fn witness_release(&mut self, outcome: &Outcome) {
-        let Outcome::Ready { endpoint, .. } = outcome else { return };
+        let endpoint = match outcome {
+            Outcome::Ready { endpoint, .. } => endpoint,
+            Outcome::Failed(failure) if failure.message.contains("max_hours_per_month") => {
+                return self.check_refusal_for_hours();
+            }
+            Outcome::Failed(_) => return,
+        };
         let stored = self.object.stored.as_ref();
         let present = stored.filter(|s| s.vm_state() == VmState::Running).and_then(Lifecycle::endpoint);
         if present != Some(*endpoint) {
@@ -276,8 +297,8 @@ impl World {
     }
 
     /// A request is sent on.
-    pub fn check_forward(&mut self, endpoint: Endpoint, told_at: Timestamp) {
-        let (age, limit) = (self.now.since(told_at), 2 * self.touch_interval());
+    pub fn check_forward(&mut self, endpoint: Endpoint, told_at: Timestamp, touch_interval: Duration) {
+        let (age, limit) = (self.now.since(told_at), 2 * touch_interval);
         if age >= limit {
             self.violated(|| format!("forwarded to an endpoint that was told {age:?} ago: {endpoint:?}"));
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vmproxy::compute::Call;
+use vmproxy::lifecycle::Policy;
 use vmproxy::time::Timestamp;
 
 use super::agenda::{Agenda, Happening};
@@ -10,12 +12,11 @@ use super::clients::Clients;
 use super::compute::Compute;
 use super::configuration::Configuration;
 use super::coverage::Coverage;
+use super::hours::history;
 use super::object::Object;
 use super::random::Random;
 use super::scenario::{Fault, Scenario};
 use super::witness::Witness;
-
-const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// The invariants are checked at least this often.
 const INSPECTION_INTERVAL: Duration = Duration::from_secs(10);
@@ -46,9 +47,9 @@ impl World {
     /// Runs a seed, which is the same run for ever.
     pub fn run(seed: u64, traced: bool) -> Report {
         let mut random = Random::new(seed);
-        let scenario = Scenario::draw(&mut random, BEGIN);
+        let scenario = Scenario::draw(&mut random);
         let mut world = Self {
-            now: BEGIN,
+            now: scenario.begin,
             random,
             scenario,
             agenda: Agenda::default(),
@@ -63,7 +64,9 @@ impl World {
         };
         world.introduce();
         world.plan_in(Duration::ZERO, Happening::Demand);
-        world.plan_in(world.scenario.calm_from.since(BEGIN), Happening::Calm);
+        world.remember();
+        world.plan_in(world.scenario.calm_from.since(world.now), Happening::Calm);
+        world.plan_deployments();
         world.plan_in(INSPECTION_INTERVAL, Happening::Inspection);
         world.plan_strikes();
         while let Some((at, happening)) = world.agenda.next() {
@@ -85,19 +88,38 @@ impl World {
     }
 
     fn introduce(&mut self) {
-        let (calm, wanted) = (self.scenario.calm_from.since(BEGIN), self.scenario.wanted_at_end);
+        let (begin, wanted) = (self.scenario.begin, self.scenario.wanted_at_end);
+        let calm = self.scenario.calm_from.since(begin);
         let (strengths, configurations) =
             (self.scenario.strengths.clone(), self.scenario.configurations.clone());
         self.note(|| format!("calm after {calm:?}; wanted at the end: {wanted}"));
+        let rollout = (self.scenario.rollout.is_of_its_own, self.scenario.rollout.removed_from);
+        self.note(|| format!("of its own, removed: {rollout:?}"));
         for Configuration { from, vm, .. } in configurations {
-            self.note(|| format!("configured from {:?}: {vm:?}", from.since(BEGIN)));
+            self.note(|| format!("configured from {:?}: {vm:?}", from.since(begin)));
         }
         for s in strengths {
             self.note(|| {
-                let (from, to) = (s.from.since(BEGIN), s.to.since(BEGIN));
+                let (from, to) = (s.from.since(begin), s.to.since(begin));
                 format!("{:?} from {from:?} to {to:?}: {} permille, {:?} apart", s.fault, s.permille, s.apart)
             });
         }
+    }
+
+    /// The VM has a history if its hours are limited.
+    fn remember(&mut self) {
+        let ran = self.scenario.ran_before;
+        self.hours_before(ran);
+        if ran > Duration::ZERO {
+            let policy = Policy::of(&self.scenario.configurations[0].vm);
+            self.object.stored = Some(history(self.random.number(), policy, ran, self.now));
+        }
+    }
+
+    /// Whether a change is on its way to Compute Engine.
+    pub fn a_change_is_on_its_way(&self) -> bool {
+        self.agenda
+            .has(|happening| matches!(happening, Happening::CallArrives { what: Call::Mutate { .. }, .. }))
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -123,6 +145,7 @@ impl World {
             Happening::Operation { operation, phase } => self.operation_goes_on(operation, phase),
             Happening::ServerUp { run } => self.server_up(run),
             Happening::Strike(fault) => self.strike(fault),
+            Happening::Deployment => self.deploy(),
             Happening::Calm => self.calm(),
             Happening::Inspection => self.plan_in(INSPECTION_INTERVAL, Happening::Inspection),
         }
@@ -146,7 +169,7 @@ impl World {
     /// Writes a line of the trace.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
-            let at = self.now.since(BEGIN);
+            let at = self.now.since(self.scenario.begin);
             trace.push(format!("{:5}.{:03} {}", at.as_secs(), at.subsec_millis(), line()));
         }
     }

@@ -19,8 +19,9 @@ pub fn complete(scheduling: Map<String, Value>) -> Result<Map<String, Value>, Ap
     filled_in(scheduling, "resource.scheduling")
 }
 
-/// What `instances.setScheduling` makes of an instance's scheduling. What is not given stays, except that
-/// the options which follow from the provisioning model are decided anew with it.
+/// What `instances.setScheduling` makes of an instance's scheduling. What is given as null is cleared, as
+/// `gcloud compute instances set-scheduling --clear-max-run-duration` does it. What is not given stays, except that the
+/// options which follow from the provisioning model are decided anew with it.
 ///
 /// # Errors
 /// Options that contradict each other.
@@ -34,6 +35,7 @@ pub fn changed(
         scheduling.retain(|name, _| !model.contains(&name.as_str()));
     }
     scheduling.extend(given.clone());
+    scheduling.retain(|_, value| !value.is_null());
     if is_preemptible(&scheduling) != is_preemptible(&before) {
         let consequences = ["automaticRestart", "onHostMaintenance", "instanceTerminationAction"];
         scheduling.retain(|name, _| given.contains_key(name) || !consequences.contains(&name.as_str()));
@@ -121,6 +123,20 @@ mod tests {
         assert_eq!(after["instanceTerminationAction"], "DELETE");
         // The model that it has already.
         assert_eq!(changed(before.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap(), before);
+    }
+
+    #[test]
+    fn what_is_given_as_null_is_cleared() {
+        let before = complete(map(json!({
+            "maxRunDuration": { "seconds": "60" }, "instanceTerminationAction": "STOP",
+        })));
+        let cleared = map(json!({ "maxRunDuration": null, "instanceTerminationAction": null }));
+        assert_eq!(changed(before.unwrap(), &cleared), complete(Map::new()));
+        let spot =
+            complete(map(json!({ "provisioningModel": "SPOT", "maxRunDuration": { "seconds": "60" } })));
+        let cleared = changed(spot.unwrap(), &map(json!({ "maxRunDuration": null }))).unwrap();
+        assert_eq!(cleared["instanceTerminationAction"], "STOP");
+        assert_eq!(max_run_duration(&cleared), None);
     }
 
     #[test]

@@ -69,6 +69,10 @@ impl Lifecycle {
             }
             // It is to go down as soon as its operation has ended.
             ProbeResult::Healthy if start.then.is_some() => {}
+            ProbeResult::Healthy if self.usage.is_used_up(&self.policy.limits, now) => {
+                let message = "its hours were used up before it was ready (max_hours_per_month)".to_owned();
+                self.fail(FailureKind::OverLimit, message, now, actions);
+            }
             ProbeResult::Healthy => {
                 let record = start.record(now);
                 self.keep_record(record);
@@ -87,19 +91,22 @@ impl Lifecycle {
         self.drift.clone_from(&instance.drift);
         let State::Starting(start) = &mut self.state else { return };
         start.may_run = true;
-        match instance.status.settled() {
+        let settled = instance.status.settled();
+        if let Some(Settled::Stopped | Settled::Suspended) = settled {
+            self.is_known_to_be_down(now);
+            if self.goes_on_searching(true) {
+                return self.look_here(now);
+            }
+        }
+        match settled {
             Some(Settled::Stopped) => {
-                start.may_run = false;
                 if self.policy.applies_drift && !self.drift.is_empty() {
                     self.adapt(self.drift.iter().map(|difference| difference.change.clone()).collect(), now);
                 } else {
                     self.mutate(Mutation::Start, now, actions);
                 }
             }
-            Some(Settled::Suspended) => {
-                start.may_run = false;
-                self.mutate(Mutation::Resume, now, actions);
-            }
+            Some(Settled::Suspended) => self.mutate(Mutation::Resume, now, actions),
             Some(Settled::Running) => match instance.external_ip {
                 Some(ip) => self.runs_at(ip, now),
                 None => {
@@ -112,7 +119,24 @@ impl Lifecycle {
         }
     }
 
+    /// Looks into the zone that the search has come to.
+    fn look_here(&mut self, now: Timestamp) {
+        if self.is_out_of_place() {
+            self.leave_zone(now);
+        } else if let State::Starting(start) = &mut self.state {
+            start.look(now);
+        }
+    }
+
+    fn is_known_to_be_down(&mut self, now: Timestamp) {
+        self.usage.is_down(now);
+        if let State::Starting(start) = &mut self.state {
+            start.may_run = false;
+        }
+    }
+
     fn runs_at(&mut self, ip: IpAddr, now: Timestamp) {
+        self.has_found_it();
         self.usage.is_up(now);
         let look = Attempt::new(now + LOOK_WHILE_PROBING);
         let State::Starting(start) = &mut self.state else { return };
@@ -150,8 +174,6 @@ impl Lifecycle {
             return self.fail(FailureKind::Refused, message, now, actions);
         }
         start.mutations += 1;
-        // It is down, or there would be nothing to ask for.
-        self.usage.is_down(now);
         self.usage.count_start(now);
         self.ask_for(mutation, now);
     }
@@ -220,7 +242,10 @@ impl Lifecycle {
         let State::Starting(start) = &mut self.state else { return };
         match (&mut start.step, error.verdict()) {
             (Step::Look(_) | Step::Probe { .. }, _) if error.is_not_found() => {
-                start.may_run = false;
+                self.is_known_to_be_down(now);
+                if self.goes_on_searching(false) {
+                    return self.look_here(now);
+                }
                 self.zone = self.policy.first_zone();
                 self.mutate(Mutation::Insert, now, actions);
             }
@@ -257,24 +282,19 @@ impl Lifecycle {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        let State::Starting(start) = &mut self.state else { return };
+        let State::Starting(start) = &self.state else { return };
+        let wanted = start.then.is_none();
         let no_room = error.verdict() == Verdict::NextZone;
         if mutation.is_insert() && (no_room || ended && error.verdict() != Verdict::LookAgain) {
             // Nothing has come of it. After any other error, an earlier try of the call may have had its effect.
-            start.may_run = false;
-            self.usage.is_down(now);
+            self.is_known_to_be_down(now);
         }
-        let wanted = start.then.is_none();
         match error.verdict() {
             // What is missing then is not the instance, but something that it is made of.
             Verdict::LookAgain if mutation.is_insert() && error.is_not_found() => {
                 self.fail(FailureKind::Refused, error.to_string(), now, actions);
             }
-            Verdict::Retry | Verdict::LookAgain => {
-                start.last_error = Some(error.to_string());
-                self.look_later(now);
-                self.then(false, now);
-            }
+            Verdict::Retry | Verdict::LookAgain => self.look_again(&error, now),
             Verdict::NextZone if mutation.is_insert() && wanted => {
                 if let Some(zone) = self.policy.zone_after(&self.zone) {
                     self.zone = zone;
@@ -293,19 +313,23 @@ impl Lifecycle {
     }
 
     fn adapting_failed(&mut self, error: &CallError, now: Timestamp, actions: &mut Vec<Action>) {
-        let State::Starting(start) = &mut self.state else { return };
         match error.verdict() {
-            Verdict::Retry | Verdict::LookAgain => {
-                start.last_error = Some(error.to_string());
-                self.look_later(now);
-                self.then(false, now);
-            }
+            Verdict::Retry | Verdict::LookAgain => self.look_again(error, now),
             Verdict::NextZone | Verdict::GiveUp => {
                 let message =
                     format!("the instance cannot be brought in line with the configuration: {error}");
                 self.fail(FailureKind::Refused, message, now, actions);
             }
         }
+    }
+
+    /// A change has failed in a way that leaves open what is there.
+    fn look_again(&mut self, error: &CallError, now: Timestamp) {
+        if let State::Starting(start) = &mut self.state {
+            start.last_error = Some(error.to_string());
+        }
+        self.look_later(now);
+        self.then(false, now);
     }
 
     fn look_later(&mut self, now: Timestamp) {

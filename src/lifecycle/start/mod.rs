@@ -133,6 +133,11 @@ impl Start {
         self.probing().map(|probing| probing.endpoint)
     }
 
+    /// It is not to be moved any more.
+    pub(super) fn stays(&mut self) {
+        self.then = self.then.filter(|then| *then != Then::Move);
+    }
+
     pub(super) fn began(&self) -> Timestamp {
         self.began
     }

@@ -1,13 +1,9 @@
 //! An instance that exists and differs from the configuration.
 
-use std::time::Duration;
-
 use super::rig::*;
 use crate::compute::{Call, Change, Mutation};
 use crate::lifecycle::Outcome;
 use crate::vm::{OnDrift, Vm};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_drifted_instance_is_reported() {

@@ -7,8 +7,6 @@ use crate::compute::{Call, CallError, InstanceStatus, Mutation};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
 use crate::vm::{Vm, VmState};
 
-const SECOND: Duration = Duration::from_secs(1);
-
 #[test]
 fn the_answer_to_a_call_that_was_given_up_changes_nothing() {
     let mut rig = Rig::with(Vm { startup_timeout: 10 * SECOND, ..Vm::default() });

@@ -8,7 +8,6 @@ use crate::compute::{Call, CallError, InstanceStatus, Mutation};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
 use crate::vm::{Instance, OnIdle, Vm, VmState};
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn vm(zone: &str, on_idle: OnIdle) -> Vm {
@@ -193,4 +192,13 @@ fn a_new_configuration_that_changes_the_state_says_since_when() {
     rig.configure(vm("new", OnIdle::Stop));
     rig.state(VmState::Stopping);
     assert_eq!(rig.lifecycle.since(), rig.now);
+}
+
+#[test]
+fn a_move_that_is_called_off_before_it_has_begun_costs_nothing() {
+    let (mut rig, start) = starting_out_of_place();
+    rig.configure(vm("old", OnIdle::Stop));
+    rig.answer(start, done());
+    rig.looks(running());
+    rig.probe();
 }

@@ -15,6 +15,11 @@ use crate::vm::{Instance, Vm, VmState};
 
 pub(super) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
 
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// The idle timeout of the rig's VM, with the touch interval.
+pub(super) const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
+
 pub(super) struct Rig {
     pub lifecycle: Lifecycle,
     pub now: Timestamp,
@@ -54,9 +59,33 @@ impl Rig {
         rig
     }
 
-    /// What was stored of the VM cannot be read.
-    pub fn recover(&mut self) {
-        self.lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(Vm::default())), self.now);
+    /// A VM of which nothing is known any more: what was stored of it cannot be read.
+    pub fn recovered_with(vm: Vm) -> Self {
+        let rig = Self::with(vm.clone());
+        let lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(vm)), rig.now);
+        Self { lifecycle, ..rig }
+    }
+
+    /// A VM that is idle and being brought down by `mutation`: the call that asks for that.
+    #[track_caller]
+    pub fn going_down_with(vm: Vm, mutation: Mutation) -> (Self, CallId, RequestId) {
+        let mut rig = Self::running_with(vm);
+        rig.pass(IDLE);
+        let (call, request_id) = rig.mutation(mutation);
+        (rig, call, request_id)
+    }
+
+    pub fn going_down() -> (Self, CallId, RequestId) {
+        Self::going_down_with(Vm::default(), Mutation::Stop)
+    }
+
+    /// A VM that serves, until it is idle and asked whether it is busy: the generation of its endpoint.
+    #[track_caller]
+    pub fn asked_with(vm: Vm) -> (Self, u64) {
+        let mut rig = Self::running_with(vm);
+        rig.pass(IDLE);
+        let generation = rig.asked().generation;
+        (rig, generation)
     }
 
     /// The configuration changes.

@@ -7,11 +7,7 @@ use crate::compute::{Call, CallError, InstanceStatus, Mutation};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
 use crate::vm::{OnIdle, Vm, VmState};
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// The idle timeout of the rig's VM, with the touch interval.
-const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
 
 #[test]
 fn an_idle_vm_is_brought_down_as_configured() {
@@ -69,9 +65,7 @@ fn an_alarm_that_rings_late_still_brings_the_vm_down() {
 
 #[test]
 fn a_request_during_the_stop_is_held_and_served_after_the_next_start() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, _) = Rig::going_down();
     rig.answer(stop, pending());
     let waited = rig.call(wait());
     rig.wake();
@@ -90,9 +84,7 @@ fn a_request_during_the_stop_is_held_and_served_after_the_next_start() {
 
 #[test]
 fn a_request_that_waits_for_a_stop_for_too_long_is_sent_away() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, _) = Rig::going_down();
     rig.answer(stop, pending());
     rig.call(wait());
     rig.wake();
@@ -129,9 +121,7 @@ fn a_stop_that_fails_is_tried_for_ever() {
 
 #[test]
 fn a_request_is_served_by_a_vm_that_cannot_be_stopped() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, _) = Rig::going_down();
     rig.wake();
     rig.answer(stop, refused(403, "forbidden"));
     rig.looks(running());
@@ -142,18 +132,15 @@ fn a_request_is_served_by_a_vm_that_cannot_be_stopped() {
 
 #[test]
 fn a_vm_that_is_gone_needs_no_stop() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, _) = Rig::going_down();
     rig.answer(stop, not_found());
     rig.state(VmState::Absent);
 }
 
 #[test]
 fn a_vm_that_cannot_be_suspended_is_stopped() {
-    let mut rig = Rig::running_with(Vm { on_idle: OnIdle::Suspend, ..Vm::default() });
-    rig.pass(IDLE);
-    let (suspend, _) = rig.mutation(Mutation::Suspend);
+    let vm = Vm { on_idle: OnIdle::Suspend, ..Vm::default() };
+    let (mut rig, suspend, _) = Rig::going_down_with(vm, Mutation::Suspend);
     rig.answer(suspend, refused(400, "invalid"));
     rig.looks(running());
     let (stop, _) = rig.mutation(Mutation::Stop);
@@ -163,9 +150,7 @@ fn a_vm_that_cannot_be_suspended_is_stopped() {
 
 #[test]
 fn a_lost_object_goes_on_stopping() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (_, request_id) = rig.mutation(Mutation::Stop);
+    let (mut rig, _, request_id) = Rig::going_down();
     rig.lose();
     let (stop, again) = rig.mutation(Mutation::Stop);
     assert_eq!(again, request_id);
@@ -263,9 +248,7 @@ fn whoever_waits_for_the_vm_to_be_down_is_told_when_it_is() {
 
 #[test]
 fn a_vm_that_somebody_has_suspended_is_down() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, _) = Rig::going_down();
     rig.answer(stop, refused(400, "invalid"));
     rig.pass(SECOND);
     rig.looks(instance(InstanceStatus::Suspended));
@@ -312,8 +295,7 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
 
 #[test]
 fn a_vm_whose_history_is_lost_is_brought_down_when_nobody_asks_for_it() {
-    let mut rig = Rig::new();
-    rig.recover();
+    let mut rig = Rig::recovered_with(Vm::default());
     rig.pass(IDLE);
     rig.looks(not_found());
     rig.state(VmState::Absent);
@@ -376,9 +358,7 @@ fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
 
 #[test]
 fn an_operation_of_which_nothing_is_heard_is_not_asked_for_twice() {
-    let mut rig = Rig::running();
-    rig.pass(IDLE);
-    let (stop, first) = rig.mutation(Mutation::Stop);
+    let (mut rig, stop, first) = Rig::going_down();
     rig.wake();
     rig.answer(stop, Err(CallError::Unreadable("html".into())));
     assert!(matches!(rig.released(), Outcome::Failed(_)));
@@ -392,4 +372,38 @@ fn an_operation_of_which_nothing_is_heard_is_not_asked_for_twice() {
     let waited = rig.call(wait());
     rig.answer(waited, done());
     rig.state(VmState::Stopped);
+}
+
+#[test]
+fn whoever_stops_a_vm_that_is_suspended_is_told_that_it_is_down() {
+    let mut rig = Rig::new();
+    rig.send(Event::GoDown(Mutation::Stop));
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    rig.answer(stop, refused(400, "invalid"));
+    assert_eq!(rig.released_down(), []);
+    rig.pass(SECOND);
+    rig.looks(instance(InstanceStatus::Suspended));
+    assert_eq!(rig.released_down(), [Ok(())]);
+
+    // One that runs, and is refused again, cannot be stopped.
+    let (mut rig, stop, _) = Rig::going_down();
+    rig.answer(stop, refused(400, "invalid"));
+    rig.pass(SECOND);
+    rig.looks(running());
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    assert_eq!(rig.released_down(), []);
+    rig.answer(stop, refused(400, "invalid"));
+    assert!(matches!(rig.released_down().as_slice(), [Err(_)]));
+}
+
+#[test]
+fn why_a_vm_could_not_be_brought_down_is_told_until_it_is() {
+    let (mut rig, stop, _) = Rig::going_down();
+    rig.answer(stop, refused(403, "forbidden"));
+    assert!(rig.lifecycle.failure().is_some());
+    rig.pass(SECOND);
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    rig.answer(stop, done());
+    rig.state(VmState::Stopped);
+    assert_eq!(rig.lifecycle.failure(), None);
 }

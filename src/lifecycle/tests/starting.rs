@@ -7,8 +7,6 @@ use crate::compute::{Call, InstanceStatus, Mutation};
 use crate::lifecycle::{Endpoint, Event, Outcome, ProbeResult};
 use crate::vm::VmState;
 
-const SECOND: Duration = Duration::from_secs(1);
-
 #[test]
 fn a_vm_that_does_not_exist_is_created_and_probed_until_it_answers() {
     let mut rig = Rig::new();

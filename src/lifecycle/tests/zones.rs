@@ -147,3 +147,48 @@ fn a_vm_that_is_down_in_an_old_zone_is_forgotten_there() {
     rig.call(Call::Look);
     assert_eq!(rig.lifecycle.zone(), "new");
 }
+
+#[test]
+fn a_vm_whose_history_is_lost_is_looked_for_in_all_zones_before_it_is_created() {
+    let mut rig = Rig::recovered_with(vm(&["a", "b", "c"], false));
+    rig.wake();
+    for zone in ["a", "b", "c"] {
+        assert_eq!(rig.lifecycle.zone(), zone);
+        rig.lose();
+        rig.looks(not_found());
+    }
+    rig.mutation(Mutation::Insert);
+    assert_eq!(rig.lifecycle.zone(), "a");
+}
+
+#[test]
+fn one_that_runs_goes_before_one_that_is_down() {
+    let mut rig = Rig::recovered_with(vm(&["a", "b", "c"], false));
+    rig.wake();
+    rig.looks(instance(InstanceStatus::Terminated));
+    rig.looks(running());
+    rig.probe();
+    assert_eq!(rig.lifecycle.zone(), "b");
+
+    let mut rig = Rig::recovered_with(vm(&["a", "b", "c"], false));
+    rig.wake();
+    rig.looks(not_found());
+    rig.looks(instance(InstanceStatus::Terminated));
+    rig.looks(not_found());
+    rig.looks(instance(InstanceStatus::Terminated));
+    rig.mutation(Mutation::Start);
+    assert_eq!(rig.lifecycle.zone(), "b");
+}
+
+#[test]
+fn a_vm_whose_history_is_lost_is_brought_down_in_whatever_zone_it_is() {
+    let mut rig = Rig::recovered_with(vm(&["a", "b"], false));
+    rig.pass(IDLE);
+    rig.looks(not_found());
+    rig.looks(running());
+    let (stop, _) = rig.mutation(Mutation::Stop);
+    assert_eq!(rig.lifecycle.zone(), "b");
+    rig.answer(stop, done());
+    rig.state(VmState::Stopped);
+    assert_eq!(rig.lifecycle.zone(), "b");
+}

@@ -1,0 +1,128 @@
+//! The invariants of the hours in a month.
+
+use std::time::Duration;
+
+use vmproxy::compute::{Answer, CallError, InstanceStatus, Mutation};
+use vmproxy::lifecycle::{Action, CallId};
+use vmproxy::lifecycle::{Event, Lifecycle, Policy, ProbeResult};
+use vmproxy::time::Timestamp;
+use vmproxy::VmState;
+
+use super::compute::Actor;
+use super::witness::{is_down, is_going_down, is_starting, IDLE_SLACK, MINUTE};
+use super::world::World;
+
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How long the VM has been up this month.
+#[derive(Default)]
+pub struct Hours {
+    /// By what the lifecycle has been told at least.
+    pub told: Duration,
+    /// By what it has shown at most.
+    pub shown: Duration,
+    /// Whether it has been told that the VM is up.
+    is_told: bool,
+    counts: (bool, bool),
+    counted_to: Timestamp,
+}
+
+impl World {
+    /// How long the VM may run in a month.
+    fn most_hours(&self) -> Option<Duration> {
+        self.known().vm.max_hours_per_month.map(|most| HOUR * most)
+    }
+
+    pub fn hours_before(&mut self, ran: Duration) {
+        let now = self.now;
+        self.witness.hours = Hours { told: ran, shown: ran, counted_to: now, ..Hours::default() };
+    }
+
+    /// Before an answer reaches the lifecycle.
+    pub fn told_that_it_is_up(&mut self, result: &Result<Answer, CallError>) {
+        let starts = self.object.lifecycle().is_some_and(|lifecycle| is_starting(lifecycle.vm_state()));
+        let is_up = match result {
+            Ok(Answer::Instance(instance)) => instance.status == InstanceStatus::Running,
+            Ok(Answer::Operation(view)) => {
+                let operation = self.compute.named(&view.name).map(|number| &self.compute.operations[number]);
+                operation.is_some_and(|o| o.by == Actor::Engine && o.task.goes_up() && view.outcome.is_none())
+            }
+            Err(_) => false,
+        };
+        self.witness.hours.is_told |= starts && is_up;
+    }
+
+    /// Counts the time since this was last called, and says what must not be.
+    pub fn count_hours(&mut self) {
+        let (now, turns_at) = (self.now, self.scenario.month_turns_at);
+        let state = self.object.lifecycle().map_or(VmState::Absent, Lifecycle::vm_state);
+        let is_up = self.is_its_vm_up();
+        let hours = &mut self.witness.hours;
+        if hours.counted_to < turns_at && turns_at <= now {
+            (hours.told, hours.shown, hours.counted_to) = (Duration::ZERO, Duration::ZERO, turns_at);
+        }
+        let passed = now.since(hours.counted_to);
+        hours.told += if hours.counts.0 { passed } else { Duration::ZERO };
+        hours.shown += if hours.counts.1 { passed } else { Duration::ZERO };
+        hours.is_told &= is_up;
+        (hours.counts, hours.counted_to) = ((hours.is_told, !is_down(state)), now);
+        let (told, is_told) = (hours.told, hours.is_told);
+        let Some(most) = self.most_hours() else { return };
+        let latest = most + self.scenario.startup_timeout() + IDLE_SLACK;
+        if told > latest && is_told && !is_going_down(state) && !is_starting(state) {
+            self.violated(|| format!("hours are used up, and it stays: {told:?} of {most:?}, and {state:?}"));
+        }
+    }
+
+    /// Whether the hours may be the reason for which a VM goes down or stays there.
+    pub fn may_be_used_up(&self) -> bool {
+        self.most_hours().is_some_and(|most| self.witness.hours.shown + MINUTE / 30 >= most)
+    }
+
+    /// A start has begun of a VM that did not run.
+    pub fn check_hours(&mut self) {
+        let (told, most) = (self.witness.hours.told, self.most_hours());
+        if most.is_some_and(|most| told >= most + IDLE_SLACK) {
+            self.violated(|| format!("hours are used up, and it is started: {told:?} of {most:?}"));
+        }
+        if self.now >= self.scenario.month_turns_at && most.is_some() {
+            self.coverage.count("the VM", "is started in a new month");
+        }
+    }
+
+    /// A request is refused because the hours are used up.
+    pub fn check_refusal_for_hours(&mut self) {
+        self.coverage.count("the VM", "is refused for want of hours");
+        let (shown, most) = (self.witness.hours.shown, self.most_hours());
+        if !self.may_be_used_up() {
+            self.violated(|| format!("hours are not used up, and it is refused: {shown:?} of {most:?}"));
+        }
+    }
+}
+
+/// A VM that has run for so long when it was deleted at `now`.
+pub fn history(identity: u64, policy: Policy, ran: Duration, now: Timestamp) -> Lifecycle {
+    let running =
+        r#"{"status": "RUNNING", "networkInterfaces": [{"accessConfigs": [{"natIP": "192.0.2.1"}]}]}"#;
+    let done = r#"{"name": "operation", "status": "DONE"}"#;
+    let call = |actions: &[Action]| {
+        actions.iter().find_map(|action| match action {
+            Action::Call(id, call) => Some((*id, call.clone())),
+            _ => None,
+        })
+    };
+    let began = Timestamp::from_millis(now.as_millis() - u64::try_from(ran.as_millis()).expect("short"));
+    let mut lifecycle = Lifecycle::new(identity, policy, began);
+    let answer = |lifecycle: &mut Lifecycle, actions: &[Action], body: &str, at: Timestamp| {
+        let (call, what): (CallId, _) = call(actions).expect("a call is made");
+        let result = Answer::read(&what, &vmproxy::Instance::default(), 200, body);
+        lifecycle.handle(Event::Answered { call, result, token_took: Duration::ZERO }, at)
+    };
+    let actions = lifecycle.handle(Event::Wake { unreachable: None, insist: false }, began);
+    answer(&mut lifecycle, &actions, running, began);
+    lifecycle.handle(Event::Probed { generation: 1, result: ProbeResult::Healthy }, began);
+    let actions = lifecycle.handle(Event::GoDown(Mutation::Delete), now);
+    answer(&mut lifecycle, &actions, done, now);
+    assert_eq!(lifecycle.vm_state(), VmState::Absent, "it has a history");
+    lifecycle
+}

@@ -1,0 +1,118 @@
+//! Who has which version of the Worker, and with it which configuration: a new one reaches the object and each isolate
+//! at a time of its own, so for a while messages bring older ones and newer ones in turn.
+
+use std::time::Duration;
+
+use vmproxy::time::Timestamp;
+
+use super::agenda::Happening;
+use super::configuration::Configuration;
+use super::object::Message;
+use super::random::Random;
+use super::scenario::Scenario;
+use super::world::World;
+
+/// How long a version may take to reach everybody.
+const LONGEST_LAG: Duration = Duration::from_secs(3 * 60);
+
+pub struct Rollout {
+    /// How late new versions reach each isolate; the object shares its machine with one more.
+    lags: Vec<Duration>,
+    object_lag: Duration,
+    /// Whether the Worker has the VM in its code, so that the object knows of it by messages alone.
+    pub is_of_its_own: bool,
+    /// Since when there is no such VM any more.
+    pub removed_from: Option<Timestamp>,
+}
+
+impl Rollout {
+    pub fn draw(random: &mut Random, isolates: usize, begin: Timestamp, calm_from: Timestamp) -> Self {
+        let longest = if random.chance(500) { LONGEST_LAG } else { Duration::ZERO };
+        let is_of_its_own = random.chance(200);
+        let is_removed = !is_of_its_own && random.chance(100);
+        let removed_from = begin + random.between(Duration::from_secs(60), calm_from.since(begin));
+        Self {
+            lags: (0..isolates).map(|_| random.between(Duration::ZERO, longest)).collect(),
+            object_lag: random.between(Duration::ZERO, longest),
+            is_of_its_own,
+            removed_from: is_removed.then_some(removed_from),
+        }
+    }
+
+    fn is_removed(&self, lag: Duration, now: Timestamp) -> bool {
+        self.removed_from.is_some_and(|from| from + lag <= now)
+    }
+
+    /// Since when nobody has a version with the VM.
+    pub fn is_gone_from(&self) -> Option<Timestamp> {
+        Some(self.removed_from? + LONGEST_LAG)
+    }
+}
+
+impl Scenario {
+    /// The number of the configuration that comes with an isolate's version of the Worker.
+    pub fn configured_in(&self, isolate: usize, now: Timestamp) -> usize {
+        self.configured_late(self.rollout.lags[isolate], now)
+    }
+
+    pub fn configuration_in(&self, isolate: usize, now: Timestamp) -> &Configuration {
+        &self.configurations[self.configured_in(isolate, now)]
+    }
+
+    /// Whether an isolate's version of the Worker has the VM no more.
+    pub fn is_removed_in(&self, isolate: usize, now: Timestamp) -> bool {
+        self.rollout.is_removed(self.rollout.lags[isolate], now)
+    }
+
+    /// What an object that is loaded now has of its own: the number of a configuration, or that there is none.
+    pub fn own(&self, now: Timestamp) -> Own {
+        match &self.rollout {
+            rollout if rollout.is_of_its_own => Own::Unknown,
+            rollout if rollout.is_removed(rollout.object_lag, now) => Own::Removed,
+            rollout => Own::Configured(self.configured_late(rollout.object_lag, now)),
+        }
+    }
+
+    fn configured_late(&self, lag: Duration, now: Timestamp) -> usize {
+        self.configurations
+            .iter()
+            .rposition(|c| c.from == self.begin || c.from + lag <= now)
+            .unwrap_or_default()
+    }
+}
+
+/// What the object's own version of the Worker has of the VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Unknown,
+    Removed,
+    Configured(usize),
+}
+
+impl World {
+    /// Plans when the object gets each version: it is lost for that.
+    pub fn plan_deployments(&mut self) {
+        let (rollout, now) = (&self.scenario.rollout, self.now);
+        let changes = self.scenario.configurations.iter().skip(1).map(|configuration| configuration.from);
+        let all: Vec<_> = changes.chain(rollout.removed_from).map(|at| at + rollout.object_lag).collect();
+        for at in all {
+            self.plan_in(at.since(now), Happening::Deployment);
+        }
+    }
+
+    pub fn deploy(&mut self) {
+        self.note(|| "a version of the Worker is deployed".to_owned());
+        self.lose_object();
+    }
+
+    /// The isolate that sends a message. The operator's are sent by the first.
+    pub fn sender(&self, message: &Message) -> usize {
+        match message {
+            Message::Touch { isolate } => *isolate,
+            Message::Wake { request: Some(request), .. } => {
+                self.clients.requests.get(request).map_or(0, |request| request.isolate)
+            }
+            Message::Wake { request: None, .. } | Message::GoDown(_) | Message::Status => 0,
+        }
+    }
+}
