@@ -1,5 +1,7 @@
 //! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
 
+use std::rc::Rc;
+
 use futures::future::join_all;
 use serde_json::json;
 use web_sys::{Request, Response};
@@ -22,7 +24,7 @@ pub(crate) fn own_path(path: &str) -> Option<&str> {
 }
 
 /// Answers a request to `/_vmproxy/{path}`.
-pub(crate) async fn answer(vms: &[Vm], path: &str, request: &Request, env: &Env) -> Response {
+pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &Env) -> Response {
     let method = request.method();
     if path == "healthz" {
         return match method.as_str() {
@@ -85,7 +87,7 @@ pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Err
     }
 }
 
-async fn list(vms: &[Vm], object: &ObjectClient) -> Response {
+async fn list(vms: &[Rc<Vm>], object: &ObjectClient) -> Response {
     let all = join_all(vms.iter().map(|vm| async move { (vm, status(vm, object).await) })).await;
     let mut statuses = Vec::with_capacity(all.len());
     for (vm, status) in all {

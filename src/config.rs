@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::proxy::origin::Origin;
 use crate::time::format_duration;
-use crate::vm::{Instance, OnIdle, Vm};
+use crate::vm::{Address, Instance, OnIdle, Vm};
 
 /// Where the Compute API lives when `COMPUTE_ENDPOINT` is not set.
 pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
@@ -51,17 +53,31 @@ impl std::error::Error for ConfigError {}
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse_vms(json: &str) -> Result<Vec<Vm>, ConfigError> {
+    let vms: Vec<Vm> = read(json).map_err(|ConfigError { key, problem }| {
+        let key = if key == "." { "VMS".to_owned() } else { format!("VMS{key}") };
+        ConfigError { key, problem }
+    })?;
+    check_vms(&vms)?;
+    Ok(vms)
+}
+
+/// Reads one VM that has been checked before.
+///
+/// # Errors
+/// It is not as this version of the program writes it.
+pub(crate) fn read_vm(json: &str) -> Result<Vm, ConfigError> {
+    read(json)
+}
+
+fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, ConfigError> {
     let deserializer = &mut serde_json::Deserializer::from_str(json);
-    let vms: Vec<Vm> = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let key = if path == "." { "VMS".to_owned() } else { format!("VMS{path}") };
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let key = error.path().to_string();
         // serde_json ends its messages with a place in a JSON text that the user never saw.
         let message = error.into_inner().to_string();
         let problem = message.split(" at line ").next().unwrap_or_default();
         ConfigError::new(key, problem)
-    })?;
-    check_vms(&vms)?;
-    Ok(vms)
+    })
 }
 
 /// Checks VMs that belong together: each by itself, and that no two want the same instance or route.
@@ -105,7 +121,7 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
         })?;
     }
     check(vm.port != 0, "port", || "0 is not a port: 1 to 65535".to_owned())?;
-    Origin::parse(&vm.origin).map_err(|problem| ConfigError::new("origin", problem))?;
+    check_origin(vm)?;
     check(!vm.startup_timeout.is_zero(), "startup_timeout", || "must be longer than 0s".to_owned())?;
     check(!vm.idle_timeout.is_zero(), "idle_timeout", || "must be longer than 0s".to_owned())?;
     if let Some(busy_path) = &vm.busy_path {
@@ -123,6 +139,27 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     check(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", || "must be at least 1".to_owned())?;
     check(vm.max_hours_per_month != Some(0), "max_hours_per_month", || "must be at least 1".to_owned())?;
     check_instance(&vm.instance).map_err(|error| error.below("instance"))
+}
+
+fn check_origin(vm: &Vm) -> Result<(), ConfigError> {
+    let origin = Origin::check(vm).map_err(|problem| ConfigError::new("origin", problem))?;
+    let is_internal = vm.instance.address == Address::Internal;
+    check(vm.vpc.is_none() || is_internal, "vpc", || {
+        "needs instance.address = \"internal\": that is where a VPC network reaches the VM".to_owned()
+    })?;
+    check(vm.vpc.is_some() || !is_internal || !vm.origin.contains("{ip"), "instance.address", || {
+        "\"internal\" needs vpc = \"BINDING\": a Worker reaches a private address through a VPC network only"
+            .to_owned()
+    })?;
+    let Some(host) = &vm.host_header else { return Ok(()) };
+    check(
+        !host.is_empty() && !host.contains(|c: char| c.is_ascii_control() || "/ @".contains(c)),
+        "host_header",
+        || format!("{host:?} is not a host, with or without a port, as \"app.example.com\""),
+    )?;
+    check(matches!(origin, Origin::Socket { .. }), "host_header", || {
+        "is only for an origin that is an IP address: fetch() asks for the origin's own name".to_owned()
+    })
 }
 
 fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
@@ -265,6 +302,10 @@ mod tests {
             (with("/instance/max_run_duration", json!("1s")), "VMS[0].instance.max_run_duration: must be from 30s to 120d"),
             (with("/instance/max_run_duration", json!(60)), "VMS[0].instance.max_run_duration: invalid type: integer `60`"),
             (with("/deep_sleep_after", json!("1d")), "VMS[0].deep_sleep_after: needs on_idle = \"suspend\""),
+            (with("/vpc", json!("NET")), "VMS[0].vpc: needs instance.address"),
+            (with("/instance/address", json!("internal")), "VMS[0].instance.address: \"internal\" needs vpc"),
+            (with("/instance/address", json!("nat")), "VMS[0].instance.address: unknown variant `nat`, expected `external` or `internal`"),
+            (with("/host_header", json!("a b")), "VMS[0].host_header: \"a b\" is not a host"),
             (with("/busy_path", json!("busy")), "VMS[0].busy_path: \"busy\" is not a path"),
             (with("/max_starts_per_hour", json!(0)), "VMS[0].max_starts_per_hour: must be at least 1"),
             (with("/max_hours_per_month", json!(0)), "VMS[0].max_hours_per_month: must be at least 1"),
@@ -290,6 +331,11 @@ mod tests {
             vm(none.clone(), json!({"not_preemptible": true, "spot_fallback": true})),
             key("instance.spot_fallback")
         );
+        let by_name = json!({"origin": "https://vm.example.com", "host_header": "app.example.com"});
+        assert_eq!(vm(by_name, none.clone()), key("host_header"));
+        let tunnelled = json!({"origin": "https://vm.example.com"});
+        assert!(vm(tunnelled, json!({"address": "internal"})).is_ok());
+        assert!(vm(json!({"vpc": "NET"}), json!({"address": "internal"})).is_ok());
         assert_eq!(vm(json!({"busy_path": "/b", "busy_limit": "1m"}), none.clone()), key("busy_limit"));
         assert_eq!(
             vm(json!({"on_idle": "suspend", "deep_sleep_after": "60d"}), none.clone()),

@@ -12,25 +12,20 @@ use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::now;
-use crate::proxy::{self, route::RequestUrl};
+use crate::proxy::{Endpoints, Proxy};
 use crate::vm::{Status, Vm, VmState};
 
 impl Vm {
     /// Answers a request with the VM's answer: starts the VM if it is not running, waits until its health path
-    /// answers, and forwards. Below `/_vmproxy/` the proxy answers itself. Whatever goes wrong is an answer too (RFC 9457), and its reason is in the log.
+    /// answers, and forwards. Below `/_vmproxy/` the proxy answers itself. Whatever goes wrong is an answer too
+    /// (RFC 9457), and its reason is in the log.
+    ///
+    /// A Worker that keeps a [`Proxy`](crate::Proxy) saves the check and the copy of the VM at each request.
     pub async fn serve(&self, request: &Request, env: &Env, ctx: &Context) -> Response {
-        let url = request.url();
-        if let Some(path) = admin::own_path(RequestUrl::parse(&url).path) {
-            return admin::answer(std::slice::from_ref(self), path, request, env).await;
+        match Proxy::new(vec![self.clone()]) {
+            Ok(proxy) => proxy.serve(request, env, ctx).await,
+            Err(error) => Error::Config(error).answer(Some(self), request),
         }
-        let served = match check_vm(self) {
-            Ok(()) => proxy::serve(self, request, env, ctx).await,
-            Err(error) => Err(Error::Config(error)),
-        };
-        served.unwrap_or_else(|error| {
-            worker::console_error!("vmproxy: {error}");
-            error.problem(Some(self)).answer(request)
-        })
     }
 
     /// Starts the VM, or creates it, and waits until its health path answers 2xx. A VM that runs already is left
@@ -91,9 +86,8 @@ impl Vm {
     /// # Errors
     /// [`Error::Internal`]: its object did not answer.
     pub async fn public_ip(&self, env: &Env) -> Result<Option<IpAddr>, Error> {
-        let known = proxy::Endpoints::with(|endpoints| {
-            endpoints.get(&self.instance.name, now(), self.touch_interval())
-        });
+        let known =
+            Endpoints::with(|endpoints| endpoints.get(&self.instance.name, now(), self.touch_interval()));
         match known {
             Some(endpoint) => Ok(Some(endpoint.ip)),
             None => Ok(self.status(env).await?.public_ip.and_then(|ip| ip.parse().ok())),
@@ -112,7 +106,7 @@ impl Vm {
     async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
         check_vm(self)?;
         let down = Command::GoDown(GoDown { mutation, wait: true });
-        proxy::Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
+        Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
         match ObjectClient::new(env).call(self, &down).await? {
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
             _ => Ok(()),

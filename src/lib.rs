@@ -67,7 +67,7 @@ pub use error::Error;
 pub use lifecycle::Endpoint;
 pub use proxy::{serve_configured, Proxy};
 pub use vm::{
-    ColdStart, ColdStartRecord, Instance, OnDrift, OnIdle, Status, Vm, VmState, DEFAULT_IMAGE,
+    Address, ColdStart, ColdStartRecord, Instance, OnDrift, OnIdle, Status, Vm, VmState, DEFAULT_IMAGE,
     DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
 };
 

@@ -56,6 +56,17 @@ pub struct Vm {
     /// host it is spoken to over a TCP socket, with a name by `fetch()`.
     #[serde(default = "default_origin")]
     pub origin: String,
+    /// The binding whose `fetch()` reaches the VM at its internal address: a
+    /// [VPC network](https://developers.cloudflare.com/workers-vpc/). The VM needs no external address then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
+    /// The `Host` that the VM is asked for, over a socket. `None`: the one that the client asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_header: Option<String>,
+    /// Whether a request's own `X-Forwarded-*` and `Forwarded` are believed and added to: only with another proxy
+    /// in front, since anybody can write them.
+    #[serde(default)]
+    pub trust_forwarded: bool,
     /// How long a start may take, from the first request to the first 2xx of the health path.
     #[serde(default = "default_startup_timeout", with = "duration_text")]
     pub startup_timeout: Duration,
@@ -115,6 +126,9 @@ impl Default for Vm {
             health_path: None,
             port: default_port(),
             origin: default_origin(),
+            vpc: None,
+            host_header: None,
+            trust_forwarded: false,
             startup_timeout: default_startup_timeout(),
             idle_timeout: default_idle_timeout(),
             on_idle: OnIdle::default(),
@@ -151,6 +165,9 @@ pub struct Instance {
     /// The machine type, as `e2-small`.
     #[serde(default = "default_machine_type")]
     pub machine_type: String,
+    /// Which address the VM is reached at.
+    #[serde(default)]
+    pub address: Address,
     /// Network tags; firewall rules refer to them.
     #[serde(default = "default_tags")]
     pub tags: Vec<String>,
@@ -208,6 +225,7 @@ impl Default for Instance {
             zones: Vec::new(),
             image: default_image(),
             machine_type: default_machine_type(),
+            address: Address::default(),
             tags: default_tags(),
             metadata: BTreeMap::new(),
             startup_script: None,
@@ -219,6 +237,18 @@ impl Default for Instance {
             scopes: Vec::new(),
         }
     }
+}
+
+/// Which of an instance's addresses it is reached at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Address {
+    /// The external IPv4 address, which changes at each start unless it is reserved.
+    #[default]
+    External,
+    /// The address in its own network, which a Worker reaches through [`vpc`](Vm::vpc) only. The instance is created
+    /// without an external address.
+    Internal,
 }
 
 /// What is done with a VM that nobody has used for its idle time.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::call::{Call, OperationName};
 use super::drift::{Difference, Metadata, Scheduling, Settings, Tags};
 use super::error::{ApiError, CallError};
-use crate::vm::Instance;
+use crate::vm::{Address, Instance};
 
 /// What a successful call said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Answer {
 pub struct InstanceView {
     /// What it is doing.
     pub status: InstanceStatus,
-    /// The external address of its first interface.
+    /// The address that it is reached at, of those of its first interfaces.
     pub external_ip: Option<IpAddr>,
     /// In what it differs from the configuration.
     pub drift: Vec<Difference>,
@@ -144,6 +144,8 @@ struct InstanceResource {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NetworkInterface {
+    #[serde(rename = "networkIP")]
+    network_ip: Option<IpAddr>,
     #[serde(default)]
     access_configs: Vec<AccessConfig>,
 }
@@ -156,8 +158,13 @@ struct AccessConfig {
 
 impl InstanceResource {
     fn view(self, instance: &Instance) -> InstanceView {
-        let interfaces = self.network_interfaces.iter();
-        let external_ip = interfaces.flat_map(|i| &i.access_configs).find_map(|config| config.nat_ip);
+        let mut interfaces = self.network_interfaces.iter();
+        let external_ip = match instance.address {
+            Address::External => {
+                interfaces.flat_map(|interface| &interface.access_configs).find_map(|config| config.nat_ip)
+            }
+            Address::Internal => interfaces.find_map(|interface| interface.network_ip),
+        };
         let Self { machine_type, scheduling, tags, metadata, .. } = self;
         let settings = Settings { machine_type, scheduling, tags, metadata };
         InstanceView { status: self.status, external_ip, drift: settings.differences(instance) }
@@ -210,15 +217,14 @@ mod tests {
     fn an_instance_is_read_with_its_address() {
         let body = r#"{"kind": "compute#instance", "status": "RUNNING", "networkInterfaces":
             [{"networkIP": "10.0.0.2", "accessConfigs": [{"type": "ONE_TO_ONE_NAT", "natIP": "203.0.113.9"}]}]}"#;
-        let expected = InstanceView {
-            status: InstanceStatus::Running,
-            external_ip: Some(IpAddr::from([203, 0, 113, 9])),
-            drift: vec![],
-        };
-        assert_eq!(
-            Answer::read(&Call::Look, &Instance::default(), 200, body),
-            Ok(Answer::Instance(expected))
-        );
+        for (address, ip) in [(Address::External, [203, 0, 113, 9]), (Address::Internal, [10, 0, 0, 2])] {
+            let instance = Instance { address, ..Instance::default() };
+            let Ok(Answer::Instance(view)) = Answer::read(&Call::Look, &instance, 200, body) else {
+                panic!()
+            };
+            assert_eq!(view.status, InstanceStatus::Running);
+            assert_eq!(view.external_ip, Some(IpAddr::from(ip)), "{address:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{json, Map, Value};
 
-use crate::vm::Instance;
+use crate::vm::{Address, Instance};
 
 /// How an instance is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,7 @@ pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: P
         "name": instance.name,
         "machineType": machine_type_url(instance, zone),
         "disks": [boot_disk(instance)],
-        "networkInterfaces": [{
-            "network": "global/networks/default",
-            "accessConfigs": [{"name": "External NAT", "type": "ONE_TO_ONE_NAT"}],
-        }],
+        "networkInterfaces": [network_interface(instance.address)],
     });
     let mut optional = Map::new();
     if !instance.tags.is_empty() {
@@ -45,6 +42,16 @@ pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: P
         fields.append(&mut optional);
     }
     resource
+}
+
+fn network_interface(address: Address) -> Value {
+    match address {
+        Address::External => json!({
+            "network": "global/networks/default",
+            "accessConfigs": [{"name": "External NAT", "type": "ONE_TO_ONE_NAT"}],
+        }),
+        Address::Internal => json!({"network": "global/networks/default"}),
+    }
 }
 
 fn boot_disk(instance: &Instance) -> Value {
@@ -128,6 +135,7 @@ mod tests {
             zones: vec![],
             image: "projects/p/global/images/mine".into(),
             machine_type: "e2-small".into(),
+            address: Address::Internal,
             tags: vec!["web".into(), "blue".into()],
             metadata: BTreeMap::from([("color".into(), "green".into())]),
             startup_script: Some("#!/bin/sh\necho hi".into()),
@@ -143,6 +151,7 @@ mod tests {
         assert_eq!(resource["machineType"], "zones/europe-west1-b/machineTypes/e2-small");
         let disk = &resource["disks"][0]["initializeParams"];
         assert_eq!(*disk, json!({"sourceImage": "projects/p/global/images/mine", "diskSizeGb": "20"}));
+        assert_eq!(resource["networkInterfaces"], json!([{"network": "global/networks/default"}]));
         assert_eq!(resource["tags"], json!({"items": ["web", "blue"]}));
         assert_eq!(
             resource["metadata"]["items"],

@@ -10,7 +10,7 @@ use crate::auth::{sign_assertion, AccessToken, AuthError, ServiceAccountKey, Tok
 use crate::compute::{Answer, Call, CallError, Target};
 use crate::config::DEFAULT_COMPUTE_ENDPOINT;
 use crate::platform::env::variable;
-use crate::platform::fetch::exchange;
+use crate::platform::fetch::Fetcher;
 use crate::platform::now;
 use crate::vm::Instance;
 
@@ -78,8 +78,9 @@ impl ComputeClient {
         if request.body.is_some() {
             headers.push(("content-type", "application/json"));
         }
-        let answered =
-            exchange(request.method, &request.url, &headers, request.body.as_deref(), call.timeout()).await;
+        let answered = Fetcher::Worker
+            .exchange(request.method, &request.url, &headers, request.body.as_deref(), call.timeout())
+            .await;
         let (status, body) =
             answered.map_err(|error| CallError::Unanswered(format!("{}: {error}", call.method_id())))?;
         Answer::read(call, instance, status, &body)
@@ -95,8 +96,9 @@ impl ComputeClient {
         let request = TokenRequest::new(&key.token_uri, &assertion);
         let headers =
             [("content-type", "application/x-www-form-urlencoded"), ("user-agent", crate::USER_AGENT)];
-        let answered =
-            exchange("POST", &request.token_uri, &headers, Some(&request.form), TOKEN_TIMEOUT).await;
+        let answered = Fetcher::Worker
+            .exchange("POST", &request.token_uri, &headers, Some(&request.form), TOKEN_TIMEOUT)
+            .await;
         let (status, body) = answered
             .map_err(|reason| AuthError::Unavailable { token_uri: request.token_uri.clone(), reason })?;
         let token = request.read_answer(status, &body, now())?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::vm_text;
 use crate::compute::Mutation;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::vm::{Status, Vm};
@@ -9,6 +10,7 @@ use crate::vm::{Status, Vm};
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Message {
+    #[serde(with = "vm_text")]
     pub vm: Vm,
     pub command: Command,
 }

@@ -9,6 +9,7 @@ mod message;
 mod object;
 mod shell;
 mod store;
+mod vm_text;
 
 pub(crate) use client::ObjectClient;
 pub(crate) use compute_client::service_account_key;

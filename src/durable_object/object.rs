@@ -32,8 +32,8 @@ impl DurableObject for VmObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = request.json().await?;
-        Response::from_json(&self.shell.receive(message).await)
+        let message: Message = serde_json::from_str(&request.text().await?)?;
+        Response::ok(serde_json::to_string(&self.shell.receive(message).await)?)
     }
 
     async fn alarm(&self) -> Result<Response> {

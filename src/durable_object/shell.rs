@@ -219,7 +219,7 @@ impl Shell {
     fn probe(self: &Rc<Self>, endpoint: Endpoint, vm: Rc<Vm>) {
         let shell = Rc::clone(self);
         spawn(async move {
-            let result = probe(&vm, &endpoint).await;
+            let result = probe(&vm, &shell.env, &endpoint).await;
             shell.step(Event::Probed { generation: endpoint.generation, result });
         });
     }
@@ -227,7 +227,7 @@ impl Shell {
     fn ask_if_busy(self: &Rc<Self>, endpoint: Endpoint, vm: Rc<Vm>) {
         let shell = Rc::clone(self);
         spawn(async move {
-            let busy = is_busy(&vm, &endpoint).await;
+            let busy = is_busy(&vm, &shell.env, &endpoint).await;
             shell.step(Event::Asked { generation: endpoint.generation, busy });
         });
     }

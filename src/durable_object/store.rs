@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use worker::{SqlStorage, SqlStorageValue};
 
+use super::vm_text;
 use crate::lifecycle::Lifecycle;
 use crate::vm::Vm;
 
 /// What is known of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
+    #[serde(with = "vm_text")]
     pub vm: Vm,
     pub lifecycle: Lifecycle,
 }
@@ -35,16 +37,13 @@ impl Store {
         let table =
             "CREATE TABLE IF NOT EXISTS vm (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL)";
         self.sql.exec(table, None).map_err(text)?;
-        #[derive(Deserialize)]
-        struct Row {
-            record: String,
-        }
-        let rows: Vec<Row> = self
-            .sql
-            .exec("SELECT record FROM vm", None)
-            .and_then(|cursor| cursor.to_array())
-            .map_err(text)?;
-        let Some(Row { record }) = rows.into_iter().next() else { return Ok(None) };
+        let rows = self.sql.exec("SELECT record FROM vm", None).map_err(text)?;
+        let row = rows.raw().next().transpose().map_err(text)?;
+        let record = match row.as_deref() {
+            None => return Ok(None),
+            Some([SqlStorageValue::String(record)]) => record.clone(),
+            Some(other) => return Err(format!("the row is {other:?}")),
+        };
         let parsed = serde_json::from_str(&record).map_err(|error| error.to_string())?;
         self.saved = record;
         Ok(Some(parsed))

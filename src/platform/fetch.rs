@@ -1,54 +1,122 @@
 //! `fetch()`, and the requests and responses that go with it.
 
+use std::future::Future;
 use std::time::Duration;
 
+use js_sys::Reflect;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
+use worker::{worker_sys, Env};
 
 use super::{describe, timeout_signal};
 
-/// Sends a request.
-///
-/// # Errors
-/// The text of the exception: there was no answer.
-pub(crate) async fn fetch(request: &Request) -> Result<Response, String> {
-    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let answer =
-        JsFuture::from(global.fetch_with_request(request)).await.map_err(|error| describe(&error))?;
-    answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
+thread_local! {
+    /// How a request is handed on: redirects are the client's business, and so is the coding of the answer's body,
+    /// which the runtime would take off and put on again.
+    static HANDED_ON: RequestInit = {
+        let init = RequestInit::new();
+        init.set_redirect(RequestRedirect::Manual);
+        // Setting a field of a plain object does not fail.
+        let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
+        init
+    };
 }
 
-/// Sends a small request of text and reads the whole answer, within `limit`.
-///
-/// # Errors
-/// What went wrong: there was no whole answer.
-pub(crate) async fn exchange(
-    method: &str,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: Option<&str>,
-    limit: Duration,
-) -> Result<(u16, String), String> {
-    let request = text_request(method, url, headers, body, Some(limit)).map_err(|error| describe(&error))?;
-    let response = fetch(&request).await?;
-    let text = response.text().map_err(|error| describe(&error))?;
-    let text = JsFuture::from(text).await.map_err(|error| describe(&error))?;
-    Ok((response.status(), text.as_string().unwrap_or_default()))
+/// What sends requests.
+pub(crate) enum Fetcher {
+    /// The Worker itself.
+    Worker,
+    /// A binding, as to a VPC network.
+    Binding(worker_sys::Fetcher),
 }
 
-/// The same request to another URL: method, headers and body are handed on, not copied, and redirects are the
-/// client's business.
+impl Fetcher {
+    /// The binding of this name, or the Worker itself.
+    ///
+    /// # Errors
+    /// There is no such binding, or it has no `fetch()`.
+    pub fn of(env: &Env, binding: Option<&str>) -> Result<Self, String> {
+        let Some(name) = binding else { return Ok(Fetcher::Worker) };
+        let binding = Reflect::get(env, &name.into()).unwrap_or_default();
+        let can_fetch = binding.is_object()
+            && Reflect::get(&binding, &"fetch".into()).is_ok_and(|fetch| fetch.is_function());
+        if can_fetch {
+            Ok(Fetcher::Binding(binding.unchecked_into()))
+        } else {
+            Err(format!("the Worker has no binding {name:?} with a fetch()"))
+        }
+    }
+
+    /// Sends a client's request on.
+    ///
+    /// # Errors
+    /// The text of the exception: there was no answer.
+    pub async fn hand_on(&self, request: &Request) -> Result<Response, String> {
+        HANDED_ON.with(|init| self.send(request, init)).await
+    }
+
+    /// Sends a small request of text and reads the whole answer, within `limit`. Redirects are not followed.
+    ///
+    /// # Errors
+    /// What went wrong: there was no whole answer.
+    pub async fn exchange(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+        limit: Duration,
+    ) -> Result<(u16, String), String> {
+        let request =
+            text_request(method, url, headers, body, Some(limit)).map_err(|error| describe(&error))?;
+        let response = self.send(&request, &RequestInit::new()).await?;
+        let text = response.text().map_err(|error| describe(&error))?;
+        let text = JsFuture::from(text).await.map_err(|error| describe(&error))?;
+        Ok((response.status(), text.as_string().unwrap_or_default()))
+    }
+
+    fn send(&self, request: &Request, init: &RequestInit) -> impl Future<Output = Result<Response, String>> {
+        let sent = match self {
+            Fetcher::Worker => {
+                let global: WorkerGlobalScope = js_sys::global().unchecked_into();
+                Ok(global.fetch_with_request_and_init(request, init))
+            }
+            Fetcher::Binding(binding) => binding.fetch_with_init(request, init),
+        };
+        async {
+            let answer = JsFuture::from(sent.map_err(|error| describe(&error))?).await;
+            let answer = answer.map_err(|error| describe(&error))?;
+            answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
+        }
+    }
+}
+
+/// The same request to another URL: method, headers and body are handed on, not copied.
 ///
 /// # Errors
 /// The text of the exception.
 pub(crate) fn readdress(request: &Request, url: &str) -> Result<Request, String> {
-    let readdressed = Request::new_with_str_and_init(url, request.unchecked_ref());
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    readdressed
-        .and_then(|request| Request::new_with_request_and_init(&request, &init))
-        .map_err(|error| describe(&error))
+    Request::new_with_str_and_init(url, request.unchecked_ref()).map_err(|error| describe(&error))
+}
+
+/// The answer with its headers changed.
+///
+/// # Errors
+/// The text of the exception.
+pub(crate) fn amend(
+    response: Response,
+    change: impl Fn(&Headers) -> Result<(), JsValue>,
+) -> Result<Response, String> {
+    if change(&response.headers()).is_ok() {
+        return Ok(response);
+    }
+    // The headers of an answer that came by fetch() cannot be changed; those of a copy of it can.
+    let init: &ResponseInit = response.unchecked_ref();
+    let copy = Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init);
+    let copy = copy.map_err(|error| describe(&error))?;
+    change(&copy.headers()).map_err(|error| describe(&error))?;
+    Ok(copy)
 }
 
 /// A request of text, which is given up after `limit`.
@@ -69,6 +137,7 @@ pub(crate) fn text_request(
     let init = RequestInit::new();
     init.set_method(method);
     init.set_headers(&fields);
+    init.set_redirect(RequestRedirect::Manual);
     init.set_signal(limit.map(timeout_signal).as_ref());
     if let Some(body) = body {
         init.set_body(&JsValue::from_str(body));

@@ -1,6 +1,7 @@
 //! The Workers runtime, as far as this crate uses it: the clock, timers, variables, `fetch()`, TCP sockets and
 //! streams. Apart from the Durable Object, nothing else speaks to the runtime.
 
+pub(crate) mod cache;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod headers;

@@ -14,10 +14,23 @@ pub(crate) struct Endpoints {
     touched: HashMap<String, Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    endpoint: Endpoint,
-    told_at: Timestamp,
+/// Where a VM is, and when its object said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub endpoint: Endpoint,
+    pub told_at: Timestamp,
+}
+
+impl Known {
+    /// Two touch intervals, so that under steady traffic each report brings the news before it is needed.
+    pub fn trusted_for(touch_interval: Duration) -> Duration {
+        touch_interval * 2
+    }
+
+    /// Whether it was said so recently that it can be trusted.
+    pub fn is_trusted(&self, now: Timestamp, touch_interval: Duration) -> bool {
+        now.since(self.told_at) < Self::trusted_for(touch_interval)
+    }
 }
 
 thread_local! {
@@ -30,17 +43,16 @@ impl Endpoints {
         ENDPOINTS.with_borrow_mut(work)
     }
 
-    /// The VM's endpoint, if it was told so recently that it can be trusted: within two touch intervals, so that
-    /// under steady traffic each report brings the news before it is needed.
+    /// The VM's endpoint, if what is known of it can be trusted.
     pub fn get(&self, vm: &str, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
         let known = self.known.get(vm)?;
-        (now.since(known.told_at) < touch_interval * 2).then_some(known.endpoint)
+        known.is_trusted(now, touch_interval).then_some(known.endpoint)
     }
 
     /// The VM's object has told where the VM is; asking it was activity.
-    pub fn learn(&mut self, vm: &str, endpoint: Endpoint, now: Timestamp) {
-        self.known.insert(vm.to_owned(), Known { endpoint, told_at: now });
-        self.touched.insert(vm.to_owned(), now);
+    pub fn learn(&mut self, vm: &str, known: Known) {
+        self.known.insert(vm.to_owned(), known);
+        self.touched.insert(vm.to_owned(), known.told_at);
     }
 
     /// The VM is not there any more.
@@ -71,15 +83,19 @@ mod tests {
         Timestamp::from_millis(secs * 1000)
     }
 
+    fn known(told_at: u64) -> Known {
+        Known { endpoint: ENDPOINT, told_at: at(told_at) }
+    }
+
     #[test]
     fn an_endpoint_is_trusted_for_two_intervals() {
         let mut endpoints = Endpoints::default();
         assert_eq!(endpoints.get("a", at(0), FIVE), None);
-        endpoints.learn("a", ENDPOINT, at(0));
+        endpoints.learn("a", known(0));
         assert_eq!(endpoints.get("a", at(9), FIVE), Some(ENDPOINT));
         assert_eq!(endpoints.get("b", at(9), FIVE), None);
         assert_eq!(endpoints.get("a", at(10), FIVE), None);
-        endpoints.learn("a", ENDPOINT, at(10));
+        endpoints.learn("a", known(10));
         endpoints.forget("a");
         assert_eq!(endpoints.get("a", at(11), FIVE), None);
     }
@@ -87,7 +103,7 @@ mod tests {
     #[test]
     fn activity_is_reported_once_per_interval() {
         let mut endpoints = Endpoints::default();
-        endpoints.learn("a", ENDPOINT, at(0));
+        endpoints.learn("a", known(0));
         let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE)).collect();
         assert_eq!(reported, [5, 10, 15]);
     }
@@ -95,11 +111,11 @@ mod tests {
     #[test]
     fn under_steady_traffic_each_report_renews_the_trust_before_it_ends() {
         let mut endpoints = Endpoints::default();
-        endpoints.learn("a", ENDPOINT, at(0));
+        endpoints.learn("a", known(0));
         for second in 1..100 {
             assert_eq!(endpoints.get("a", at(second), FIVE), Some(ENDPOINT), "{second}");
             if endpoints.touch("a", at(second), FIVE) {
-                endpoints.learn("a", ENDPOINT, at(second));
+                endpoints.learn("a", known(second));
             }
         }
     }

@@ -1,35 +1,36 @@
-//! Forwarding by `fetch()`, to origins that have a name. The runtime pools the connections and pipes the
-//! bodies.
+//! Forwarding by `fetch()`, to origins that have a name and through bindings. The runtime pools the connections and
+//! pipes the bodies.
 
 use wasm_bindgen::JsCast;
 use web_sys::{Request, Response, ResponseInit};
 
-use super::headers::{withheld_from_vm, Client};
+use super::headers::Changes;
 use super::{ForwardError, Incoming};
-use crate::platform::headers::{entries, value};
-use crate::platform::stream::{pipe, pipe_to};
-use crate::platform::{describe, fetch};
+use crate::platform::describe;
+use crate::platform::fetch::{readdress, Fetcher};
+use crate::platform::headers::value;
+use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
 
 /// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
 const SHORT: u64 = 1024 * 1024;
 
-/// Sends the request to `base` (scheme and authority) and `target` (path and query).
+/// Sends the request to `url`.
 pub(super) async fn forward(
-    base: &str,
-    target: &str,
+    fetcher: &Fetcher,
+    url: &str,
     request: &Request,
-    client: &Client,
+    changes: Changes<'_>,
 ) -> Result<Incoming, ForwardError> {
-    let outgoing = fetch::readdress(request, &format!("{base}{target}")).map_err(ForwardError::NotSent)?;
+    let outgoing = readdress(request, url).map_err(ForwardError::NotSent)?;
     let headers = outgoing.headers();
-    for name in withheld_from_vm(&entries(&headers)) {
-        headers.delete(&name).map_err(|error| ForwardError::NotSent(describe(&error)))?;
+    for name in changes.removed {
+        headers.delete(name).map_err(|error| ForwardError::NotSent(describe(&error)))?;
     }
-    for (name, value) in client.forwarded() {
-        headers.set(&name, &value).map_err(|error| ForwardError::NotSent(describe(&error)))?;
+    for (name, value) in changes.set {
+        headers.set(name, &value).map_err(|error| ForwardError::NotSent(describe(&error)))?;
     }
     // fetch() does not tell whether anything was sent before it failed.
-    let response = fetch::fetch(&outgoing).await.map_err(ForwardError::NoAnswer)?;
+    let response = fetcher.hand_on(&outgoing).await.map_err(ForwardError::NoAnswer)?;
     watched(response).map_err(ForwardError::Invalid)
 }
 
@@ -39,7 +40,10 @@ fn watched(response: Response) -> Result<Incoming, String> {
     let Some(body) = response.body().filter(|_| length.is_none_or(|length: u64| length > SHORT)) else {
         return Ok(Incoming { response, transfer: None });
     };
-    let pipe = pipe()?;
+    let pipe = match length {
+        Some(length) => fixed_length_pipe(length)?,
+        None => pipe()?,
+    };
     let init: &ResponseInit = response.unchecked_ref();
     let piped = Response::new_with_opt_readable_stream_and_init(Some(&pipe.readable()), init)
         .map_err(|error| describe(&error))?;

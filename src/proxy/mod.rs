@@ -1,10 +1,13 @@
 //! The way of a request: which VM it is for, where that VM is, and there and back.
 
+mod activity;
 mod body;
+mod colo;
 mod endpoints;
 mod fetch_origin;
 mod headers;
 mod http1;
+mod location;
 pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod route;
@@ -29,7 +32,7 @@ use crate::config::{check_vms, parse_vms, ConfigError};
 use crate::durable_object::service_account_key;
 use crate::error::Error;
 use crate::platform::env::variable;
-use crate::problem::Problem;
+use crate::platform::fetch::Fetcher;
 use crate::vm::Vm;
 use route::{route, RequestUrl};
 
@@ -37,7 +40,7 @@ use route::{route, RequestUrl};
 /// own.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    vms: Vec<Vm>,
+    vms: Vec<Rc<Vm>>,
 }
 
 thread_local! {
@@ -52,7 +55,7 @@ impl Proxy {
     /// What is wrong with them.
     pub fn new(vms: Vec<Vm>) -> Result<Self, ConfigError> {
         check_vms(&vms)?;
-        Ok(Self { vms })
+        Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
     }
 
     /// The proxy that the Worker's variables describe: `VMS`, and the secret `GOOGLE_SERVICE_ACCOUNT_KEY`.
@@ -63,9 +66,13 @@ impl Proxy {
         let vms = variable(env, "VMS")
             .ok_or_else(|| ConfigError::new("VMS", "is missing: at least one [[vars.VMS]] is needed"))?;
         let vms = parse_vms(&vms)?;
+        for (index, vm) in vms.iter().enumerate() {
+            Fetcher::of(env, vm.vpc.as_deref())
+                .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
+        }
         match service_account_key(env) {
             Err(AuthError::Key(problem)) => Err(ConfigError::new("GOOGLE_SERVICE_ACCOUNT_KEY", problem)),
-            _ => Ok(Self { vms }),
+            _ => Ok(Self { vms: vms.into_iter().map(Rc::new).collect() }),
         }
     }
 
@@ -76,13 +83,10 @@ impl Proxy {
         if let Some(path) = admin::own_path(url.path) {
             return admin::answer(&self.vms, path, request, env).await;
         }
-        let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.problem(None).answer(request) };
-        match serve(vm, request, env, ctx).await {
+        let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.answer(None, request) };
+        match serve(vm, &url, request, env, ctx).await {
             Ok(response) => response,
-            Err(error) => {
-                worker::console_error!("vmproxy: {error}");
-                error.problem(Some(vm)).answer(request)
-            }
+            Err(error) => error.answer(Some(vm), request),
         }
     }
 }
@@ -93,11 +97,11 @@ pub async fn serve_configured(request: &Request, env: &Env, ctx: &Context) -> Re
     match configured.as_ref() {
         Ok(proxy) => proxy.serve(request, env, ctx).await,
         Err(error) => {
-            worker::console_error!("vmproxy: misconfigured: {error}");
+            let answer = Error::Config(error.clone()).answer(None, request);
             let url = request.url();
             match admin::own_path(RequestUrl::parse(&url).path) {
                 Some("healthz") => admin::misconfigured(),
-                _ => Problem::misconfigured().answer(request),
+                _ => answer,
             }
         }
     }
@@ -139,6 +143,10 @@ impl fmt::Display for ForwardError {
             self;
         f.write_str(reason)
     }
+}
+
+fn log(vm: &str, message: &str) {
+    worker::console_log!("vmproxy: {vm}: {message}");
 }
 
 #[cfg(test)]

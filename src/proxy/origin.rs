@@ -2,17 +2,18 @@
 //!
 //! `fetch()` to a bare IP address is refused by Cloudflare's edge (403, error 1003), although it works in a
 //! local workerd. So the host that the template gives decides: an IP address is spoken to over a TCP socket,
-//! a name by `fetch()`.
+//! a name by `fetch()`. A VPC network's binding has a `fetch()` of its own, which takes both.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::Uri;
 
 use crate::lifecycle::Endpoint;
+use crate::vm::Vm;
 
 /// Where requests for a VM go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin<'v> {
     /// HTTP/1.1 over a TCP socket to this address.
     Socket {
         /// The VM's address.
@@ -20,30 +21,40 @@ pub enum Origin {
         /// The VM's port.
         port: u16,
     },
-    /// `fetch()` of this scheme and authority, as `https://vm.example.com:8443`.
-    Name(String),
+    /// `fetch()`.
+    Fetch {
+        /// Scheme and authority, as `https://vm.example.com:8443`.
+        base: String,
+        /// The binding whose `fetch()` it is; `None`: the Worker's own.
+        binding: Option<&'v str>,
+    },
 }
 
-impl Origin {
-    /// Checks a template, and says what is wrong with it.
-    ///
-    /// # Errors
-    /// The text names the template and what is allowed.
-    pub fn parse(template: &str) -> Result<(), String> {
-        // Any address will do: only its being an address matters here.
-        resolve(template, IpAddr::from([192, 0, 2, 1]), 80).map(drop)
-    }
-
+impl<'v> Origin<'v> {
     /// The origin of a VM whose address is known.
     ///
     /// # Errors
-    /// As [`Origin::parse`].
-    pub fn of(template: &str, endpoint: &Endpoint) -> Result<Self, String> {
-        resolve(template, endpoint.ip, endpoint.port)
+    /// What is wrong with the template, and what is allowed.
+    pub fn of(vm: &'v Vm, endpoint: &Endpoint) -> Result<Self, String> {
+        resolve(&vm.origin, endpoint.ip, endpoint.port, vm.vpc.as_deref())
+    }
+
+    /// What kind of origin the VM has, and whether its template can work at all.
+    ///
+    /// # Errors
+    /// As [`Origin::of`].
+    pub fn check(vm: &'v Vm) -> Result<Self, String> {
+        // Any address will do: only its being an address matters here.
+        resolve(&vm.origin, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80, vm.vpc.as_deref())
     }
 }
 
-fn resolve(template: &str, ip: IpAddr, port: u16) -> Result<Origin, String> {
+fn resolve<'v>(
+    template: &str,
+    ip: IpAddr,
+    port: u16,
+    binding: Option<&'v str>,
+) -> Result<Origin<'v>, String> {
     let ip_text = match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
@@ -66,51 +77,79 @@ fn resolve(template: &str, ip: IpAddr, port: u16) -> Result<Origin, String> {
         return Err(format!("{template:?} must be a scheme, a host and a port, no path, query or user"));
     }
     let host = url.host().unwrap_or_default();
-    let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() else {
-        return Ok(Origin::Name(text.trim_end_matches('/').to_owned()));
-    };
-    if scheme == Some("https") {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    if address.is_ok() && scheme == Some("https") {
         return Err(format!(
             "{template:?} is HTTPS to an IP address, whose certificate a Worker cannot check: \
              use http, or a name as in \"https://{{ip-dashed}}.vm.example.com\""
         ));
     }
-    Ok(Origin::Socket { ip: address, port: url.port_u16().unwrap_or(80) })
+    match (address, binding) {
+        (Ok(ip), None) => Ok(Origin::Socket { ip, port: url.port_u16().unwrap_or(80) }),
+        (_, binding) => Ok(Origin::Fetch { base: text.trim_end_matches('/').to_owned(), binding }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
-    fn origin(template: &str) -> Result<Origin, String> {
-        Origin::of(template, &Endpoint { ip: IpAddr::from([203, 0, 113, 7]), port: 8080, generation: 1 })
+    const ENDPOINT: Endpoint =
+        Endpoint { ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), port: 8080, generation: 1 };
+
+    fn vm(template: &str) -> Vm {
+        Vm { origin: template.to_owned(), ..Vm::default() }
+    }
+
+    fn by_name(base: &str) -> Origin<'static> {
+        Origin::Fetch { base: base.to_owned(), binding: None }
     }
 
     #[test]
     fn an_address_is_reached_over_a_socket() {
-        let ip = IpAddr::from([203, 0, 113, 7]);
-        assert_eq!(origin("http://{ip}:{port}"), Ok(Origin::Socket { ip, port: 8080 }));
-        assert_eq!(origin("http://{ip}"), Ok(Origin::Socket { ip, port: 80 }));
-        assert_eq!(
-            origin("http://198.51.100.1:81/"),
-            Ok(Origin::Socket { ip: IpAddr::from([198, 51, 100, 1]), port: 81 })
-        );
+        for (template, address) in [
+            ("http://{ip}:{port}", "203.0.113.7:8080"),
+            ("http://{ip}", "203.0.113.7:80"),
+            ("http://198.51.100.1:81/", "198.51.100.1:81"),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            let expected = Origin::Socket { ip: address.ip(), port: address.port() };
+            assert_eq!(Origin::of(&vm(template), &ENDPOINT), Ok(expected), "{template}");
+        }
     }
 
     #[test]
     fn a_name_is_reached_by_fetch() {
-        assert_eq!(
-            origin("https://{ip-dashed}.vm.example.com:{port}"),
-            Ok(Origin::Name("https://203-0-113-7.vm.example.com:8080".to_owned()))
-        );
-        assert_eq!(origin("https://vm.example.com/"), Ok(Origin::Name("https://vm.example.com".to_owned())));
+        for (template, base) in [
+            ("https://{ip-dashed}.vm.example.com:{port}", "https://203-0-113-7.vm.example.com:8080"),
+            ("https://vm.example.com/", "https://vm.example.com"),
+        ] {
+            assert_eq!(Origin::of(&vm(template), &ENDPOINT), Ok(by_name(base)), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_vpc_network_reaches_both() {
+        for (template, base) in [
+            ("http://{ip}:{port}", "http://203.0.113.7:8080"),
+            ("https://vm.internal", "https://vm.internal"),
+        ] {
+            let vm = Vm { vpc: Some("NET".to_owned()), ..vm(template) };
+            let expected = Origin::Fetch { base: base.to_owned(), binding: Some("NET") };
+            assert_eq!(Origin::of(&vm, &ENDPOINT), Ok(expected), "{template}");
+        }
     }
 
     #[test]
     fn ipv6_addresses_get_their_brackets() {
         let ip: IpAddr = "2001:db8::7".parse().unwrap();
         let endpoint = Endpoint { ip, port: 80, generation: 1 };
-        assert_eq!(Origin::of("http://{ip}:{port}", &endpoint), Ok(Origin::Socket { ip, port: 80 }));
+        let vm = vm("http://{ip}:{port}");
+        assert_eq!(Origin::of(&vm, &endpoint), Ok(Origin::Socket { ip, port: 80 }));
+        let vm = Vm { vpc: Some("NET".to_owned()), ..vm };
+        let expected = Origin::Fetch { base: "http://[2001:db8::7]:80".to_owned(), binding: Some("NET") };
+        assert_eq!(Origin::of(&vm, &endpoint), Ok(expected));
     }
 
     #[test]
@@ -125,7 +164,7 @@ mod tests {
             ("http://{ip}/app", "no path"),
             ("http://u@{ip}/", "user"),
         ] {
-            let error = Origin::parse(template).expect_err(template);
+            let error = Origin::check(&vm(template)).expect_err(template);
             assert!(error.contains(reason) && error.contains(&format!("{template:?}")), "{error}");
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use worker::Env;
+
 use super::origin::Origin;
 use super::{socket_origin, ForwardError};
 use crate::lifecycle::{Endpoint, ProbeResult};
-use crate::platform::fetch::exchange;
+use crate::platform::fetch::Fetcher;
 use crate::vm::Vm;
 
 /// How long a probe may take to connect: a port that nobody listens on yet may leave it hanging.
@@ -18,8 +20,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks for the health path once.
-pub(crate) async fn probe(vm: &Vm, endpoint: &Endpoint) -> ProbeResult {
-    match get(vm, endpoint, vm.health_path(), PROBE_TIMEOUT).await {
+pub(crate) async fn probe(vm: &Vm, env: &Env, endpoint: &Endpoint) -> ProbeResult {
+    match get(vm, env, endpoint, vm.health_path(), PROBE_TIMEOUT).await {
         Ok(200..=299) => ProbeResult::Healthy,
         Ok(_) | Err(ForwardError::NoAnswer(_) | ForwardError::Invalid(_)) => ProbeResult::Unhealthy,
         Err(ForwardError::NotSent(_)) => ProbeResult::Unreachable,
@@ -27,20 +29,28 @@ pub(crate) async fn probe(vm: &Vm, endpoint: &Endpoint) -> ProbeResult {
 }
 
 /// Asks the VM whether it is busy: any 2xx but 204 says so.
-pub(crate) async fn is_busy(vm: &Vm, endpoint: &Endpoint) -> bool {
+pub(crate) async fn is_busy(vm: &Vm, env: &Env, endpoint: &Endpoint) -> bool {
     let Some(path) = &vm.busy_path else { return false };
-    matches!(get(vm, endpoint, path, BUSY_TIMEOUT).await, Ok(200..=203 | 205..=299))
+    matches!(get(vm, env, endpoint, path, BUSY_TIMEOUT).await, Ok(200..=203 | 205..=299))
 }
 
-async fn get(vm: &Vm, endpoint: &Endpoint, path: &str, limit: Duration) -> Result<u16, ForwardError> {
-    match Origin::of(&vm.origin, endpoint) {
+async fn get(
+    vm: &Vm,
+    env: &Env,
+    endpoint: &Endpoint,
+    path: &str,
+    limit: Duration,
+) -> Result<u16, ForwardError> {
+    match Origin::of(vm, endpoint) {
         Ok(Origin::Socket { ip, port }) => {
-            let host = vm.host.clone().unwrap_or_else(|| std::net::SocketAddr::new(ip, port).to_string());
+            let named = vm.host_header.as_ref().or(vm.host.as_ref());
+            let host = named.cloned().unwrap_or_else(|| std::net::SocketAddr::new(ip, port).to_string());
             socket_origin::probe(ip, port, path, &host, CONNECT_TIMEOUT, limit).await
         }
-        Ok(Origin::Name(base)) => {
+        Ok(Origin::Fetch { base, binding }) => {
+            let fetcher = Fetcher::of(env, binding).map_err(ForwardError::NotSent)?;
             let headers = [("user-agent", crate::USER_AGENT)];
-            let answered = exchange("GET", &format!("{base}{path}"), &headers, None, limit).await;
+            let answered = fetcher.exchange("GET", &format!("{base}{path}"), &headers, None, limit).await;
             answered.map(|(status, _)| status).map_err(ForwardError::NotSent)
         }
         Err(problem) => Err(ForwardError::NotSent(problem)),

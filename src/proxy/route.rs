@@ -1,5 +1,7 @@
 //! Which VM a request is for, and under which path the VM sees it. Pure.
 
+use std::rc::Rc;
+
 use crate::vm::Vm;
 
 /// A request's URL, taken apart without changing a byte of it.
@@ -40,9 +42,9 @@ impl<'a> RequestUrl<'a> {
 
 /// The VM that serves this URL: of those whose host fits, the one with the longest path; at equal paths, the one
 /// that names its host.
-pub(crate) fn route<'v>(vms: &'v [Vm], url: &RequestUrl<'_>) -> Option<&'v Vm> {
+pub(crate) fn route<'v>(vms: &'v [Rc<Vm>], url: &RequestUrl<'_>) -> Option<&'v Rc<Vm>> {
     let host = url.host();
-    let fits = |vm: &&Vm| {
+    let fits = |vm: &&Rc<Vm>| {
         vm.host.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(&host))
             && below(&vm.path, url.path).is_some()
     };
@@ -84,7 +86,8 @@ mod tests {
             vm("slash", "/slash/", None),
             vm("deep", "/app/deep/", None),
             vm("named", "/app", Some("app.example.com")),
-        ];
+        ]
+        .map(Rc::new);
         for (url, expected) in [
             ("https://example.com/", Some("root")),
             ("https://example.com", Some("root")),

@@ -1,34 +1,39 @@
 //! Serving one request.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 
-use futures::future::{select, Either};
+use futures::future::select;
 use futures::pin_mut;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Request, Response, ResponseInit};
+use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use super::headers::{for_vm, Client};
+use super::activity::Reporter;
+use super::endpoints::Known;
+use super::headers::{Changes, Client, RequestHeaders};
+use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
-use super::{fetch_origin, Endpoints, ForwardError, Incoming};
+use super::{colo, fetch_origin, log, Endpoints, ForwardError, Incoming};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
-use crate::platform::headers::{entries, value};
-use crate::platform::{aborted, describe, now, sleep};
+use crate::platform::fetch::{amend, Fetcher};
+use crate::platform::headers::{lines, value};
+use crate::platform::{aborted, now};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
-pub(crate) async fn serve(vm: &Vm, request: &Request, env: &Env, ctx: &Context) -> Result<Response, Error> {
-    let exchange = Exchange { vm, request, env, ctx };
-    let name = &vm.instance.name;
-    let interval = vm.touch_interval();
-    let known = Endpoints::with(|endpoints| endpoints.get(name, now(), interval));
-    let (endpoint, cold_start) = match known {
+pub(crate) async fn serve(
+    vm: &Rc<Vm>,
+    url: &RequestUrl<'_>,
+    request: &Request,
+    env: &Env,
+    ctx: &Context,
+) -> Result<Response, Error> {
+    let exchange = Exchange { vm, url, request, env, ctx };
+    let (endpoint, cold_start) = match exchange.known().await {
         Some(endpoint) => {
             exchange.touch();
             (endpoint, None)
@@ -39,7 +44,7 @@ pub(crate) async fn serve(vm: &Vm, request: &Request, env: &Env, ctx: &Context) 
         Ok(response) => return marked(response, cold_start),
         Err(error) => error,
     };
-    log(name, &format!("no answer at {}: {error}", endpoint.ip));
+    log(&vm.instance.name, &format!("no answer at {}: {error}", endpoint.ip));
     if !error.may_repeat(&request.method(), request.body().is_some()) {
         return Err(exchange.no_answer(error));
     }
@@ -52,24 +57,39 @@ pub(crate) async fn serve(vm: &Vm, request: &Request, env: &Env, ctx: &Context) 
 }
 
 struct Exchange<'a> {
-    vm: &'a Vm,
+    vm: &'a Rc<Vm>,
+    url: &'a RequestUrl<'a>,
     request: &'a Request,
     env: &'a Env,
     ctx: &'a Context,
 }
 
 impl Exchange<'_> {
+    /// Where the VM is, as far as this isolate or this colo knows.
+    async fn known(&self) -> Option<Endpoint> {
+        let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
+        let own = Endpoints::with(|endpoints| endpoints.get(name, now(), interval));
+        if own.is_some() {
+            return own;
+        }
+        let known =
+            colo::recall(self.vm, self.env).await.filter(|known| known.is_trusted(now(), interval))?;
+        Endpoints::with(|endpoints| endpoints.learn(name, known));
+        Some(known.endpoint)
+    }
+
     /// Asks the VM's object where the VM is; holds until it is there.
     async fn find(&self, unreachable: Option<u64>) -> Result<(Endpoint, Option<ColdStartRecord>), Error> {
         let name = &self.vm.instance.name;
         if unreachable.is_some() {
             Endpoints::with(|endpoints| endpoints.forget(name));
+            colo::forget(self.vm, self.env).await;
         }
         let wait = self.vm.cold_start != ColdStart::Reject;
         let command = Command::Wake(Wake { unreachable, wait, insist: false });
         match ObjectClient::new(self.env).call(self.vm, &command).await? {
             Reply::Outcome(Outcome::Ready { endpoint, cold_start }) => {
-                Endpoints::with(|endpoints| endpoints.learn(name, endpoint, now()));
+                self.learn(endpoint);
                 Ok((endpoint, cold_start))
             }
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self.vm, &failure, now())),
@@ -80,55 +100,60 @@ impl Exchange<'_> {
         }
     }
 
+    fn learn(&self, endpoint: Endpoint) {
+        let known = Known { endpoint, told_at: now() };
+        Endpoints::with(|endpoints| endpoints.learn(&self.vm.instance.name, known));
+        let (vm, env) = (Rc::clone(self.vm), self.env.clone());
+        self.ctx.wait_until(async move { colo::tell(&vm, &env, &known).await });
+    }
+
     /// Reports activity in the background, if it is time to.
     fn touch(&self) {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
         if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
-            let reporter = self.reporter();
+            let reporter = Reporter::new(self.vm, self.env);
             self.ctx.wait_until(async move { reporter.report().await });
         }
     }
 
-    fn reporter(&self) -> Reporter {
-        Reporter { vm: self.vm.clone(), object: ObjectClient::new(self.env) }
-    }
-
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
-        let url = self.request.url();
-        let url = RequestUrl::parse(&url);
-        let target = target(self.vm, &url);
-        let headers = self.request.headers();
+        let headers = RequestHeaders::from_lines(lines(&self.request.headers()));
         let client = Client {
-            address: value(&headers, "cf-connecting-ip"),
-            scheme: url.scheme.to_owned(),
-            host: value(&headers, "host").unwrap_or_else(|| url.authority.to_owned()),
+            address: headers.get("cf-connecting-ip"),
+            scheme: self.url.scheme,
+            host: headers.get("host").unwrap_or(self.url.authority),
+            is_trusted: self.vm.trust_forwarded,
         };
-        let origin = Origin::of(&self.vm.origin, endpoint).map_err(ForwardError::NotSent)?;
-        let (ip, port) = match origin {
-            Origin::Socket { ip, port } => (ip, port),
-            Origin::Name(base) => {
-                let forwarded = fetch_origin::forward(&base, &target, self.request, &client);
-                let incoming = self.reporter().report_during(forwarded).await?;
-                return Ok(self.follow(incoming));
+        let changes = Changes::of(&headers, &client);
+        let target = target(self.vm, self.url);
+        let reporter = Reporter::new(self.vm, self.env);
+        let (base, incoming) = match Origin::of(self.vm, endpoint).map_err(ForwardError::NotSent)? {
+            Origin::Socket { ip, port } => {
+                let outgoing = Outgoing {
+                    method: self.request.method(),
+                    target,
+                    host: self.vm.host_header.clone().unwrap_or_else(|| client.host.to_owned()),
+                    content_length: headers.get("content-length").and_then(|length| length.parse().ok()),
+                    headers: changes
+                        .applied(&headers)
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect(),
+                    body: self.request.body(),
+                };
+                let forwarded = socket_origin::forward(ip, port, outgoing);
+                let base = format!("http://{}", std::net::SocketAddr::new(ip, port));
+                (base, reporter.report_during(forwarded).await?)
+            }
+            Origin::Fetch { base, binding } => {
+                let fetcher = Fetcher::of(self.env, binding).map_err(ForwardError::NotSent)?;
+                let url = format!("{base}{target}");
+                let forwarded = fetch_origin::forward(&fetcher, &url, self.request, changes);
+                (base, reporter.report_during(forwarded).await?)
             }
         };
-        let outgoing = Outgoing {
-            method: self.request.method(),
-            target,
-            host: client.host.clone(),
-            content_length: value(&headers, "content-length").and_then(|length| length.parse().ok()),
-            headers: for_vm(entries(&headers), &client),
-            body: self.request.body(),
-        };
-        let forwarded = socket_origin::forward(ip, port, outgoing);
-        let incoming = self.reporter().report_during(forwarded).await?;
-        Ok(self.follow(incoming))
-    }
-
-    /// Sees the transfer through to its end while the answer is on its way.
-    fn follow(&self, Incoming { response, transfer }: Incoming) -> Response {
+        let Incoming { response, transfer } = incoming;
         if let Some(transfer) = transfer {
-            let (reporter, client) = (self.reporter(), self.request.signal());
+            let client = self.request.signal();
             self.ctx.wait_until(async move {
                 // A client that has gone away needs neither the rest of the answer nor the VM.
                 let gone = aborted(&client);
@@ -136,51 +161,22 @@ impl Exchange<'_> {
                 select(pin!(reporter.report_during(transfer)), gone).await;
             });
         }
-        response
+        self.relocated(response, &base)
+    }
+
+    /// Shows the client the public address where the VM, at `base`, redirects to its own.
+    fn relocated(&self, response: Response, base: &str) -> Result<Response, ForwardError> {
+        let location = value(&response.headers(), "location");
+        match location.and_then(|location| public_location(&location, base, self.vm, self.url)) {
+            Some(public) => {
+                amend(response, |headers| headers.set("location", &public)).map_err(ForwardError::Invalid)
+            }
+            None => Ok(response),
+        }
     }
 
     fn no_answer(&self, error: ForwardError) -> Error {
         Error::NoAnswer { vm: self.vm.instance.name.clone(), reason: error.to_string() }
-    }
-}
-
-/// Tells a VM's object that the VM is in use.
-struct Reporter {
-    vm: Vm,
-    object: ObjectClient,
-}
-
-impl Reporter {
-    /// Reports activity as long as the work lasts: a VM is not put to sleep while it answers.
-    async fn report_during<T>(&self, work: impl Future<Output = T>) -> T {
-        let reports = self.keep_reporting();
-        pin_mut!(work, reports);
-        match select(work, reports).await {
-            Either::Left((output, _)) => output,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    async fn keep_reporting(&self) -> Infallible {
-        let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        loop {
-            sleep(interval).await;
-            if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
-                self.report().await;
-            }
-        }
-    }
-
-    /// Reports activity, and learns where the VM is now.
-    async fn report(&self) {
-        let name = &self.vm.instance.name;
-        match self.object.call(&self.vm, &Command::Touch).await {
-            Ok(Reply::Endpoint(Some(endpoint))) => {
-                Endpoints::with(|endpoints| endpoints.learn(name, endpoint, now()));
-            }
-            Ok(_) => Endpoints::with(|endpoints| endpoints.forget(name)),
-            Err(error) => log(name, &format!("activity could not be reported: {error}")),
-        }
     }
 }
 
@@ -191,23 +187,9 @@ fn marked(response: Response, cold_start: Option<ColdStartRecord>) -> Result<Res
     let timing = format!(
         "token;dur={token_ms}, api;dur={api_ms}, boot;dur={boot_ms}, app;dur={app_ms}, total;dur={total_ms}"
     );
-    let add = |response: &Response| {
-        response.headers().append("server-timing", &timing)?;
-        response.headers().set("x-vmproxy-cold-start", "true")
-    };
-    let mark = || -> Result<Response, JsValue> {
-        if add(&response).is_ok() {
-            return Ok(response);
-        }
-        // The headers of an answer that came by fetch() cannot be changed; those of a copy of it can.
-        let init: &ResponseInit = response.unchecked_ref();
-        let copy = Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
-        add(&copy)?;
-        Ok(copy)
-    };
-    mark().map_err(|error| Error::internal(describe(&error)))
-}
-
-fn log(vm: &str, message: &str) {
-    worker::console_log!("vmproxy: {vm}: {message}");
+    let marked = amend(response, |headers| {
+        headers.append("server-timing", &timing)?;
+        headers.set("x-vmproxy-cold-start", "true")
+    });
+    marked.map_err(Error::internal)
 }

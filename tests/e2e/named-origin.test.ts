@@ -63,7 +63,7 @@ test("a request and its answer are handed on", async () => {
   expect(headers.get("x-own")).toBe("1");
   expect(headers.get("x-forwarded-for")).toBe("127.0.0.1");
   expect(headers.get("x-forwarded-host")).toBe(new URL(worker.url).host);
-  expect(headers.has("forwarded")).toBe(false);
+  expect(headers.get("forwarded")).toBe(`for=127.0.0.1;host="${new URL(worker.url).host}";proto=http`);
 });
 
 test("a redirect is the client's to follow", async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test as base } from "vitest";
 import { Emulator, instancePort, type KeyFile, type Timing } from "./emulator.ts";
-import { adminToken, Worker } from "./worker.ts";
+import { adminToken, type Network, Worker } from "./worker.ts";
 
 export interface Setting {
   /** The only VM, beside what every VM needs. */
@@ -14,6 +14,8 @@ export interface Setting {
   variables?: Record<string, unknown>;
   /** The service account's key file that differs. */
   key?: Partial<KeyFile>;
+  main?: string;
+  networks?: Record<string, Network>;
   timing?: Partial<Timing>;
   storage?: string;
   mayLog?: RegExp;
@@ -29,7 +31,7 @@ export interface World {
   cloud: Emulator;
   worker: Worker;
   /** Starts the Worker once more, as it was or with another configuration. */
-  startAgain(changed?: Pick<Setting, "vm" | "vms">): Promise<Worker>;
+  startAgain(changed?: Pick<Setting, "vm" | "vms" | "main">): Promise<Worker>;
   end(): Promise<void>;
 }
 
@@ -43,9 +45,10 @@ export async function launch(setting: Setting = {}): Promise<World> {
       await cloud.stop();
     }
   };
-  const startAgain = async (changed: Pick<Setting, "vm" | "vms"> = {}) => {
-    const variables = await variablesOf({ ...setting, ...changed }, cloud);
-    const worker = await Worker.start({ variables, storage: setting.storage, mayLog: setting.mayLog });
+  const startAgain = async (changed: Pick<Setting, "vm" | "vms" | "main"> = {}) => {
+    const { main, networks, storage, mayLog, ...rest } = { ...setting, ...changed };
+    const variables = await variablesOf(rest, cloud);
+    const worker = await Worker.start({ variables, main, networks, storage, mayLog });
     workers.push(worker);
     return worker;
   };

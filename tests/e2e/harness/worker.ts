@@ -12,11 +12,18 @@ export interface WorkerSetting {
   build?: string;
   /** Variables and secrets. */
   variables: Record<string, unknown>;
+  /** A main module of the test's own, beside the built one (`index.js`). */
+  main?: string | undefined;
+  /** Bindings that answer requests, by their names. */
+  networks?: Record<string, Network> | undefined;
   /** Where the Durable Objects are kept; without it they end with the Worker. */
   storage?: string | undefined;
   /** What the runtime may complain about, because the test provokes it. */
   mayLog?: RegExp | undefined;
 }
+
+/** What a binding does with a request. */
+export type Network = (request: Request) => Promise<Response>;
 
 /** What the proxy says about a VM. */
 export interface VmStatus {
@@ -47,7 +54,7 @@ export class Worker {
     this.#mayLog = mayLog;
   }
 
-  static async start({ build = "build", variables, storage, mayLog }: WorkerSetting): Promise<Worker> {
+  static async start({ build = "build", variables, main, networks = {}, storage, mayLog }: WorkerSetting): Promise<Worker> {
     const log: string[] = [];
     const text = (name: string) => readFileSync(join(root, build, name), "utf8");
     const wasm = new Uint8Array(readFileSync(join(root, build, "index_bg.wasm")));
@@ -64,14 +71,16 @@ export class Worker {
             compatibilityDate: compatibilityDate(),
             compatibilityFlags: ["enable_request_signal"],
             manifest: {
-              mainModule: "index.js",
+              mainModule: main === undefined ? "index.js" : "main.js",
               modules: {
+                ...(main === undefined ? {} : { "main.js": { type: "esm", contents: main } as const }),
                 "index.js": { type: "esm", contents: text("index.js") },
                 "index_bg.wasm": { type: "wasm", contents: wasm },
               },
             },
             env: {
               ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, variable(value)])),
+              ...Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, binding(network)])),
               VM: { type: "durable-object", worker: "vmproxy", exportName: "VmObject" },
             },
             exports: { VmObject: { type: "durable-object", storage: "sqlite" } },
@@ -153,6 +162,10 @@ function pairs(raw: string[]): Pairs {
 
 function variable(value: unknown) {
   return typeof value === "string" ? ({ type: "text", value } as const) : ({ type: "json", value } as const);
+}
+
+function binding(network: Network) {
+  return { type: "fetcher", handler: network } as const;
 }
 
 function compatibilityDate(): string {

@@ -1,0 +1,37 @@
+// What the isolates of one colo tell each other by its cache.
+
+import { expect } from "vitest";
+import { test } from "./harness/test.ts";
+
+/** The built Worker with an object that nobody may ask: what is answered is answered without it. */
+const withoutObject = `
+export { default } from "./index.js";
+export class VmObject {
+  fetch() { throw new Error("the object was asked"); }
+}`;
+
+test("a new isolate knows where the VM is from the last one", async ({ launch, storage }) => {
+  const { worker, startAgain } = await launch({ storage, vm: { idle_timeout: "10m" } });
+  expect((await worker.fetch("/")).headers.get("x-vmproxy-cold-start")).toBe("true");
+  await worker.stop();
+
+  const isolate = await startAgain({ main: withoutObject });
+
+  const answer = await isolate.fetch("/echo");
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("x-vmproxy-cold-start")).toBe(null);
+  expect(isolate.log).not.toContain("the object was asked");
+});
+
+test("a VM that is gone is not looked for where it was", async ({ launch, storage }) => {
+  const { cloud, worker, startAgain } = await launch({ storage, vm: { idle_timeout: "10m" } });
+  expect((await worker.fetch("/")).status).toBe(200);
+  await worker.stop();
+  await cloud.afflict("preempt");
+  await cloud.until("TERMINATED");
+
+  const isolate = await startAgain();
+
+  expect((await isolate.fetch("/echo")).headers.get("x-vmproxy-cold-start")).toBe("true");
+  expect(await cloud.instance()).toMatchObject({ status: "RUNNING", boots: 2 });
+});
