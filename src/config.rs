@@ -122,6 +122,8 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     }
     check(vm.port != 0, "port", || "0 is not a port: 1 to 65535".to_owned())?;
     check_origin(vm)?;
+    check(!vm.connect_timeout.is_zero(), "connect_timeout", || "must be longer than 0s".to_owned())?;
+    check(!vm.response_timeout.is_zero(), "response_timeout", || "must be longer than 0s".to_owned())?;
     check(!vm.startup_timeout.is_zero(), "startup_timeout", || "must be longer than 0s".to_owned())?;
     check(!vm.idle_timeout.is_zero(), "idle_timeout", || "must be longer than 0s".to_owned())?;
     if let Some(busy_path) = &vm.busy_path {
@@ -251,6 +253,8 @@ mod tests {
             Instance { name: "backend".to_owned(), zone: "us-central1-a".to_owned(), ..Instance::default() };
         assert_eq!(*vm, Vm { instance, ..Vm::default() });
         assert_eq!((vm.health_path(), vm.port), ("/", 80));
+        assert_eq!(vm.connect_timeout, Duration::from_secs(5));
+        assert_eq!(vm.response_timeout, Duration::from_secs(300));
         assert_eq!(vm.startup_timeout, Duration::from_secs(300));
         assert_eq!(vm.idle_timeout, Duration::from_secs(900));
     }
@@ -286,6 +290,9 @@ mod tests {
             (with("/origin", json!("https://{ip}")), "VMS[0].origin: \"https://{ip}\""),
             (with("/idle_timeout", json!("5 min")), "VMS[0].idle_timeout: \"5 min\" is not a duration"),
             (with("/idle_timeout", json!("0s")), "VMS[0].idle_timeout: must be longer than 0s"),
+            (with("/connect_timeout", json!("0s")), "VMS[0].connect_timeout: must be longer than 0s"),
+            (with("/response_timeout", json!("0s")), "VMS[0].response_timeout: must be longer than 0s"),
+            (with("/response_timeout", json!(60)), "VMS[0].response_timeout: invalid type: integer `60`"),
             (with("/startup_timeout", json!("0s")), "VMS[0].startup_timeout: must be longer than 0s"),
             (with("/on_idle", json!("sleep")), "VMS[0].on_idle: unknown variant `sleep`, expected one of `stop`, `suspend`, `delete`, `never`"),
             (with("/cold_start", json!("page")), "VMS[0].cold_start: unknown variant `page`, expected one of `auto`, `hold`, `reject`"),

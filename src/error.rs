@@ -62,6 +62,13 @@ pub enum Error {
         /// The instance's name.
         vm: String,
     },
+    /// The VM took the request, but did not begin to answer in time. Whether it acts on it is unknown.
+    Late {
+        /// The instance's name.
+        vm: String,
+        /// How long it had.
+        reason: String,
+    },
     /// The VM took the request, but gave no valid answer. Whether it acted on it is unknown.
     NoAnswer {
         /// The instance's name.
@@ -145,6 +152,12 @@ impl Error {
                 detail: "It was asleep, and this request has woken it.".to_owned(),
                 retry_after: Some(10),
             },
+            Error::Late { .. } => Problem {
+                status: 504,
+                title: "The VM did not answer in time",
+                detail: "It took the request, and may still be at work on it.".to_owned(),
+                retry_after: None,
+            },
             Error::NoAnswer { .. } => Problem {
                 status: 502,
                 title: "The VM gave no valid answer",
@@ -167,6 +180,7 @@ impl fmt::Display for Error {
             Error::Config(error) => write!(f, "misconfigured: {error}"),
             Error::NoRoute => f.write_str("no VM serves this host and path"),
             Error::StartupTimeout { vm, reason }
+            | Error::Late { vm, reason }
             | Error::NoAnswer { vm, reason }
             | Error::ServerDown { vm, reason }
             | Error::OverLimit { vm, reason, .. } => {

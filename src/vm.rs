@@ -67,6 +67,14 @@ pub struct Vm {
     /// in front, since anybody can write them.
     #[serde(default)]
     pub trust_forwarded: bool,
+    /// How long a connection to the VM may take, before it is taken for gone. For origins with an IP address; with
+    /// a name, `fetch()` has its own limits.
+    #[serde(default = "default_connect_timeout", with = "duration_text")]
+    pub connect_timeout: Duration,
+    /// How long the VM may take, once it has the whole request, until the head of its answer is complete. The
+    /// body may take as long as it likes. For origins with an IP address.
+    #[serde(default = "default_response_timeout", with = "duration_text")]
+    pub response_timeout: Duration,
     /// How long a start may take, from the first request to the first 2xx of the health path.
     #[serde(default = "default_startup_timeout", with = "duration_text")]
     pub startup_timeout: Duration,
@@ -129,6 +137,8 @@ impl Default for Vm {
             vpc: None,
             host_header: None,
             trust_forwarded: false,
+            connect_timeout: default_connect_timeout(),
+            response_timeout: default_response_timeout(),
             startup_timeout: default_startup_timeout(),
             idle_timeout: default_idle_timeout(),
             on_idle: OnIdle::default(),
@@ -384,6 +394,18 @@ fn default_port() -> u16 {
 
 fn default_origin() -> String {
     "http://{ip}:{port}".to_owned()
+}
+
+/// Two lost packets are made up for by then (TCP repeats its first after 1 s and 3 s); a client whose VM has been
+/// taken away waits no longer before the VM is started again.
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+/// Longer than the usual proxies allow (1 to 2 min), for slow machines; but no client of a server that hangs keeps
+/// the VM, which costs, up for ever.
+fn default_response_timeout() -> Duration {
+    Duration::from_secs(5 * 60)
 }
 
 fn default_startup_timeout() -> Duration {

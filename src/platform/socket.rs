@@ -11,8 +11,7 @@ use worker::worker_sys;
 
 use super::{describe, within};
 
-/// An open connection. It belongs to the request that opened it.
-#[derive(Clone)]
+/// An open connection, which is closed when it is dropped. It belongs to the request that opened it.
 pub(crate) struct Socket {
     inner: worker_sys::Socket,
     /// What the peer sends.
@@ -54,19 +53,11 @@ impl Socket {
         writer.release_lock();
         sent.map(drop).map_err(|error| describe(&error))
     }
-
-    /// Closes the connection in both directions.
-    pub fn close(&self) {
-        abandon(&self.inner);
-    }
 }
 
-/// A connection that is closed when nobody uses it any more.
-pub(crate) struct ClosedOnDrop(pub Socket);
-
-impl Drop for ClosedOnDrop {
+impl Drop for Socket {
     fn drop(&mut self) {
-        self.0.close();
+        abandon(&self.inner);
     }
 }
 

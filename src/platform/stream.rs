@@ -1,12 +1,13 @@
-//! Byte streams of the runtime. Chunks stay on the JavaScript side: they are passed on, not copied.
+//! Byte streams of the runtime. Their bytes stay on the JavaScript side: they are passed on, not copied into the
+//! memory of this program.
 
-use js_sys::{Boolean, Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    ReadableStream, ReadableStreamDefaultReader, StreamPipeOptions, TransformStream, WritableStream,
-    WritableStreamDefaultWriter,
+    ReadableStream, ReadableStreamByobReader, ReadableStreamReadResult, StreamPipeOptions, TransformStream,
+    WritableStream, WritableStreamDefaultWriter,
 };
 
 use super::describe;
@@ -52,29 +53,31 @@ pub(crate) async fn pipe_to(from: &ReadableStream, to: &WritableStream, close: b
     piped.map(drop).map_err(|error| describe(&error))
 }
 
-/// Reads a stream chunk by chunk.
-pub(crate) struct Reader(ReadableStreamDefaultReader);
+/// Reads a stream piece by piece, into memory of the caller's: a piece is as long as that, and not the 4 KiB that
+/// the runtime takes by itself.
+pub(crate) struct Reader(ReadableStreamByobReader);
 
 impl Reader {
     /// Takes the stream over until [`Reader::release`].
     ///
     /// # Errors
-    /// The text of the exception: somebody else reads it.
+    /// The text of the exception: somebody else reads it, or it is not one of the runtime's own.
     pub fn new(stream: &ReadableStream) -> Result<Self, String> {
-        ReadableStreamDefaultReader::new(stream).map(Self).map_err(|error| describe(&error))
+        ReadableStreamByobReader::new(stream).map(Self).map_err(|error| describe(&error))
     }
 
-    /// The next chunk; `None` at the end.
+    /// What is there next, as much as there is room for in `into`; `None` at the end. `into` is used up, with all
+    /// else that is in its buffer: the piece has its memory.
     ///
     /// # Errors
     /// The text of the exception: the stream failed.
-    pub async fn read(&self) -> Result<Option<Uint8Array>, String> {
-        let result = JsFuture::from(self.0.read()).await.map_err(|error| describe(&error))?;
-        let field = |name| Reflect::get(&result, &JsValue::from_str(name)).map_err(|error| describe(&error));
-        if field("done")?.dyn_into::<Boolean>().is_ok_and(|done| done.value_of()) {
+    pub async fn read(&self, into: &Uint8Array) -> Result<Option<Uint8Array>, String> {
+        let read = JsFuture::from(self.0.read_with_array_buffer_view(into)).await;
+        let result: ReadableStreamReadResult = read.map_err(|error| describe(&error))?.unchecked_into();
+        if result.get_done() == Some(true) {
             return Ok(None);
         }
-        field("value")?.dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
+        result.get_value().dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
     }
 
     /// Gives the stream back.
@@ -83,7 +86,16 @@ impl Reader {
     }
 }
 
-/// Writes a stream chunk by chunk.
+/// Room for `length` bytes, in the memory of a piece that nobody needs any more if that is enough.
+pub(crate) fn room(spent: &Uint8Array, length: u32) -> Uint8Array {
+    let buffer = spent.buffer();
+    if buffer.byte_length() < length {
+        return Uint8Array::new_with_length(length);
+    }
+    Uint8Array::new_with_byte_offset_and_length(&buffer, 0, length)
+}
+
+/// Writes a stream piece by piece.
 pub(crate) struct Writer(WritableStreamDefaultWriter);
 
 impl Writer {
@@ -95,12 +107,12 @@ impl Writer {
         stream.get_writer().map(Self).map_err(|error| describe(&error))
     }
 
-    /// Writes a chunk; returns when there is room for more.
+    /// Writes a piece; returns when it has been taken.
     ///
     /// # Errors
     /// The text of the exception: nobody reads it any more.
-    pub async fn write(&self, chunk: &Uint8Array) -> Result<(), String> {
-        let written = JsFuture::from(self.0.write_with_chunk(chunk)).await;
+    pub async fn write(&self, piece: &Uint8Array) -> Result<(), String> {
+        let written = JsFuture::from(self.0.write_with_chunk(piece)).await;
         written.map(drop).map_err(|error| describe(&error))
     }
 

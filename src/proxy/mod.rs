@@ -121,6 +121,8 @@ pub(crate) enum ForwardError {
     NotSent(String),
     /// The request was sent, at least in part, and nothing came back.
     NoAnswer(String),
+    /// The request was sent, and the VM took too long to answer.
+    Late(String),
     /// What came back is no valid answer.
     Invalid(String),
 }
@@ -132,15 +134,17 @@ impl ForwardError {
         match self {
             ForwardError::NotSent(_) => true,
             ForwardError::NoAnswer(_) => !has_body && matches!(method, "GET" | "HEAD" | "OPTIONS"),
-            ForwardError::Invalid(_) => false,
+            ForwardError::Late(_) | ForwardError::Invalid(_) => false,
         }
     }
 }
 
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ForwardError::NotSent(reason) | ForwardError::NoAnswer(reason) | ForwardError::Invalid(reason)) =
-            self;
+        let (ForwardError::NotSent(reason)
+        | ForwardError::NoAnswer(reason)
+        | ForwardError::Late(reason)
+        | ForwardError::Invalid(reason)) = self;
         f.write_str(reason)
     }
 }

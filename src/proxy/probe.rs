@@ -23,8 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn probe(vm: &Vm, env: &Env, endpoint: &Endpoint) -> ProbeResult {
     match get(vm, env, endpoint, vm.health_path(), PROBE_TIMEOUT).await {
         Ok(200..=299) => ProbeResult::Healthy,
-        Ok(_) | Err(ForwardError::NoAnswer(_) | ForwardError::Invalid(_)) => ProbeResult::Unhealthy,
         Err(ForwardError::NotSent(_)) => ProbeResult::Unreachable,
+        Ok(_) | Err(_) => ProbeResult::Unhealthy,
     }
 }
 

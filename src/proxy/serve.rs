@@ -139,6 +139,8 @@ impl Exchange<'_> {
                         .map(|(name, value)| (name.to_owned(), value))
                         .collect(),
                     body: self.request.body(),
+                    connect_timeout: self.vm.connect_timeout,
+                    response_timeout: self.vm.response_timeout,
                 };
                 let forwarded = socket_origin::forward(ip, port, outgoing);
                 let base = format!("http://{}", std::net::SocketAddr::new(ip, port));
@@ -176,7 +178,11 @@ impl Exchange<'_> {
     }
 
     fn no_answer(&self, error: ForwardError) -> Error {
-        Error::NoAnswer { vm: self.vm.instance.name.clone(), reason: error.to_string() }
+        let (vm, reason) = (self.vm.instance.name.clone(), error.to_string());
+        match error {
+            ForwardError::Late(_) => Error::Late { vm, reason },
+            _ => Error::NoAnswer { vm, reason },
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //! and bytes into answers, and leaves the bodies where they are.
 
 mod chunked;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod request;
 mod response;
 

@@ -1,5 +1,8 @@
 //! The head of an answer, and how its body ends.
 
+use std::fmt::Display;
+use std::iter;
+
 use super::Malformed;
 
 /// The longest head that is read.
@@ -8,9 +11,17 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The most headers that are read.
 const MAX_HEADERS: usize = 256;
 
+/// The longest body that is counted.
+const MAX_LENGTH: u64 = 1 << 53;
+
+const CONTENT_LENGTH: &str = "content-length";
+const TRANSFER_ENCODING: &str = "transfer-encoding";
+
 /// The head of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
+    /// The 1 of HTTP/1.1.
+    pub minor_version: u8,
     /// The status code.
     pub status: u16,
     /// The reason phrase.
@@ -41,22 +52,42 @@ impl ResponseHead {
     /// # Errors
     /// What is not HTTP/1.x, or not safe to read.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        let malformed = |what: &dyn Display| Malformed(format!("the VM's answer is not valid HTTP: {what}"));
+        let begins_well = bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected);
+        if !begins_well {
+            return Err(malformed(&"it does not begin with HTTP/"));
+        }
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let malformed = |what: String| Malformed(format!("the VM's answer is not valid HTTP: {what}"));
-        let length = match response.parse(bytes) {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
-            Ok(httparse::Status::Partial) => {
-                return Err(malformed(format!("its head is longer than {MAX_HEAD} bytes")))
-            }
-            Err(error) => return Err(malformed(error.to_string())),
+        let length = match response.parse(bytes).map_err(|error| malformed(&error))? {
+            httparse::Status::Complete(length) => Some(length),
+            httparse::Status::Partial => None,
         };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let head = bytes.get(..length.unwrap_or(bytes.len())).unwrap_or_default();
+        if head.len() > MAX_HEAD || length.is_none() && head.len() == MAX_HEAD {
+            return Err(malformed(&format_args!("its head is longer than {MAX_HEAD} bytes")));
+        }
+        // httparse takes a bare LF for the end of a line: readers differ on it, which smuggling lives on.
+        if head
+            .iter()
+            .zip(iter::once(&0).chain(head))
+            .any(|(&byte, &before)| byte == b'\n' && before != b'\r')
+        {
+            return Err(malformed(&"a line of its head does not end in CR LF"));
+        }
+        let Some(length) = length else { return Ok(None) };
+        let status = response.code.unwrap_or_default();
+        // Others have no meaning (RFC 9110, section 15), and the runtime has no answer with them.
+        if !(100..600).contains(&status) {
+            return Err(malformed(&format_args!("{status} is no status")));
+        }
+        let headers = response.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect();
+        let reason = response.reason.unwrap_or_default().to_owned();
         Ok(Some(Self {
-            status: response.code.unwrap_or_default(),
-            reason: response.reason.unwrap_or_default().to_owned(),
-            headers: response.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect(),
+            minor_version: response.version.unwrap_or_default(),
+            status,
+            reason,
+            headers,
             length,
         }))
     }
@@ -72,35 +103,65 @@ impl ResponseHead {
     /// Lengths that contradict each other, or a coding that is not known: read wrongly, they would let one
     /// answer be taken for another.
     pub fn framing(&self, method: &str) -> Result<Framing, Malformed> {
+        let codings: Vec<&str> = self.elements(TRANSFER_ENCODING).collect();
+        let length = self.content_length()?;
+        if length.is_some() && !codings.is_empty() {
+            return Err(Malformed(
+                "the VM's answer has both Content-Length and Transfer-Encoding".to_owned(),
+            ));
+        }
+        if self.minor_version == 0 && !codings.is_empty() {
+            return Err(Malformed("the VM's answer is HTTP/1.0 with a Transfer-Encoding".to_owned()));
+        }
         if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 205 | 304) {
             return Ok(Framing::None);
         }
-        let all = |name: &'static str| {
-            let matching = self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
-            matching.flat_map(|(_, value)| value.split(',')).map(str::trim)
-        };
-        let codings: Vec<&str> = all("transfer-encoding").collect();
-        let mut lengths = all("content-length");
-        if !codings.is_empty() {
-            if lengths.next().is_some() {
-                return Err(Malformed(
-                    "the VM's answer has both Content-Length and Transfer-Encoding".into(),
-                ));
+        match (length, codings.as_slice()) {
+            (Some(length), _) => Ok(Framing::Length(length)),
+            (None, []) => Ok(Framing::Close),
+            (None, [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+            (None, codings) => {
+                Err(Malformed(format!("the VM's answer has the transfer codings {codings:?}")))
             }
-            return match codings.as_slice() {
-                [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-                _ => Err(Malformed(format!("the VM's answer has the transfer codings {codings:?}"))),
-            };
         }
-        let Some(first) = lengths.next() else { return Ok(Framing::Close) };
+    }
+
+    /// The headers as they may be handed on: one `Content-Length` where there are several equal ones (RFC 9110,
+    /// section 8.6), and none with an answer that cannot have a body.
+    pub fn into_headers(self) -> Vec<(String, String)> {
+        let length = self.content_length().ok().flatten().filter(|_| !matches!(self.status, 204 | 205));
+        let is_length = |name: &str| name.eq_ignore_ascii_case(CONTENT_LENGTH);
+        let others = self.headers.into_iter().filter(|(name, _)| !is_length(name));
+        others.chain(length.map(|length| (CONTENT_LENGTH.to_owned(), length.to_string()))).collect()
+    }
+
+    /// What `Content-Length` says, if there is one.
+    fn content_length(&self) -> Result<Option<u64>, Malformed> {
+        let mut lengths = self.elements(CONTENT_LENGTH);
+        let Some(first) = lengths.next() else { return Ok(None) };
         if lengths.any(|other| other != first) {
             return Err(Malformed("the VM's answer has several different Content-Lengths".to_owned()));
         }
         if first.is_empty() || !first.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Malformed(format!("the VM's answer has the Content-Length {first:?}")));
         }
-        let length = first.parse().map_err(|_| Malformed(format!("Content-Length {first} is too large")))?;
-        Ok(Framing::Length(length))
+        // JavaScript counts in f64, and a longer body does not occur.
+        let length = first.parse().ok().filter(|length| *length <= MAX_LENGTH);
+        length.map(Some).ok_or_else(|| Malformed(format!("the Content-Length {first} is too large")))
+    }
+
+    /// The elements of a header that is a list, however many lines it takes.
+    fn elements(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        let lines = self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        lines.flat_map(|(_, value)| value.split(',')).map(|element| element.trim_matches([' ', '\t']))
+    }
+}
+
+/// A header's value. Those that are not UTF-8 are ISO-8859-1 (RFC 9110, section 5.5).
+fn text(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.iter().copied().map(char::from).collect(),
     }
 }
 
