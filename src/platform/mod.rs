@@ -1,12 +1,14 @@
 //! The Workers runtime, as far as this crate uses it: the clock, timers, variables, `fetch()`, TCP sockets and
-//! streams. Apart from the Durable Object, nothing else speaks to the runtime.
+//! streams, WebSockets. Apart from the Durable Object, nothing else speaks to the runtime.
 
 pub(crate) mod cache;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod headers;
+mod promise;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod websocket;
 
 use std::future::Future;
 use std::time::Duration;
@@ -26,10 +28,15 @@ pub(crate) fn now() -> Timestamp {
 
 /// A random number, from the runtime's cryptographic source.
 pub(crate) fn random() -> u64 {
-    let mut bytes = [0; 8];
-    // The runtime's source does not fail inside a request; zeros would still be a valid identity.
+    u64::from_le_bytes(random_bytes())
+}
+
+/// Random bytes, from the same source.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // It does not fail inside a request; zeros would still be a valid identity.
     let _ = getrandom::getrandom(&mut bytes);
-    u64::from_le_bytes(bytes)
+    bytes
 }
 
 /// Waits.

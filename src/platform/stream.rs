@@ -6,11 +6,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    ReadableStream, ReadableStreamByobReader, ReadableStreamReadResult, StreamPipeOptions, TransformStream,
-    WritableStream, WritableStreamDefaultWriter,
+    ReadableStream, ReadableStreamByobReader, StreamPipeOptions, TransformStream, WritableStream,
+    WritableStreamDefaultWriter,
 };
 
 use super::describe;
+use super::promise::Awaiter;
 
 #[wasm_bindgen]
 extern "C" {
@@ -21,6 +22,14 @@ extern "C" {
 
     #[wasm_bindgen(constructor, catch)]
     fn new() -> Result<IdentityTransformStream, JsValue>;
+
+    type ReadResult;
+
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &ReadResult) -> bool;
+
+    #[wasm_bindgen(method, getter)]
+    fn value(this: &ReadResult) -> JsValue;
 }
 
 /// A pipe for any number of bytes.
@@ -55,7 +64,10 @@ pub(crate) async fn pipe_to(from: &ReadableStream, to: &WritableStream, close: b
 
 /// Reads a stream piece by piece, into memory of the caller's: a piece is as long as that, and not the 4 KiB that
 /// the runtime takes by itself.
-pub(crate) struct Reader(ReadableStreamByobReader);
+pub(crate) struct Reader {
+    inner: ReadableStreamByobReader,
+    awaiter: Awaiter,
+}
 
 impl Reader {
     /// Takes the stream over until [`Reader::release`].
@@ -63,7 +75,8 @@ impl Reader {
     /// # Errors
     /// The text of the exception: somebody else reads it, or it is not one of the runtime's own.
     pub fn new(stream: &ReadableStream) -> Result<Self, String> {
-        ReadableStreamByobReader::new(stream).map(Self).map_err(|error| describe(&error))
+        let inner = ReadableStreamByobReader::new(stream).map_err(|error| describe(&error))?;
+        Ok(Self { inner, awaiter: Awaiter::new() })
     }
 
     /// What is there next, as much as there is room for in `into`; `None` at the end. `into` is used up, with all
@@ -72,17 +85,17 @@ impl Reader {
     /// # Errors
     /// The text of the exception: the stream failed.
     pub async fn read(&self, into: &Uint8Array) -> Result<Option<Uint8Array>, String> {
-        let read = JsFuture::from(self.0.read_with_array_buffer_view(into)).await;
-        let result: ReadableStreamReadResult = read.map_err(|error| describe(&error))?.unchecked_into();
-        if result.get_done() == Some(true) {
+        let read = self.awaiter.wait(self.inner.read_with_array_buffer_view(into)).await;
+        let result: ReadResult = read.map_err(|error| describe(&error))?.unchecked_into();
+        if result.done() {
             return Ok(None);
         }
-        result.get_value().dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
+        result.value().dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
     }
 
     /// Gives the stream back.
     pub fn release(self) {
-        self.0.release_lock();
+        self.inner.release_lock();
     }
 }
 
@@ -96,7 +109,10 @@ pub(crate) fn room(spent: &Uint8Array, length: u32) -> Uint8Array {
 }
 
 /// Writes a stream piece by piece.
-pub(crate) struct Writer(WritableStreamDefaultWriter);
+pub(crate) struct Writer {
+    inner: WritableStreamDefaultWriter,
+    awaiter: Awaiter,
+}
 
 impl Writer {
     /// Takes the stream over until [`Writer::release`] or an end.
@@ -104,21 +120,22 @@ impl Writer {
     /// # Errors
     /// The text of the exception: somebody else writes it.
     pub fn new(stream: &WritableStream) -> Result<Self, String> {
-        stream.get_writer().map(Self).map_err(|error| describe(&error))
+        let inner = stream.get_writer().map_err(|error| describe(&error))?;
+        Ok(Self { inner, awaiter: Awaiter::new() })
     }
 
-    /// Writes a piece; returns when it has been taken.
+    /// Writes a piece; returns when it has been taken. A write that is given up must be the last.
     ///
     /// # Errors
     /// The text of the exception: nobody reads it any more.
     pub async fn write(&self, piece: &Uint8Array) -> Result<(), String> {
-        let written = JsFuture::from(self.0.write_with_chunk(piece)).await;
+        let written = self.awaiter.wait(self.inner.write_with_chunk(piece)).await;
         written.map(drop).map_err(|error| describe(&error))
     }
 
     /// Ends when nobody reads the stream any more, and says why.
     pub async fn gone(&self) -> String {
-        match JsFuture::from(self.0.closed()).await {
+        match JsFuture::from(self.inner.closed()).await {
             Ok(_) => "the stream is closed".to_owned(),
             Err(error) => describe(&error),
         }
@@ -126,17 +143,17 @@ impl Writer {
 
     /// Ends the stream well.
     pub async fn close(self) -> Result<(), String> {
-        JsFuture::from(self.0.close()).await.map(drop).map_err(|error| describe(&error))
+        JsFuture::from(self.inner.close()).await.map(drop).map_err(|error| describe(&error))
     }
 
     /// Ends the stream as cut short.
     pub async fn abort(self, reason: &str) {
         let reason = js_sys::Error::new(reason);
-        let _ = JsFuture::from(self.0.abort_with_reason(&reason)).await;
+        let _ = JsFuture::from(self.inner.abort_with_reason(&reason)).await;
     }
 
     /// Gives the stream back.
     pub fn release(self) {
-        self.0.release_lock();
+        self.inner.release_lock();
     }
 }

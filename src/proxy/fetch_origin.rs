@@ -5,11 +5,13 @@ use wasm_bindgen::JsCast;
 use web_sys::{Request, Response, ResponseInit};
 
 use super::headers::Changes;
+use super::websocket::over_fetch;
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
 use crate::platform::fetch::{readdress, Fetcher};
 use crate::platform::headers::value;
 use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
+use crate::platform::websocket::WebSocket;
 
 /// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
 const SHORT: u64 = 1024 * 1024;
@@ -31,6 +33,11 @@ pub(super) async fn forward(
     }
     // fetch() does not tell whether anything was sent before it failed.
     let response = fetcher.hand_on(&outgoing).await.map_err(ForwardError::NoAnswer)?;
+    if response.status() == 101 {
+        let vm = WebSocket::of(&response)
+            .ok_or_else(|| ForwardError::Invalid("101 without a WebSocket".to_owned()))?;
+        return over_fetch(vm, &response).map_err(ForwardError::Invalid);
+    }
     watched(response).map_err(ForwardError::Invalid)
 }
 

@@ -17,10 +17,10 @@ const HOP_BY_HOP: [&str; 9] = [
 const FORWARDED: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
-/// The headers of a request: their names in lower case, repeated ones joined by commas, as the runtime has them.
-pub(crate) struct RequestHeaders(String);
+/// The headers of a message, as the runtime has them: their names in lower case, repeated ones joined by commas.
+pub(crate) struct HeaderLines(String);
 
-impl RequestHeaders {
+impl HeaderLines {
     /// Takes a line per header, `name,value`: one text is many times cheaper to get from the runtime than a list.
     pub fn from_lines(lines: String) -> Self {
         Self(lines)
@@ -62,7 +62,7 @@ pub(crate) struct Changes<'r> {
 
 impl<'r> Changes<'r> {
     /// For this request of this client.
-    pub fn of(headers: &'r RequestHeaders, client: &Client<'_>) -> Self {
+    pub fn of(headers: &'r HeaderLines, client: &Client<'_>) -> Self {
         let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
         let set = forwarded(headers, client);
         let is_withheld = |name: &str| {
@@ -76,7 +76,7 @@ impl<'r> Changes<'r> {
     }
 
     /// All headers for the VM but `Host` and `Content-Length`, which go with the connection.
-    pub fn applied(self, headers: &'r RequestHeaders) -> impl Iterator<Item = (&'r str, String)> {
+    pub fn applied(self, headers: &'r HeaderLines) -> impl Iterator<Item = (&'r str, String)> {
         let Self { removed, set } = self;
         let is_kept = |name: &str| {
             let is_changed = removed.contains(&name) || set.iter().any(|(other, _)| *other == name);
@@ -90,7 +90,7 @@ impl<'r> Changes<'r> {
 }
 
 /// The headers that tell the VM of the client: the usual ones, and that of RFC 7239.
-fn forwarded(headers: &RequestHeaders, client: &Client<'_>) -> Vec<(&'static str, String)> {
+fn forwarded(headers: &HeaderLines, client: &Client<'_>) -> Vec<(&'static str, String)> {
     let told = |name: &str| headers.get(name).filter(|_| client.is_trusted);
     let added = |name: &str, value: &str| match told(name) {
         Some(earlier) => format!("{earlier}, {value}"),
@@ -138,9 +138,9 @@ mod tests {
     const CLIENT: Client<'_> =
         Client { address: Some("198.51.100.4"), scheme: "https", host: "app.example.com", is_trusted: false };
 
-    fn request(list: &[(&str, &str)]) -> RequestHeaders {
+    fn request(list: &[(&str, &str)]) -> HeaderLines {
         let lines: Vec<String> = list.iter().map(|(name, value)| format!("{name},{value}")).collect();
-        RequestHeaders::from_lines(lines.join("\n"))
+        HeaderLines::from_lines(lines.join("\n"))
     }
 
     fn sent(list: &[(&str, &str)], client: &Client<'_>) -> Vec<(String, String)> {

@@ -13,6 +13,7 @@ pub(crate) mod probe;
 pub(crate) mod route;
 mod serve;
 mod socket_origin;
+mod websocket;
 
 pub(crate) use endpoints::Endpoints;
 pub(crate) use serve::serve;

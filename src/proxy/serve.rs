@@ -10,18 +10,19 @@ use worker::{Context, Env};
 
 use super::activity::Reporter;
 use super::endpoints::Known;
-use super::headers::{Changes, Client, RequestHeaders};
+use super::headers::{Changes, Client, HeaderLines};
 use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
+use super::websocket::{is_asked_for, Handshake};
 use super::{colo, fetch_origin, log, Endpoints, ForwardError, Incoming};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::fetch::{amend, Fetcher};
 use crate::platform::headers::{lines, value};
-use crate::platform::{aborted, now};
+use crate::platform::{aborted, now, random_bytes};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
@@ -117,30 +118,37 @@ impl Exchange<'_> {
     }
 
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
-        let headers = RequestHeaders::from_lines(lines(&self.request.headers()));
+        let headers = HeaderLines::from_lines(lines(&self.request.headers()));
         let client = Client {
             address: headers.get("cf-connecting-ip"),
             scheme: self.url.scheme,
             host: headers.get("host").unwrap_or(self.url.authority),
             is_trusted: self.vm.trust_forwarded,
         };
-        let changes = Changes::of(&headers, &client);
+        let mut changes = Changes::of(&headers, &client);
+        let is_upgrade = is_asked_for(headers.get("upgrade")) && self.request.method() == "GET";
         let target = target(self.vm, self.url);
         let reporter = Reporter::new(self.vm, self.env);
         let (base, incoming) = match Origin::of(self.vm, endpoint).map_err(ForwardError::NotSent)? {
             Origin::Socket { ip, port } => {
+                let headers_for_vm =
+                    changes.applied(&headers).map(|(name, value)| (name.to_owned(), value)).collect();
+                let (handshake, headers_for_vm) = if is_upgrade {
+                    let (handshake, asking) = Handshake::new(headers_for_vm, random_bytes());
+                    (Some(handshake), asking)
+                } else {
+                    (None, headers_for_vm)
+                };
                 let outgoing = Outgoing {
                     method: self.request.method(),
                     target,
                     host: self.vm.host_header.clone().unwrap_or_else(|| client.host.to_owned()),
                     content_length: headers.get("content-length").and_then(|length| length.parse().ok()),
-                    headers: changes
-                        .applied(&headers)
-                        .map(|(name, value)| (name.to_owned(), value))
-                        .collect(),
+                    headers: headers_for_vm,
                     body: self.request.body(),
                     connect_timeout: self.vm.connect_timeout,
                     response_timeout: self.vm.response_timeout,
+                    handshake,
                 };
                 let forwarded = socket_origin::forward(ip, port, outgoing);
                 let base = format!("http://{}", std::net::SocketAddr::new(ip, port));
@@ -149,6 +157,10 @@ impl Exchange<'_> {
             Origin::Fetch { base, binding } => {
                 let fetcher = Fetcher::of(self.env, binding).map_err(ForwardError::NotSent)?;
                 let url = format!("{base}{target}");
+                if is_upgrade {
+                    // The handshake itself is the runtime's business.
+                    changes.removed.retain(|name| *name != "upgrade");
+                }
                 let forwarded = fetch_origin::forward(&fetcher, &url, self.request, changes);
                 (base, reporter.report_during(forwarded).await?)
             }

@@ -12,7 +12,8 @@ use wasm_bindgen::JsValue;
 use web_sys::{Headers, ReadableStream, Response, ResponseInit};
 
 use super::body::{open_body, upload, Body, BrokenOff};
-use super::http1::{request_head, BodyFraming, Malformed, ResponseHead, MAX_HEAD};
+use super::http1::{request_head, upgrade_head, BodyFraming, Malformed, ResponseHead, MAX_HEAD};
+use super::websocket::{over_socket, Handshake};
 use super::{headers, ForwardError, Incoming};
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
@@ -34,6 +35,8 @@ pub(super) struct Outgoing {
     pub connect_timeout: Duration,
     /// How long the VM may take, once it has the whole request, until the head of its answer is here.
     pub response_timeout: Duration,
+    /// The request is one for a WebSocket.
+    pub handshake: Option<Handshake>,
 }
 
 /// Sends the request and reads the head of the answer.
@@ -44,13 +47,22 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing) -> Result<
         (None, None) => BodyFraming::None,
     };
     let Outgoing { method, target, host, headers, .. } = &request;
-    let head = request_head(method, target, host, headers, framing).map_err(invalid)?;
+    let head = match request.handshake {
+        Some(_) => upgrade_head(target, host, headers),
+        None => request_head(method, target, host, headers, framing),
+    };
+    let head = head.map_err(invalid)?;
     let connecting = Socket::connect(ip, port, request.connect_timeout);
     let socket = connecting.await.map_err(ForwardError::NotSent)?;
     socket.send(&head).await.map_err(ForwardError::NoAnswer)?;
 
     let upload = Box::pin(upload(request.body, framing, socket.writable.clone()));
     let (Answer { head, rest, reader }, upload) = answer(&socket, upload, request.response_timeout).await?;
+    if head.status == 101 {
+        let unasked = || ForwardError::Invalid("the VM switched protocols without being asked to".to_owned());
+        let handshake = request.handshake.ok_or_else(unasked)?;
+        return over_socket(&handshake, head, rest, reader, socket);
+    }
     let framing = head.framing(&request.method).map_err(invalid)?;
     let readable = socket.readable.clone();
     let (body, download) = open_body(framing, rest, reader, readable).map_err(ForwardError::Invalid)?;
@@ -151,14 +163,10 @@ async fn read_head(from: &ReadableStream) -> Result<Answer, ForwardError> {
         while ends_line || bytes.len() >= MAX_HEAD {
             let Some(head) = ResponseHead::read(&bytes).map_err(invalid)? else { break };
             let rest = bytes.split_off(head.length);
-            if !head.is_interim() {
+            if !head.is_interim() || head.status == 101 {
                 let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
                 let begin = piece.length().saturating_sub(length);
                 return Ok(Answer { head, rest: piece.subarray(begin, piece.length()), reader });
-            }
-            if head.status == 101 {
-                let reason = "the VM switched protocols without being asked to".to_owned();
-                return Err(ForwardError::Invalid(reason));
             }
             interim += head.length;
             if interim > MAX_HEAD {

@@ -27,6 +27,30 @@ pub(crate) fn request_head(
     headers: &[(String, String)],
     body: BodyFraming,
 ) -> Result<Vec<u8>, Malformed> {
+    let mut head = fields(method, target, host, headers)?;
+    match body {
+        BodyFraming::None => {}
+        BodyFraming::Length(length) => head.push_str(&format!("content-length: {length}\r\n")),
+        BodyFraming::Chunked => head.push_str("transfer-encoding: chunked\r\n"),
+    }
+    head.push_str("connection: close\r\n\r\n");
+    Ok(head.into_bytes())
+}
+
+/// The same for a request to switch to the protocol that `headers` name in `Upgrade` (RFC 9110, section 7.8).
+///
+/// # Errors
+/// As [`request_head`].
+pub(crate) fn upgrade_head(
+    target: &str,
+    host: &str,
+    headers: &[(String, String)],
+) -> Result<Vec<u8>, Malformed> {
+    let head = fields("GET", target, host, headers)?;
+    Ok((head + "connection: Upgrade\r\n\r\n").into_bytes())
+}
+
+fn fields(method: &str, target: &str, host: &str, headers: &[(String, String)]) -> Result<String, Malformed> {
     let breaks_target = |c: char| c.is_ascii_control() || c == ' ';
     let breaks_value = |c: char| matches!(c, '\r' | '\n' | '\0');
     if method.contains(breaks_target) || target.contains(breaks_target) || host.contains(breaks_target) {
@@ -42,13 +66,7 @@ pub(crate) fn request_head(
         head.push_str(value);
         head.push_str("\r\n");
     }
-    match body {
-        BodyFraming::None => {}
-        BodyFraming::Length(length) => head.push_str(&format!("content-length: {length}\r\n")),
-        BodyFraming::Chunked => head.push_str("transfer-encoding: chunked\r\n"),
-    }
-    head.push_str("connection: close\r\n\r\n");
-    Ok(head.into_bytes())
+    Ok(head)
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! What is on its way from a VM to a client over a socket.
+
+use std::ops::RangeInclusive;
+
+use js_sys::Uint8Array;
+
+use super::close::Close;
+use super::frames::{Decoder, Kind, Received, Violation};
+use super::outbox::Outbox;
+use super::MAX_BUFFERED;
+use crate::platform::stream::Reader;
+use crate::platform::websocket::{decode, WebSocket};
+
+/// The pieces of a message are gathered outside wasm, whose memory never shrinks, and in no smaller parts than this.
+const PART: usize = 64 * 1024;
+
+/// How much room a read gets: much only while the VM fills it.
+const ROOM: RangeInclusive<u32> = 4 * 1024..=64 * 1024;
+
+/// Hands on what the VM sends until it closes, and tells how it did.
+///
+/// # Errors
+/// How the VM broke the protocol.
+pub(super) async fn receive(
+    first: &Uint8Array,
+    reader: &Reader,
+    client: &WebSocket,
+    outbox: &Outbox,
+) -> Result<Close, Violation> {
+    let mut decoder = Decoder::new();
+    let mut message = Gathering::default();
+    let mut chunk = first.to_vec();
+    let mut room = *ROOM.start();
+    loop {
+        let mut bytes = chunk.as_slice();
+        while let Some(received) = decoder.next(&mut bytes)? {
+            match received {
+                Received::Piece { kind, payload, is_last } => {
+                    message.piece(kind, payload, is_last, client)?
+                }
+                Received::Ping(payload) => outbox.pong(&payload),
+                Received::Close(close) => return Ok(close),
+            }
+        }
+        // The VM is held back by not being read.
+        client.drained(MAX_BUFFERED).await;
+        chunk = match reader.read(&Uint8Array::new_with_length(room)).await {
+            Ok(Some(chunk)) => chunk.to_vec(),
+            Ok(None) | Err(_) => return Ok(Close::Lost),
+        };
+        room = if chunk.len() == room as usize { *ROOM.end() } else { *ROOM.start() };
+    }
+}
+
+/// A message of which only a part has come.
+#[derive(Default)]
+struct Gathering {
+    parts: Vec<Uint8Array>,
+    last: Vec<u8>,
+}
+
+impl Gathering {
+    fn piece(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        is_last: bool,
+        client: &WebSocket,
+    ) -> Result<(), Violation> {
+        let is_whole = is_last && self.parts.is_empty() && self.last.is_empty();
+        if is_whole {
+            return deliver(kind, payload, client);
+        }
+        self.last.extend_from_slice(payload);
+        if is_last && self.parts.is_empty() {
+            return deliver(kind, &std::mem::take(&mut self.last), client);
+        }
+        if is_last || self.last.len() >= PART {
+            self.parts.push(Uint8Array::from(self.last.as_slice()));
+            self.last.clear();
+        }
+        if is_last {
+            return deliver_joined(kind, &std::mem::take(&mut self.parts), client);
+        }
+        Ok(())
+    }
+}
+
+// A client that has closed takes no more messages; the VM is told of that by the close.
+
+fn deliver(kind: Kind, payload: &[u8], client: &WebSocket) -> Result<(), Violation> {
+    let _ = match kind {
+        Kind::Text => client.send_text(std::str::from_utf8(payload).map_err(|_| Violation::not_utf8())?),
+        Kind::Binary => client.send(&Uint8Array::from(payload)),
+    };
+    Ok(())
+}
+
+fn deliver_joined(kind: Kind, parts: &[Uint8Array], client: &WebSocket) -> Result<(), Violation> {
+    let whole = Uint8Array::new_with_length(parts.iter().map(Uint8Array::length).sum());
+    let mut at = 0;
+    for part in parts {
+        whole.set(part, at);
+        at += part.length();
+    }
+    let _ = match kind {
+        Kind::Text => client.send(decode(&whole).ok_or_else(Violation::not_utf8)?.as_ref()),
+        Kind::Binary => client.send(&whole),
+    };
+    Ok(())
+}
