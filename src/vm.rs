@@ -18,6 +18,9 @@ pub const DEFAULT_MACHINE_TYPE: &str = "n1-standard-1";
 /// port 80 for.
 pub const DEFAULT_TAG: &str = "http-server";
 
+/// How a VM is reached when [`origin`](Vm::origin) does not say so.
+pub(crate) const DEFAULT_ORIGIN: &str = "http://{ip}:{port}";
+
 /// A VM that requests below [`path`](Vm::path) are forwarded to, started by the first of them.
 ///
 /// ```
@@ -393,7 +396,7 @@ fn default_port() -> u16 {
 }
 
 fn default_origin() -> String {
-    "http://{ip}:{port}".to_owned()
+    DEFAULT_ORIGIN.to_owned()
 }
 
 /// Two lost packets are made up for by then (TCP repeats its first after 1 s and 3 s); a client whose VM has been

@@ -1,27 +1,14 @@
 //! `fetch()`, and the requests and responses that go with it.
 
-use std::future::Future;
 use std::time::Duration;
 
-use js_sys::Reflect;
+use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
 use worker::{worker_sys, Env};
 
 use super::{describe, timeout_signal};
-
-thread_local! {
-    /// How a request is handed on: redirects are the client's business, and so is the coding of the answer's body,
-    /// which the runtime would take off and put on again.
-    static HANDED_ON: RequestInit = {
-        let init = RequestInit::new();
-        init.set_redirect(RequestRedirect::Manual);
-        // Setting a field of a plain object does not fail.
-        let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
-        init
-    };
-}
 
 /// What sends requests.
 pub(crate) enum Fetcher {
@@ -48,12 +35,27 @@ impl Fetcher {
         }
     }
 
-    /// Sends a client's request on.
+    /// Sends a client's request on, to another URL and with other headers; the body is handed on, not copied.
     ///
     /// # Errors
     /// The text of the exception: there was no answer.
-    pub async fn hand_on(&self, request: &Request) -> Result<Response, String> {
-        HANDED_ON.with(|init| self.send(request, init)).await
+    pub async fn hand_on(&self, url: &str, request: &Request, headers: &Headers) -> Result<Response, String> {
+        let init = RequestInit::new();
+        init.set_method(&request.method());
+        init.set_headers(headers);
+        if let Some(body) = request.body() {
+            init.set_body(&body);
+        }
+        // Redirects are the client's business, and so is the coding of the answer's body, which the runtime would take
+        // off and put on again.
+        init.set_redirect(RequestRedirect::Manual);
+        // Setting a field of a plain object does not fail.
+        let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
+        let sent = match self {
+            Fetcher::Worker => Ok(global().fetch_with_str_and_init(url, &init)),
+            Fetcher::Binding(binding) => binding.fetch_with_str_and_init(url, &init),
+        };
+        answered(sent).await
     }
 
     /// Sends a small request of text and reads the whole answer, within `limit`. Redirects are not followed.
@@ -70,34 +72,25 @@ impl Fetcher {
     ) -> Result<(u16, String), String> {
         let request =
             text_request(method, url, headers, body, Some(limit)).map_err(|error| describe(&error))?;
-        let response = self.send(&request, &RequestInit::new()).await?;
+        let sent = match self {
+            Fetcher::Worker => Ok(global().fetch_with_request(&request)),
+            Fetcher::Binding(binding) => binding.fetch(&request),
+        };
+        let response = answered(sent).await?;
         let text = response.text().map_err(|error| describe(&error))?;
         let text = JsFuture::from(text).await.map_err(|error| describe(&error))?;
         Ok((response.status(), text.as_string().unwrap_or_default()))
     }
-
-    fn send(&self, request: &Request, init: &RequestInit) -> impl Future<Output = Result<Response, String>> {
-        let sent = match self {
-            Fetcher::Worker => {
-                let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-                Ok(global.fetch_with_request_and_init(request, init))
-            }
-            Fetcher::Binding(binding) => binding.fetch_with_init(request, init),
-        };
-        async {
-            let answer = JsFuture::from(sent.map_err(|error| describe(&error))?).await;
-            let answer = answer.map_err(|error| describe(&error))?;
-            answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
-        }
-    }
 }
 
-/// The same request to another URL: method, headers and body are handed on, not copied.
-///
-/// # Errors
-/// The text of the exception.
-pub(crate) fn readdress(request: &Request, url: &str) -> Result<Request, String> {
-    Request::new_with_str_and_init(url, request.unchecked_ref()).map_err(|error| describe(&error))
+async fn answered(sent: Result<Promise, JsValue>) -> Result<Response, String> {
+    let answer = JsFuture::from(sent.map_err(|error| describe(&error))?).await;
+    let answer = answer.map_err(|error| describe(&error))?;
+    answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
+}
+
+fn global() -> WorkerGlobalScope {
+    js_sys::global().unchecked_into()
 }
 
 /// The answer with its headers changed.

@@ -1,13 +1,71 @@
-//! HTTP headers.
+//! HTTP headers. Each call into the runtime costs more than what it does here, so many are made as one.
 
-use js_sys::Array;
+use js_sys::{Array, Function, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type Calls;
+
+    /// `Array.prototype.map`: calls a method of `of` with each name.
+    #[wasm_bindgen(method, catch, js_name = map)]
+    fn each(this: &Calls, method: &Function, of: &Headers) -> Result<Array, JsValue>;
+}
+
+/// Names of headers that are asked for, or removed, together.
+pub(crate) struct Names {
+    names: &'static [&'static str],
+    list: Calls,
+    get: Function,
+    delete: Function,
+}
+
+impl Names {
+    /// Names in lower case.
+    pub fn new(names: &'static [&'static str]) -> Self {
+        let list: Array = names.iter().map(|name| JsValue::from_str(name)).collect();
+        // `Headers` has both; a method that is none would throw where it is called.
+        let prototype = Headers::new().map(JsValue::from).unwrap_or_default();
+        let method = |name: &str| {
+            Reflect::get(&prototype, &name.into()).map(JsCast::unchecked_into).unwrap_or_default()
+        };
+        Self { names, list: list.unchecked_into(), get: method("get"), delete: method("delete") }
+    }
+
+    /// Those of the headers that are there and not empty, as [`lines`] has them.
+    pub fn lines_of(&self, headers: &Headers) -> String {
+        let Ok(values) = self.list.each(&self.get, headers) else { return String::new() };
+        let values = String::from(values.join("\n"));
+        let found = self.names.iter().zip(values.split('\n')).filter(|(_, value)| !value.is_empty());
+        found.map(|(name, value)| format!("{name},{value}\n")).collect()
+    }
+
+    /// Removes those that are there.
+    ///
+    /// # Errors
+    /// The exception: the headers cannot be changed.
+    pub fn remove_from(&self, headers: &Headers) -> Result<(), JsValue> {
+        self.list.each(&self.delete, headers).map(drop)
+    }
+}
+
 /// Every header as a line, `name,value`: the name in lower case, repeated headers as one, joined by commas (Fetch
-/// standard, "sort and combine"). One text crosses into wasm, not a list of lists.
+/// standard, "sort and combine").
 pub(crate) fn lines(headers: &Headers) -> String {
     // Each entry is an array, whose text is its parts joined by a comma.
     Array::from(headers).join("\n").into()
+}
+
+/// Headers of this list, which may repeat names.
+///
+/// # Errors
+/// The exception: a name or value that is none.
+pub(crate) fn collect(list: &[(String, String)]) -> Result<Headers, JsValue> {
+    let text = serde_json::to_string(list).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    Headers::new_with_str_sequence_sequence(&js_sys::JSON::parse(&text)?)
 }
 
 /// The value of one header.

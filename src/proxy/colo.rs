@@ -1,6 +1,7 @@
 //! What the cache of this colo knows of where VMs are: isolates come and go, and at low traffic every request may
 //! meet a new one. The object may be a continent away.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use worker::Env;
@@ -30,11 +31,14 @@ pub(super) async fn forget(vm: &Vm, env: &Env) {
     }
 }
 
-/// Several Workers may share a colo's cache; the id of the VM's object is nobody else's.
+/// Several Workers may share a colo's cache: the id of the VM's object is nobody else's. What was told of a VM that was
+/// configured otherwise is not looked at.
 fn key(vm: &Vm, env: &Env) -> Option<String> {
     let namespace = env.durable_object(OBJECT_BINDING).ok()?;
     let id = namespace.id_from_name(&vm.instance.name).ok()?;
-    Some(format!("https://vmproxy.internal/endpoints/{id}"))
+    let mut configuration = DefaultHasher::new();
+    serde_json::to_string(vm).ok()?.hash(&mut configuration);
+    Some(format!("https://vmproxy.internal/endpoints/{id}/{:x}", configuration.finish()))
 }
 
 fn written(Known { endpoint, told_at }: &Known) -> String {

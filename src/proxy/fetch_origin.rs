@@ -1,52 +1,72 @@
 //! Forwarding by `fetch()`, to origins that have a name and through bindings. The runtime pools the connections and
 //! pipes the bodies.
 
-use wasm_bindgen::JsCast;
-use web_sys::{Request, Response, ResponseInit};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Headers, Request, Response, ResponseInit};
 
-use super::headers::Changes;
-use super::websocket::over_fetch;
+use super::headers::{named_by_connection, Client, HeaderLines, WITHHELD};
+use super::websocket::{is_asked_for, over_fetch};
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
-use crate::platform::fetch::{readdress, Fetcher};
-use crate::platform::headers::value;
+use crate::platform::fetch::Fetcher;
+use crate::platform::headers::{value, Names};
 use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
 use crate::platform::websocket::WebSocket;
 
 /// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
 const SHORT: u64 = 1024 * 1024;
 
-/// Sends the request to `url`.
+thread_local! {
+    static ALL_WITHHELD: Names = Names::new(&WITHHELD);
+}
+
+/// Sends the request to `url`; `telling` are those of its headers that [`TELLING`](super::headers::TELLING) names.
 pub(super) async fn forward(
     fetcher: &Fetcher,
     url: &str,
     request: &Request,
-    changes: Changes<'_>,
+    telling: &HeaderLines,
+    client: &Client<'_>,
 ) -> Result<Incoming, ForwardError> {
-    let outgoing = readdress(request, url).map_err(ForwardError::NotSent)?;
-    let headers = outgoing.headers();
-    for name in changes.removed {
-        headers.delete(name).map_err(|error| ForwardError::NotSent(describe(&error)))?;
-    }
-    for (name, value) in changes.set {
-        headers.set(name, &value).map_err(|error| ForwardError::NotSent(describe(&error)))?;
-    }
+    let headers =
+        changed(request, telling, client).map_err(|error| ForwardError::NotSent(describe(&error)))?;
     // fetch() does not tell whether anything was sent before it failed.
-    let response = fetcher.hand_on(&outgoing).await.map_err(ForwardError::NoAnswer)?;
+    let response = fetcher.hand_on(url, request, &headers).await.map_err(ForwardError::NoAnswer)?;
     if response.status() == 101 {
-        let vm = WebSocket::of(&response)
-            .ok_or_else(|| ForwardError::Invalid("101 without a WebSocket".to_owned()))?;
+        let no_socket =
+            || ForwardError::Invalid("the VM switched to something that is no WebSocket".to_owned());
+        let vm = WebSocket::of(&response).ok_or_else(no_socket)?;
         return over_fetch(vm, &response).map_err(ForwardError::Invalid);
     }
     watched(response).map_err(ForwardError::Invalid)
 }
 
+/// The request's headers as the VM gets them.
+fn changed(request: &Request, telling: &HeaderLines, client: &Client<'_>) -> Result<Headers, JsValue> {
+    let headers = Headers::new_with_headers(&request.headers())?;
+    // The handshake of a WebSocket is the runtime's business.
+    let upgrade = telling.get("upgrade").filter(|upgrade| is_asked_for(Some(upgrade)));
+    for name in named_by_connection(telling.get("connection")) {
+        // What is no name of a header cannot be there.
+        let _ = headers.delete(name);
+    }
+    ALL_WITHHELD.with(|names| names.remove_from(&headers))?;
+    if let Some(upgrade) = upgrade {
+        headers.set("upgrade", upgrade)?;
+    }
+    for (name, value) in client.forwarded(telling) {
+        headers.set(name, &value)?;
+    }
+    Ok(headers)
+}
+
 /// The answer with its end in sight, if it may take long.
 fn watched(response: Response) -> Result<Incoming, String> {
     let length = value(&response.headers(), "content-length").and_then(|length| length.parse().ok());
-    let Some(body) = response.body().filter(|_| length.is_none_or(|length: u64| length > SHORT)) else {
+    if length.is_some_and(|length: u64| length <= SHORT) {
         return Ok(Incoming { response, transfer: None });
-    };
+    }
+    let Some(body) = response.body() else { return Ok(Incoming { response, transfer: None }) };
     let pipe = match length {
         Some(length) => fixed_length_pipe(length)?,
         None => pipe()?,

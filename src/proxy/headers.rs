@@ -17,6 +17,37 @@ const HOP_BY_HOP: [&str; 9] = [
 const FORWARDED: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
+/// All of them: what is not handed on from a client, unless it is trusted or asks for a WebSocket.
+pub(super) const WITHHELD: [&str; 14] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// The headers of a request that say what becomes of it and where it came from; the rest need not be looked at where
+/// the runtime hands them on.
+pub(super) const TELLING: [&str; 8] = [
+    "cf-connecting-ip",
+    "connection",
+    "forwarded",
+    "host",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
 /// The headers of a message, as the runtime has them: their names in lower case, repeated ones joined by commas.
 pub(crate) struct HeaderLines(String);
 
@@ -51,6 +82,31 @@ pub(crate) struct Client<'r> {
     pub is_trusted: bool,
 }
 
+impl Client<'_> {
+    /// The headers that tell the VM of the client: the usual ones, and that of RFC 7239.
+    pub fn forwarded(&self, headers: &HeaderLines) -> Vec<(&'static str, String)> {
+        let told = |name: &str| headers.get(name).filter(|_| self.is_trusted);
+        let added = |name: &str, value: &str| match told(name) {
+            Some(earlier) => format!("{earlier}, {value}"),
+            None => value.to_owned(),
+        };
+        let first = |name: &str, value: &str| told(name).unwrap_or(value).to_owned();
+        let mut set = vec![
+            ("x-forwarded-proto", first("x-forwarded-proto", self.scheme)),
+            ("x-forwarded-host", first("x-forwarded-host", self.host)),
+        ];
+        // A host with a port, and an IPv6 address, are no tokens: they are quoted (RFC 7239, sections 4 and 6).
+        let mut element = format!("host=\"{}\";proto={}", self.host, self.scheme);
+        if let Some(address) = self.address {
+            set.push(("x-forwarded-for", added("x-forwarded-for", address)));
+            let node = if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() };
+            element = format!("for={node};{element}");
+        }
+        set.push(("forwarded", added("forwarded", &element)));
+        set
+    }
+}
+
 /// What becomes of a request's headers on the way to the VM.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Changes<'r> {
@@ -64,7 +120,7 @@ impl<'r> Changes<'r> {
     /// For this request of this client.
     pub fn of(headers: &'r HeaderLines, client: &Client<'_>) -> Self {
         let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
-        let set = forwarded(headers, client);
+        let set = client.forwarded(headers);
         let is_withheld = |name: &str| {
             let is_named = named.iter().any(|other| other.eq_ignore_ascii_case(name));
             let is_of_connection = HOP_BY_HOP.contains(&name) || is_named;
@@ -89,29 +145,6 @@ impl<'r> Changes<'r> {
     }
 }
 
-/// The headers that tell the VM of the client: the usual ones, and that of RFC 7239.
-fn forwarded(headers: &HeaderLines, client: &Client<'_>) -> Vec<(&'static str, String)> {
-    let told = |name: &str| headers.get(name).filter(|_| client.is_trusted);
-    let added = |name: &str, value: &str| match told(name) {
-        Some(earlier) => format!("{earlier}, {value}"),
-        None => value.to_owned(),
-    };
-    let first = |name: &str, value: &str| told(name).unwrap_or(value).to_owned();
-    let mut set = vec![
-        ("x-forwarded-proto", first("x-forwarded-proto", client.scheme)),
-        ("x-forwarded-host", first("x-forwarded-host", client.host)),
-    ];
-    // A host with a port, and an IPv6 address, are no tokens: they are quoted (RFC 7239, sections 4 and 6).
-    let mut element = format!("host=\"{}\";proto={}", client.host, client.scheme);
-    if let Some(address) = client.address {
-        set.push(("x-forwarded-for", added("x-forwarded-for", address)));
-        let node = if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() };
-        element = format!("for={node};{element}");
-    }
-    set.push(("forwarded", added("forwarded", &element)));
-    set
-}
-
 /// The response headers for the client.
 pub(crate) fn for_client(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     let connection = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
@@ -127,7 +160,7 @@ pub(crate) fn for_client(headers: Vec<(String, String)>) -> Vec<(String, String)
 }
 
 /// The headers that the `Connection` header names as its own.
-fn named_by_connection(connection: Option<&str>) -> impl Iterator<Item = &str> {
+pub(super) fn named_by_connection(connection: Option<&str>) -> impl Iterator<Item = &str> {
     connection.unwrap_or_default().split(',').map(str::trim)
 }
 
@@ -151,6 +184,11 @@ mod tests {
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
         list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn all_that_is_withheld_is_of_the_connection_or_tells_of_the_client() {
+        assert_eq!(WITHHELD.to_vec(), [HOP_BY_HOP.as_slice(), FORWARDED.as_slice()].concat());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::Uri;
 
 use crate::lifecycle::Endpoint;
-use crate::vm::Vm;
+use crate::vm::{Vm, DEFAULT_ORIGIN};
 
 /// Where requests for a VM go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +55,11 @@ fn resolve<'v>(
     port: u16,
     binding: Option<&'v str>,
 ) -> Result<Origin<'v>, String> {
-    let ip_text = match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    let dashed = ip.to_string().replace(['.', ':'], "-");
-    let text = template
-        .replace("{ip}", &ip_text)
-        .replace("{ip-dashed}", &dashed)
-        .replace("{port}", &port.to_string());
+    if template == DEFAULT_ORIGIN && binding.is_none() {
+        // What most VMs have, at every request.
+        return Ok(Origin::Socket { ip, port });
+    }
+    let text = if template.contains('{') { filled_in(template, ip, port) } else { template.to_owned() };
     if text.contains(['{', '}']) {
         return Err(format!("{template:?} has a placeholder that is not {{ip}}, {{ip-dashed}} or {{port}}"));
     }
@@ -88,6 +84,15 @@ fn resolve<'v>(
         (Ok(ip), None) => Ok(Origin::Socket { ip, port: url.port_u16().unwrap_or(80) }),
         (_, binding) => Ok(Origin::Fetch { base: text.trim_end_matches('/').to_owned(), binding }),
     }
+}
+
+fn filled_in(template: &str, ip: IpAddr, port: u16) -> String {
+    let text = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let dashed = ip.to_string().replace(['.', ':'], "-");
+    template.replace("{ip}", &text).replace("{ip-dashed}", &dashed).replace("{port}", &port.to_string())
 }
 
 #[cfg(test)]

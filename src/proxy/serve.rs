@@ -10,7 +10,7 @@ use worker::{Context, Env};
 
 use super::activity::Reporter;
 use super::endpoints::Known;
-use super::headers::{Changes, Client, HeaderLines};
+use super::headers::{Changes, Client, HeaderLines, TELLING};
 use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
@@ -21,9 +21,13 @@ use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::fetch::{amend, Fetcher};
-use crate::platform::headers::{lines, value};
+use crate::platform::headers::{lines, value, Names};
 use crate::platform::{aborted, now, random_bytes};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
+
+thread_local! {
+    static ALL_TELLING: Names = Names::new(&TELLING);
+}
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
 pub(crate) async fn serve(
@@ -118,50 +122,21 @@ impl Exchange<'_> {
     }
 
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
-        let headers = HeaderLines::from_lines(lines(&self.request.headers()));
-        let client = Client {
-            address: headers.get("cf-connecting-ip"),
-            scheme: self.url.scheme,
-            host: headers.get("host").unwrap_or(self.url.authority),
-            is_trusted: self.vm.trust_forwarded,
-        };
-        let mut changes = Changes::of(&headers, &client);
-        let is_upgrade = is_asked_for(headers.get("upgrade")) && self.request.method() == "GET";
         let target = target(self.vm, self.url);
         let reporter = Reporter::new(self.vm, self.env);
         let (base, incoming) = match Origin::of(self.vm, endpoint).map_err(ForwardError::NotSent)? {
             Origin::Socket { ip, port } => {
-                let headers_for_vm =
-                    changes.applied(&headers).map(|(name, value)| (name.to_owned(), value)).collect();
-                let (handshake, headers_for_vm) = if is_upgrade {
-                    let (handshake, asking) = Handshake::new(headers_for_vm, random_bytes());
-                    (Some(handshake), asking)
-                } else {
-                    (None, headers_for_vm)
-                };
-                let outgoing = Outgoing {
-                    method: self.request.method(),
-                    target,
-                    host: self.vm.host_header.clone().unwrap_or_else(|| client.host.to_owned()),
-                    content_length: headers.get("content-length").and_then(|length| length.parse().ok()),
-                    headers: headers_for_vm,
-                    body: self.request.body(),
-                    connect_timeout: self.vm.connect_timeout,
-                    response_timeout: self.vm.response_timeout,
-                    handshake,
-                };
-                let forwarded = socket_origin::forward(ip, port, outgoing);
+                let headers = HeaderLines::from_lines(lines(&self.request.headers()));
+                let forwarded = socket_origin::forward(ip, port, self.outgoing(&headers, target));
                 let base = format!("http://{}", std::net::SocketAddr::new(ip, port));
                 (base, reporter.report_during(forwarded).await?)
             }
             Origin::Fetch { base, binding } => {
-                let fetcher = Fetcher::of(self.env, binding).map_err(ForwardError::NotSent)?;
-                let url = format!("{base}{target}");
-                if is_upgrade {
-                    // The handshake itself is the runtime's business.
-                    changes.removed.retain(|name| *name != "upgrade");
-                }
-                let forwarded = fetch_origin::forward(&fetcher, &url, self.request, changes);
+                let telling = ALL_TELLING.with(|names| names.lines_of(&self.request.headers()));
+                let telling = HeaderLines::from_lines(telling);
+                let (fetcher, client) = (Fetcher::of(self.env, binding), self.client(&telling));
+                let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
+                let forwarded = fetch_origin::forward(&fetcher, &url, self.request, &telling, &client);
                 (base, reporter.report_during(forwarded).await?)
             }
         };
@@ -178,8 +153,44 @@ impl Exchange<'_> {
         self.relocated(response, &base)
     }
 
+    fn client<'h>(&'h self, headers: &'h HeaderLines) -> Client<'h> {
+        Client {
+            address: headers.get("cf-connecting-ip"),
+            scheme: self.url.scheme,
+            host: headers.get("host").unwrap_or(self.url.authority),
+            is_trusted: self.vm.trust_forwarded,
+        }
+    }
+
+    fn outgoing(&self, headers: &HeaderLines, target: String) -> Outgoing {
+        let (method, client) = (self.request.method(), self.client(headers));
+        let for_vm = Changes::of(headers, &client).applied(headers);
+        let for_vm = for_vm.map(|(name, value)| (name.to_owned(), value)).collect();
+        let (handshake, headers_for_vm) = if method == "GET" && is_asked_for(headers.get("upgrade")) {
+            let (handshake, asking) = Handshake::new(for_vm, random_bytes());
+            (Some(handshake), asking)
+        } else {
+            (None, for_vm)
+        };
+        Outgoing {
+            method,
+            target,
+            host: self.vm.host_header.clone().unwrap_or_else(|| client.host.to_owned()),
+            content_length: headers.get("content-length").and_then(|length| length.parse().ok()),
+            headers: headers_for_vm,
+            body: self.request.body(),
+            connect_timeout: self.vm.connect_timeout,
+            response_timeout: self.vm.response_timeout,
+            handshake,
+        }
+    }
+
     /// Shows the client the public address where the VM, at `base`, redirects to its own.
     fn relocated(&self, response: Response, base: &str) -> Result<Response, ForwardError> {
+        // A Location has a meaning with these alone (RFC 9110, section 10.2.2).
+        if !matches!(response.status(), 201 | 300..=399) {
+            return Ok(response);
+        }
         let location = value(&response.headers(), "location");
         match location.and_then(|location| public_location(&location, base, self.vm, self.url)) {
             Some(public) => {

@@ -9,12 +9,14 @@ use futures::future::{select, Either};
 use futures::pin_mut;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
-use web_sys::{Headers, ReadableStream, Response, ResponseInit};
+use web_sys::{ReadableStream, Response, ResponseInit};
 
 use super::body::{open_body, upload, Body, BrokenOff};
+use super::headers::for_client;
 use super::http1::{request_head, upgrade_head, BodyFraming, Malformed, ResponseHead, MAX_HEAD};
 use super::websocket::{over_socket, Handshake};
-use super::{headers, ForwardError, Incoming};
+use super::{ForwardError, Incoming};
+use crate::platform::headers::collect;
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
 use crate::platform::{describe, within};
@@ -185,10 +187,7 @@ fn invalid(error: Malformed) -> ForwardError {
 fn response(head: ResponseHead, body: Option<&Body>) -> Result<Response, String> {
     let (status, reason) = (head.status, head.reason.clone());
     let build = || -> Result<Response, JsValue> {
-        let fields = Headers::new()?;
-        for (name, value) in headers::for_client(head.into_headers()) {
-            fields.append(&name, &value)?;
-        }
+        let fields = collect(&for_client(head.into_headers()))?;
         let init = ResponseInit::new();
         init.set_status(status);
         init.set_status_text(&reason);

@@ -172,7 +172,7 @@ function isEcho(answer: Exchanged): boolean {
 function seen({ body }: Exchanged, kind: string): unknown {
   const { headers, body: _, body_base64: bytes, ...rest } = JSON.parse(body.toString()) as { headers: Pairs; body: unknown; body_base64: string };
   // `Accept-Encoding` is Cloudflare's to choose; `fetch()` asks a name for itself.
-  const own = /^(accept-encoding|connection|transfer-encoding|content-length|cf-.*|x-forwarded-.*)$/;
+  const own = /^(accept-encoding|connection|transfer-encoding|content-length|cf-.*|forwarded|x-forwarded-.*)$/;
   const kept = headers.filter(([name]) => !own.test(name) && !(kind === "a name" && name === "host"));
   // The runtime says at once what was said twice (RFC 9110, section 5.3).
   const names = [...new Set(kept.map(([name]) => name))].sort();

@@ -93,7 +93,7 @@ describe("with on_drift = apply", () => {
     expect((await worker.vm()).drift).toEqual([]);
   });
 
-  test.for<[what: string, fields: object, own: object, change: string, after: object]>([
+  test.for<[what: string, fields: object, own: object, change: string, after: object, cleared?: string[]]>([
     [
       "another machine type",
       { machineType: "zones/us-central1-a/machineTypes/e2-small" },
@@ -127,14 +127,16 @@ describe("with on_drift = apply", () => {
       { scheduling: { provisioningModel: "SPOT", maxRunDuration: { seconds: "3600" }, instanceTerminationAction: "STOP" } },
       {},
       "setScheduling",
-      { scheduling: { provisioningModel: "SPOT", instanceTerminationAction: "STOP", maxRunDuration: undefined } },
+      { scheduling: { provisioningModel: "SPOT", instanceTerminationAction: "STOP" } },
+      ["maxRunDuration"],
     ],
     [
       "a limit of the run of a standard VM that was to be a Spot VM",
       { scheduling: { provisioningModel: "STANDARD", maxRunDuration: { seconds: "3600" }, instanceTerminationAction: "STOP" } },
       { spot_fallback: true },
       "setScheduling",
-      { scheduling: { provisioningModel: "STANDARD", maxRunDuration: undefined, instanceTerminationAction: undefined } },
+      { scheduling: { provisioningModel: "STANDARD" } },
+      ["maxRunDuration", "instanceTerminationAction"],
     ],
     ["other tags", { tags: { items: ["ssh"] } }, {}, "setTags", { tags: { items: ["http-server"] } }],
     ["no tags", { tags: {} }, {}, "setTags", { tags: { items: ["http-server"] } }],
@@ -145,7 +147,7 @@ describe("with on_drift = apply", () => {
       "setMetadata",
       { metadata: { items: [{ key: "color", value: "green" }] } },
     ],
-  ])("(%s) only that is changed, once", async ([, fields, own, change, after], { launch }) => {
+  ])("(%s) only that is changed, once", async ([, fields, own, change, after, cleared = []], { launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: own as Record<string, unknown> } });
     await make(cloud, fields as Record<string, unknown>);
     await stopByHand(cloud);
@@ -153,7 +155,9 @@ describe("with on_drift = apply", () => {
     expect((await worker.fetch("/")).status).toBe(200);
 
     expect(await cloud.operations()).toEqual(["insert", "stop", change, "start"]);
-    expect(await cloud.resource()).toMatchObject(after);
+    const resource = await cloud.resource();
+    expect(resource).toMatchObject(after);
+    for (const option of cleared) expect(resource.scheduling).not.toHaveProperty(option);
     expect((await worker.vm()).drift).toEqual([]);
 
     await sleep(worker);

@@ -94,14 +94,15 @@ impl World {
     pub fn check_change(&mut self, what: &Call, about: About) {
         let (Call::Mutate { request_id, .. } | Call::Adapt { request_id, .. }) = what else { return };
         let request_id = request_id.to_string();
+        // A message that comes late, for the second time, changes nothing more.
+        if self.compute.of_request(&request_id).is_some() {
+            return;
+        }
         let (task, inserts) = match what {
             Call::Mutate { mutation, .. } => (format!("{mutation:?}"), mutation.is_insert()),
             _ => ("Adapt".to_owned(), false),
         };
         if let Some(other) = self.compute.under_way(Actor::Engine) {
-            if other.request_id.as_deref() == Some(&request_id) {
-                return;
-            }
             let other_asked_at = other.request_id.as_ref().and_then(|id| self.witness.first_used.get(id));
             let began = self.witness.start.map(|(began, _)| began);
             let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
