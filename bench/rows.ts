@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../tests/e2e/harness/root.ts";
 
@@ -25,19 +25,42 @@ export function atMost(value: number, limit: number, unit: string) {
   return { text: `at most ${limit} ${unit}`, met: value <= limit };
 }
 
+/** A goal that the figure is at most so much of what it is compared with. */
+export function atMostOf(value: number, baseline: number, part: number) {
+  return { text: `at most ${part} of the baseline`, met: value <= part * baseline };
+}
+
+/** A goal that the figure is at least so much of what it is compared with. */
+export function atLeastOf(value: number, baseline: number, part: number) {
+  return { text: `at least ${part} of the baseline`, met: value >= part * baseline };
+}
+
+export function median(values: number[]): number {
+  return percentile(values, 0.5);
+}
+
 /** The value below which the given part of all lies. */
 export function percentile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
 }
 
-/** Prints the rows as a table and writes them to `bench/results.json`. */
-export function report(rows: Row[]): void {
+/** Prints rows as a table. */
+export function print(rows: Row[]): void {
   const cells = rows.map((r) => [r.name, `${r.value} ${r.unit}`, r.baseline === null ? "" : `${r.baseline} ${r.unit}`, r.ratio === null ? "" : `${r.ratio}`, r.goal, r.met ? "met" : "NOT MET"]);
   const table = [["figure", "measured", "baseline", "ratio", "goal", ""], ...cells];
   const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...table.map((line) => (line[column] ?? "").length)));
   for (const line of table) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
-  writeFileSync(join(root, "bench", "results.json"), `${JSON.stringify(rows, null, 2)}\n`);
+}
+
+const results = join(root, "bench", "results.json");
+
+/** Writes rows to `bench/results.json`; the rows of other names that are there stay as they were. */
+export function write(rows: Row[]): void {
+  const old = existsSync(results) ? (JSON.parse(readFileSync(results, "utf8")) as Row[]) : [];
+  const renewed = old.map((row) => rows.find(({ name }) => name === row.name) ?? row);
+  const added = rows.filter(({ name }) => !old.some((row) => row.name === name));
+  writeFileSync(results, `${JSON.stringify([...renewed, ...added], null, 2)}\n`);
 }
 
 function round(value: number): number {

@@ -1,9 +1,36 @@
-// The comparisons: `npm run bench`. Whole-process figures of this machine mean little; ratios of one run do.
+// The comparisons: `npm run bench`, or some groups of them: `npm run bench -- data-plane`. Whole-process figures of
+// this machine mean little; ratios of one run do.
 
 import { coldStarts } from "./cold_start.ts";
-import { report } from "./rows.ts";
+import { dataPlane } from "./data_plane.ts";
+import { isolateStart } from "./isolate_start.ts";
+import { print, type Row, write } from "./rows.ts";
+import { touches } from "./touches.ts";
 import { wasmSize } from "./wasm.ts";
+import { webSockets } from "./websocket.ts";
 
-const rows = [...wasmSize(), ...(await coldStarts())];
-report(rows);
+const groups: Record<string, () => Row[] | Promise<Row[]>> = {
+  size: wasmSize,
+  "cold-start": coldStarts,
+  "data-plane": dataPlane,
+  touches,
+  websocket: webSockets,
+  "isolate-start": isolateStart,
+};
+
+const chosen = process.argv.slice(2);
+const unknown = chosen.find((name) => !(name in groups));
+if (unknown) {
+  console.error(`no group is named ${unknown}; there are ${Object.keys(groups).join(", ")}`);
+  process.exit(2);
+}
+const rows: Row[] = [];
+for (const [name, measure] of Object.entries(groups)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  const measured = await measure();
+  // A group that fails later does not take these with it.
+  write(measured);
+  rows.push(...measured);
+}
+print(rows);
 process.exit(rows.every((row) => row.met) ? 0 : 1);

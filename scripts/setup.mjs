@@ -13,8 +13,9 @@ import { wasmTarget } from "./setup/wasm-target.mjs";
 // `byHand` where `install()` cannot.
 const steps = [npmPackages, rust, wasmTarget, linker, workerBuild, wasmBindgen];
 
-export async function setUp() {
-  for (const step of steps) {
+// What every command needs, and what this one needs besides.
+export async function setUp(more = []) {
+  for (const step of [...steps, ...more]) {
     if (!step.isThere()) await install(step);
   }
 }
@@ -37,4 +38,4 @@ async function install(step) {
   console.log(`Set-up: ${step.name} installed in ${((Date.now() - started) / 1000).toFixed(0)} s.`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) main(setUp);
+if (import.meta.url === pathToFileURL(process.argv[1]).href) main(() => setUp());

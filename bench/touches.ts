@@ -1,0 +1,29 @@
+import { requestsInAll } from "./load.ts";
+import { type Row, row } from "./rows.ts";
+import { port, Site } from "./site.ts";
+import { counts, countedVmproxy, Workerd } from "./workerd.ts";
+
+const warm = 100_000;
+/** Of a VM with the default idle time. */
+const touchInterval = 5;
+
+/** How often 100,000 warm requests to one isolate call the VM's Durable Object. */
+export async function touches(): Promise<Row[]> {
+  const site = await Site.nginx();
+  const worker = await Workerd.start(countedVmproxy(await site.variables(`http://localhost:${port}`)));
+  try {
+    await fetch(`${worker.url}/1k`);
+    const before = await counts(worker);
+    const begun = performance.now();
+    const answered = await requestsInAll(`${worker.url}/1k`, warm);
+    const seconds = (performance.now() - begun) / 1000;
+    const calls = (await counts(worker)).calls - before.calls;
+    const allowed = Math.ceil(seconds / touchInterval);
+    console.log(`${answered} warm requests in ${seconds.toFixed(1)} s: ${calls} calls to the Durable Object`);
+    const met = answered >= warm && calls <= allowed;
+    return [row("touches_per_100k", calls, "calls", { text: `at most ${allowed}: one each ${touchInterval} s`, met })];
+  } finally {
+    await worker.stop();
+    await site.stop();
+  }
+}

@@ -1,0 +1,53 @@
+import { answersWebSockets, messages } from "./messages.ts";
+import { interleaved } from "./rounds.ts";
+import { atLeastOf, median, type Row, row } from "./rows.ts";
+import { Site } from "./site.ts";
+import { baseline, type Code, vmproxy, Workerd } from "./workerd.ts";
+
+const rounds = 9;
+const milliseconds = 2000;
+
+/** How many WebSocket messages a second go to the VM and back, beside relays in JavaScript over the same transport. */
+export async function webSockets(): Promise<Row[]> {
+  const site = await Site.demo();
+  const workers: Workerd[] = [];
+  const start = async (code: Code) => {
+    const worker = await Workerd.start(code);
+    workers.push(worker);
+    return `${worker.url}/ws`;
+  };
+  try {
+    const ip = await start(vmproxy(await site.variables("http://{ip}:{port}")));
+    await fetch(new URL("/healthz", ip));
+    const address = await site.address();
+    const name = await start(vmproxy(await site.variables(`http://${nameOf(address)}`)));
+    await fetch(new URL("/healthz", name));
+    const variables = { ORIGIN: `http://${address}`, ADDRESS: address };
+    const overFetch = await start(baseline("websocket_fetch.js", variables));
+    const overSocket = await start(baseline("websocket_socket.js", variables));
+    if (!(await answersWebSockets(ip)) || !(await answersWebSockets(name))) {
+      throw new Error("vmproxy did not open a WebSocket");
+    }
+    const rate = await interleaved("WebSocket messages", rounds, {
+      overSocket: () => messages(overSocket, milliseconds),
+      ip: () => messages(ip, milliseconds),
+      overFetch: () => messages(overFetch, milliseconds),
+      name: () => messages(name, milliseconds),
+    });
+    const compared = (row_: string, ours: number[], theirs: number[]) =>
+      row(row_, median(ours), "messages/s", atLeastOf(median(ours), median(theirs), 0.8), median(theirs));
+    return [
+      compared("websocket_rate", rate.ip, rate.overSocket),
+      compared("websocket_rate_name", rate.name, rate.overFetch),
+    ];
+  } finally {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await site.stop();
+  }
+}
+
+/** The address as one number, which a URL may have for a host: not written as an address, it is reached by fetch(). */
+function nameOf(address: string): string {
+  const [ip = "", port] = address.split(":");
+  return `${ip.split(".").reduce((number, part) => number * 256 + Number(part), 0)}:${port}`;
+}

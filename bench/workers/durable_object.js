@@ -1,0 +1,19 @@
+// Each request goes through the Durable Object that owns the backend, as Cloudflare Containers does it.
+
+import { DurableObject } from "cloudflare:workers";
+import { prepareForOrigin } from "headers.js";
+
+export default {
+  fetch(request, env) {
+    return env.BACKEND.getByName("backend").fetch(request);
+  },
+};
+
+export class Backend extends DurableObject {
+  fetch(request) {
+    const url = new URL(request.url);
+    const outgoing = new Request(this.env.ORIGIN + url.pathname + url.search, request);
+    prepareForOrigin(outgoing.headers, url);
+    return fetch(outgoing);
+  }
+}

@@ -1,0 +1,12 @@
+// The least that a proxy in JavaScript can do: the request handed on whole by fetch().
+
+import { prepareForOrigin } from "headers.js";
+
+export default {
+  fetch(request, env) {
+    const url = new URL(request.url);
+    const outgoing = new Request(env.ORIGIN + url.pathname + url.search, request);
+    prepareForOrigin(outgoing.headers, url);
+    return fetch(outgoing);
+  },
+};

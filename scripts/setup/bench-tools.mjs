@@ -1,0 +1,14 @@
+// The load generator and the origin server of `npm run bench`.
+
+import { aptInstall } from "./apt.mjs";
+import { which } from "../process.mjs";
+
+const packages = ["wrk", "nginx-light"];
+
+export const benchTools = {
+  name: "wrk and nginx",
+  duration: "20 s",
+  byHand: () => `apt-get install ${packages.join(" ")}`,
+  isThere: () => ["wrk", "nginx"].every((program) => which(program) !== undefined),
+  install: () => aptInstall(packages),
+};
