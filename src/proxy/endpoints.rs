@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 pub(crate) struct Endpoints {
     known: HashMap<String, Known>,
     touched: HashMap<String, Timestamp>,
+    recalled: HashMap<String, Timestamp>,
 }
 
 /// Where a VM is, and when its object said so.
@@ -55,6 +56,12 @@ impl Endpoints {
         self.touched.insert(vm.to_owned(), known.told_at);
     }
 
+    /// Whether the colo's cache is to be asked for the VM now: true once per touch interval, however many requests are
+    /// held.
+    pub fn recall(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
+        once_per(touch_interval, &mut self.recalled, vm, now)
+    }
+
     /// The VM is not there any more.
     pub fn forget(&mut self, vm: &str) {
         self.known.remove(vm);
@@ -62,12 +69,16 @@ impl Endpoints {
 
     /// Whether activity is to be reported now: true once per touch interval.
     pub fn touch(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
-        let due = self.touched.get(vm).is_none_or(|touched_at| now.since(*touched_at) >= touch_interval);
-        if due {
-            self.touched.insert(vm.to_owned(), now);
-        }
-        due
+        once_per(touch_interval, &mut self.touched, vm, now)
     }
+}
+
+fn once_per(interval: Duration, last: &mut HashMap<String, Timestamp>, vm: &str, now: Timestamp) -> bool {
+    let due = last.get(vm).is_none_or(|last| now.since(*last) >= interval);
+    if due {
+        last.insert(vm.to_owned(), now);
+    }
+    due
 }
 
 #[cfg(test)]
@@ -106,6 +117,14 @@ mod tests {
         endpoints.learn("a", known(0));
         let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE)).collect();
         assert_eq!(reported, [5, 10, 15]);
+    }
+
+    #[test]
+    fn the_colo_is_asked_once_per_interval() {
+        let mut endpoints = Endpoints::default();
+        let asked: Vec<u64> = (0..12).filter(|s| endpoints.recall("a", at(*s), FIVE)).collect();
+        assert_eq!(asked, [0, 5, 10]);
+        assert!(endpoints.recall("b", at(11), FIVE));
     }
 
     #[test]

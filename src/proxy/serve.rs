@@ -77,6 +77,9 @@ impl Exchange<'_> {
         if own.is_some() {
             return own;
         }
+        if !Endpoints::with(|endpoints| endpoints.recall(name, now(), interval)) {
+            return None;
+        }
         let known =
             colo::recall(self.vm, self.env).await.filter(|known| known.is_trusted(now(), interval))?;
         Endpoints::with(|endpoints| endpoints.learn(name, known));
@@ -106,8 +109,17 @@ impl Exchange<'_> {
     }
 
     fn learn(&self, endpoint: Endpoint) {
+        let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
         let known = Known { endpoint, told_at: now() };
-        Endpoints::with(|endpoints| endpoints.learn(&self.vm.instance.name, known));
+        let is_news = Endpoints::with(|endpoints| {
+            let before = endpoints.get(name, known.told_at, interval);
+            endpoints.learn(name, known);
+            before != Some(endpoint)
+        });
+        // Of all requests that were held, the first tells the others' isolates.
+        if !is_news {
+            return;
+        }
         let (vm, env) = (Rc::clone(self.vm), self.env.clone());
         self.ctx.wait_until(async move { colo::tell(&vm, &env, &known).await });
     }
