@@ -2,7 +2,7 @@ import { download, type Rate, requests, upload } from "./load.ts";
 import { interleaved } from "./rounds.ts";
 import { atLeastOf, atMost, atMostOf, median, type Row, row } from "./rows.ts";
 import { mebibyte, port, Site } from "./site.ts";
-import { baseline, type Code, counts, countedVmproxy, vmproxy, Workerd } from "./workerd.ts";
+import { baseline, counts, countedVmproxy, vmproxy, type Workerd } from "./workerd.ts";
 
 const rounds = 9;
 const seconds = 2;
@@ -11,21 +11,15 @@ const transferRounds = 15;
 /** What warm requests cost, beside Workers in JavaScript that forward and do nothing else. */
 export async function dataPlane(): Promise<Row[]> {
   const site = await Site.nginx();
-  const workers: Workerd[] = [];
-  const start = async (code: Code) => {
-    const worker = await Workerd.start(code);
-    workers.push(worker);
-    return worker;
-  };
   try {
     const named = `http://localhost:${port}`;
-    const name = await start(vmproxy(await site.variables(named)));
-    const ip = await start(vmproxy(await site.variables("http://{ip}:{port}")));
+    const name = await site.run(vmproxy(await site.variables(named)));
+    const ip = await site.run(vmproxy(await site.variables("http://{ip}:{port}")));
     for (const worker of [name, ip]) await warm(worker);
     const variables = { ORIGIN: named, ADDRESS: await site.address() };
-    const passThrough = await start(baseline("pass_through.js", variables));
-    const socketProxy = await start(baseline("socket_proxy.js", variables));
-    const durableObject = await start(baseline("durable_object.js", variables, "Backend"));
+    const passThrough = await site.run(baseline("pass_through.js", variables));
+    const socketProxy = await site.run(baseline("socket_proxy.js", variables));
+    const durableObject = await site.run(baseline("durable_object.js", variables, "Backend"));
 
     const small = await interleaved("1 KiB answers", rounds, {
       "nginx proxy_pass": async () => ({ ...(await requests(`${named}/proxied/1k`, seconds)), cpu: Number.NaN }),
@@ -71,24 +65,19 @@ export async function dataPlane(): Promise<Row[]> {
       await memory(site),
     ];
   } finally {
-    await Promise.all(workers.map((worker) => worker.stop()));
     await site.stop();
   }
 }
 
 /** By how much the wasm memory grows while 100 MiB go through in either direction. */
 async function memory(site: Site): Promise<Row> {
-  const worker = await Workerd.start(countedVmproxy(await site.variables("http://{ip}:{port}")));
-  try {
-    await warm(worker);
-    const before = await counts(worker);
-    await download(`${worker.url}/100m`);
-    await upload(`${worker.url}/upload`);
-    const growth = ((await counts(worker)).wasm - before.wasm) / mebibyte;
-    return row("ip_origin_memory_growth", growth, "MiB", atMost(growth, 2, "MiB"));
-  } finally {
-    await worker.stop();
-  }
+  const worker = await site.run(countedVmproxy(await site.variables("http://{ip}:{port}")));
+  await warm(worker);
+  const before = await counts(worker);
+  await download(`${worker.url}/100m`);
+  await upload(`${worker.url}/upload`);
+  const growth = ((await counts(worker)).wasm - before.wasm) / mebibyte;
+  return row("ip_origin_memory_growth", growth, "MiB", atMost(growth, 2, "MiB"));
 }
 
 /** The first request starts the VM, or learns where it is. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type KeyFile } from "../tests/e2e/harness/emulator.ts";
 import { root } from "../tests/e2e/harness/root.ts";
 import { line, start, stop } from "./process.ts";
+import { type Code, Workerd } from "./workerd.ts";
 
 export const port = 18090;
 export const mebibyte = 1024 * 1024;
@@ -14,6 +15,7 @@ export class Site {
   readonly #process: ChildProcess;
   readonly #url: string;
   readonly #folder: string;
+  readonly #workers: Workerd[] = [];
 
   private constructor(process: ChildProcess, url: string, folder: string) {
     this.#process = process;
@@ -58,6 +60,13 @@ export class Site {
     return { VMS: [vm], COMPUTE_ENDPOINT: `${this.#url}/compute/v1`, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(key) };
   }
 
+  /** Runs a Worker, until the site stops. */
+  async run(code: Code): Promise<Workerd> {
+    const worker = await Workerd.start(code);
+    this.#workers.push(worker);
+    return worker;
+  }
+
   /** The address of the VM, which some Worker has started. */
   async address(): Promise<string> {
     const { instances } = await this.#get<{ instances: { public_ip: string }[] }>("instances");
@@ -65,6 +74,7 @@ export class Site {
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
     await stop(this.#process);
     rmSync(this.#folder, { recursive: true });
   }

@@ -1,7 +1,7 @@
 import { requestsInAll } from "./load.ts";
 import { type Row, row } from "./rows.ts";
 import { port, Site } from "./site.ts";
-import { counts, countedVmproxy, Workerd } from "./workerd.ts";
+import { counts, countedVmproxy } from "./workerd.ts";
 
 const warm = 100_000;
 /** Of a VM with the default idle time. */
@@ -10,8 +10,8 @@ const touchInterval = 5;
 /** How often 100,000 warm requests to one isolate call the VM's Durable Object. */
 export async function touches(): Promise<Row[]> {
   const site = await Site.nginx();
-  const worker = await Workerd.start(countedVmproxy(await site.variables(`http://localhost:${port}`)));
   try {
+    const worker = await site.run(countedVmproxy(await site.variables(`http://localhost:${port}`)));
     await fetch(`${worker.url}/1k`);
     const before = await counts(worker);
     const begun = performance.now();
@@ -23,7 +23,6 @@ export async function touches(): Promise<Row[]> {
     const met = answered >= warm && calls <= allowed;
     return [row("touches_per_100k", calls, "calls", { text: `at most ${allowed}: one each ${touchInterval} s`, met })];
   } finally {
-    await worker.stop();
     await site.stop();
   }
 }

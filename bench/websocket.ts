@@ -2,7 +2,7 @@ import { answersWebSockets, messages } from "./messages.ts";
 import { interleaved } from "./rounds.ts";
 import { atLeastOf, median, type Row, row } from "./rows.ts";
 import { Site } from "./site.ts";
-import { baseline, type Code, vmproxy, Workerd } from "./workerd.ts";
+import { baseline, type Code, vmproxy } from "./workerd.ts";
 
 const rounds = 9;
 const milliseconds = 2000;
@@ -10,12 +10,7 @@ const milliseconds = 2000;
 /** How many WebSocket messages a second go to the VM and back, beside relays in JavaScript over the same transport. */
 export async function webSockets(): Promise<Row[]> {
   const site = await Site.demo();
-  const workers: Workerd[] = [];
-  const start = async (code: Code) => {
-    const worker = await Workerd.start(code);
-    workers.push(worker);
-    return `${worker.url}/ws`;
-  };
+  const start = async (code: Code) => `${(await site.run(code)).url}/ws`;
   try {
     const ip = await start(vmproxy(await site.variables("http://{ip}:{port}")));
     await fetch(new URL("/healthz", ip));
@@ -41,7 +36,6 @@ export async function webSockets(): Promise<Row[]> {
       compared("websocket_rate_name", rate.name, rate.overFetch),
     ];
   } finally {
-    await Promise.all(workers.map((worker) => worker.stop()));
     await site.stop();
   }
 }

@@ -184,15 +184,7 @@ fn a_request_while_a_vm_whose_hours_are_used_up_goes_down_is_refused_and_so_is_t
 
 #[test]
 fn a_vm_that_may_run_after_a_failed_start_goes_down_for_its_hours_although_it_is_asked_for() {
-    let vm = Vm { max_hours_per_month: Some(1), startup_timeout: 20 * SECOND, ..Vm::default() };
-    let mut rig = Rig::with(vm);
-    rig.wake();
-    rig.looks(running());
-    rig.pass(20 * SECOND);
-    rig.probes_then_released(FailureKind::StartupTimeout);
-    rig.wake();
-    rig.looks(refused(403, "forbidden"));
-    rig.released();
+    let mut rig = Rig::lost_in_its_start(Vm { max_hours_per_month: Some(1), ..Vm::default() });
     rig.pass(5 * SECOND);
     let began = rig.now;
     while rig.lifecycle.vm_state() == VmState::Failed {

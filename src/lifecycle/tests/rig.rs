@@ -59,6 +59,19 @@ impl Rig {
         rig
     }
 
+    /// It may run: it never answered in its startup timeout of 20 s, and cannot be looked at any more.
+    pub fn lost_in_its_start(vm: Vm) -> Self {
+        let mut rig = Self::with(Vm { startup_timeout: 20 * SECOND, ..vm });
+        rig.wake();
+        rig.looks(running());
+        rig.pass(20 * SECOND);
+        rig.probes_then_released(FailureKind::StartupTimeout);
+        rig.wake();
+        rig.looks(refused(403, "forbidden"));
+        rig.released();
+        rig
+    }
+
     /// A VM of which nothing is known any more: what was stored of it cannot be read.
     pub fn recovered_with(vm: Vm) -> Self {
         let rig = Self::with(vm.clone());

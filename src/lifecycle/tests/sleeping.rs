@@ -279,15 +279,8 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
     rig.looks(running());
     rig.mutation(Mutation::Stop);
 
-    // It was created, never answered, and cannot be looked at.
-    let mut rig = Rig::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
-    rig.wake();
-    rig.looks(running());
-    rig.pass(20 * SECOND);
-    rig.probes_then_released(FailureKind::StartupTimeout);
-    rig.wake();
-    rig.looks(refused(403, "forbidden"));
-    rig.released();
+    // It never answered, and cannot be looked at.
+    let mut rig = Rig::lost_in_its_start(Vm::default());
     rig.pass(IDLE);
     rig.looks(running());
     rig.mutation(Mutation::Stop);
