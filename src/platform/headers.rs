@@ -17,7 +17,7 @@ extern "C" {
 
 /// Names of headers that are asked for, or removed, together.
 pub(crate) struct Names {
-    names: &'static [&'static str],
+    names: Vec<&'static str>,
     list: Calls,
     get: Function,
     delete: Function,
@@ -25,7 +25,8 @@ pub(crate) struct Names {
 
 impl Names {
     /// Names in lower case.
-    pub fn new(names: &'static [&'static str]) -> Self {
+    pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
         let list: Array = names.iter().map(|name| JsValue::from_str(name)).collect();
         // `Headers` has both; a method that is none would throw where it is called.
         let prototype = Headers::new().map(JsValue::from).unwrap_or_default();

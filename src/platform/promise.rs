@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use js_sys::{Function, Promise};
-use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Waits for one promise after the other with the same two callbacks. A `JsFuture` makes two of its own each time
@@ -24,7 +24,7 @@ struct Settled {
     waker: Option<Waker>,
 }
 
-#[wasm_bindgen::prelude::wasm_bindgen]
+#[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = Promise, js_name = Promise)]
     type Thenable;

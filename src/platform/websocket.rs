@@ -5,8 +5,9 @@ use std::time::Duration;
 use js_sys::{ArrayBuffer, JsString, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::{Response, ResponseInit};
 
+use super::headers::collect;
 use super::{describe, sleep};
 
 #[wasm_bindgen]
@@ -109,10 +110,7 @@ impl WebSocket {
     /// The text of the exception.
     pub fn answer(&self, headers: &[(String, String)]) -> Result<Response, String> {
         let build = || {
-            let fields = Headers::new()?;
-            for (name, value) in headers {
-                fields.append(name, value)?;
-            }
+            let fields = collect(headers)?;
             let init = ResponseInit::new();
             init.set_status(101);
             init.set_headers(&fields);

@@ -4,7 +4,7 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
-use super::headers::{named_by_connection, Client, HeaderLines, WITHHELD};
+use super::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP};
 use super::websocket::{is_asked_for, over_fetch};
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
@@ -17,7 +17,8 @@ use crate::platform::websocket::WebSocket;
 const SHORT: u64 = 1024 * 1024;
 
 thread_local! {
-    static ALL_WITHHELD: Names = Names::new(&WITHHELD);
+    static OF_CONNECTION: Names = Names::new(HOP_BY_HOP);
+    static OF_CONNECTION_OR_CLIENT: Names = Names::new(HOP_BY_HOP.into_iter().chain(FORWARDED));
 }
 
 /// Sends the request to `url`; `telling` are those of its headers that [`TELLING`](super::headers::TELLING) names.
@@ -45,12 +46,13 @@ pub(super) async fn forward(
 fn changed(request: &Request, telling: &HeaderLines, client: &Client<'_>) -> Result<Headers, JsValue> {
     let headers = Headers::new_with_headers(&request.headers())?;
     // The handshake of a WebSocket is the runtime's business.
-    let upgrade = telling.get("upgrade").filter(|upgrade| is_asked_for(Some(upgrade)));
+    let upgrade = telling.get("upgrade").filter(|upgrade| is_asked_for(&request.method(), Some(upgrade)));
     for name in named_by_connection(telling.get("connection")) {
         // What is no name of a header cannot be there.
         let _ = headers.delete(name);
     }
-    ALL_WITHHELD.with(|names| names.remove_from(&headers))?;
+    let withheld = if client.is_trusted { &OF_CONNECTION } else { &OF_CONNECTION_OR_CLIENT };
+    withheld.with(|names| names.remove_from(&headers))?;
     if let Some(upgrade) = upgrade {
         headers.set("upgrade", upgrade)?;
     }

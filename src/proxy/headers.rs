@@ -1,7 +1,7 @@
 //! Which headers are handed on, in either direction. Pure.
 
 /// Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [&str; 9] = [
+pub(super) const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -13,27 +13,10 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// Headers that say where a request came from. A client's own are dropped: anybody can write them.
-const FORWARDED: [&str; 5] =
+/// Headers that say where a request came from. Those of a client that is not trusted are dropped: anybody can write
+/// them.
+pub(super) const FORWARDED: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
-
-/// All of them: what is not handed on from a client, unless it is trusted or asks for a WebSocket.
-pub(super) const WITHHELD: [&str; 14] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
 
 /// The headers of a request that say what becomes of it and where it came from; the rest need not be looked at where
 /// the runtime hands them on.
@@ -107,42 +90,21 @@ impl Client<'_> {
     }
 }
 
-/// What becomes of a request's headers on the way to the VM.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Changes<'r> {
-    /// Headers that are not handed on.
-    pub removed: Vec<&'r str>,
-    /// Headers that are set, whether they were there or not.
-    pub set: Vec<(&'static str, String)>,
-}
-
-impl<'r> Changes<'r> {
-    /// For this request of this client.
-    pub fn of(headers: &'r HeaderLines, client: &Client<'_>) -> Self {
-        let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
-        let set = client.forwarded(headers);
-        let is_withheld = |name: &str| {
-            let is_named = named.iter().any(|other| other.eq_ignore_ascii_case(name));
-            let is_of_connection = HOP_BY_HOP.contains(&name) || is_named;
-            is_of_connection || (!client.is_trusted && FORWARDED.contains(&name))
-        };
-        let names = headers.iter().map(|(name, _)| name);
-        let removed = names.filter(|name| is_withheld(name) && set.iter().all(|(other, _)| other != name));
-        Self { removed: removed.collect(), set }
-    }
-
-    /// All headers for the VM but `Host` and `Content-Length`, which go with the connection.
-    pub fn applied(self, headers: &'r HeaderLines) -> impl Iterator<Item = (&'r str, String)> {
-        let Self { removed, set } = self;
-        let is_kept = |name: &str| {
-            let is_changed = removed.contains(&name) || set.iter().any(|(other, _)| *other == name);
-            !is_changed && name != "host" && name != "content-length"
-        };
-        let kept = headers.iter().filter(|(name, _)| is_kept(name));
-        let mut all: Vec<_> = kept.map(|(name, value)| (name, value.to_owned())).collect();
-        all.extend(set);
-        all.into_iter()
-    }
+/// The request headers for the VM, but for `Host` and `Content-Length`, which go with the connection.
+pub(super) fn for_vm(headers: &HeaderLines, client: &Client<'_>) -> Vec<(String, String)> {
+    let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
+    let set = client.forwarded(headers);
+    let is_kept = |name: &str| {
+        let is_named = named.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let is_of_connection = HOP_BY_HOP.contains(&name) || is_named;
+        let is_dropped = !client.is_trusted && FORWARDED.contains(&name);
+        let is_replaced = set.iter().any(|(other, _)| *other == name);
+        !is_of_connection && !is_dropped && !is_replaced && name != "host" && name != "content-length"
+    };
+    let kept = headers.iter().filter(|(name, _)| is_kept(name));
+    let mut all: Vec<_> = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    all.extend(set.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    all
 }
 
 /// The response headers for the client.
@@ -177,18 +139,11 @@ mod tests {
     }
 
     fn sent(list: &[(&str, &str)], client: &Client<'_>) -> Vec<(String, String)> {
-        let headers = request(list);
-        let changes = Changes::of(&headers, client);
-        changes.applied(&headers).map(|(name, value)| (name.to_owned(), value)).collect()
+        for_vm(&request(list), client)
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
         list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn all_that_is_withheld_is_of_the_connection_or_tells_of_the_client() {
-        assert_eq!(WITHHELD.to_vec(), [HOP_BY_HOP.as_slice(), FORWARDED.as_slice()].concat());
     }
 
     #[test]
@@ -223,14 +178,6 @@ mod tests {
             ("forwarded", "for=198.51.100.4;host=\"app.example.com\";proto=https"),
         ]);
         assert_eq!(sent(&given, &CLIENT), expected);
-    }
-
-    #[test]
-    fn only_what_is_there_is_removed() {
-        let headers = request(&[("accept", "*/*"), ("x-real-ip", "1.2.3.4"), ("x-forwarded-for", "1.2.3.4")]);
-        let Changes { removed, set } = Changes::of(&headers, &CLIENT);
-        assert_eq!(removed, ["x-real-ip"]);
-        assert!(set.iter().any(|(name, value)| *name == "x-forwarded-for" && value == "198.51.100.4"));
     }
 
     #[test]

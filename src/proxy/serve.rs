@@ -10,7 +10,7 @@ use worker::{Context, Env};
 
 use super::activity::Reporter;
 use super::endpoints::Known;
-use super::headers::{Changes, Client, HeaderLines, TELLING};
+use super::headers::{for_vm, Client, HeaderLines, TELLING};
 use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
@@ -26,7 +26,7 @@ use crate::platform::{aborted, now, random_bytes};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
 
 thread_local! {
-    static ALL_TELLING: Names = Names::new(&TELLING);
+    static ALL_TELLING: Names = Names::new(TELLING);
 }
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
@@ -176,9 +176,8 @@ impl Exchange<'_> {
 
     fn outgoing(&self, headers: &HeaderLines, target: String) -> Outgoing {
         let (method, client) = (self.request.method(), self.client(headers));
-        let for_vm = Changes::of(headers, &client).applied(headers);
-        let for_vm = for_vm.map(|(name, value)| (name.to_owned(), value)).collect();
-        let (handshake, headers_for_vm) = if method == "GET" && is_asked_for(headers.get("upgrade")) {
+        let for_vm = for_vm(headers, &client);
+        let (handshake, for_vm) = if is_asked_for(&method, headers.get("upgrade")) {
             let (handshake, asking) = Handshake::new(for_vm, random_bytes());
             (Some(handshake), asking)
         } else {
@@ -189,7 +188,7 @@ impl Exchange<'_> {
             target,
             host: self.vm.host_header.clone().unwrap_or_else(|| client.host.to_owned()),
             content_length: headers.get("content-length").and_then(|length| length.parse().ok()),
-            headers: headers_for_vm,
+            headers: for_vm,
             body: self.request.body(),
             connect_timeout: self.vm.connect_timeout,
             response_timeout: self.vm.response_timeout,

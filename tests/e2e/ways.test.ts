@@ -70,6 +70,7 @@ describe.for(Object.entries(origins))("at %s", ([, origin]) => {
         "x-forwarded-host": "www.example.com",
         "x-forwarded-proto": "https",
         forwarded: "for=203.0.113.9",
+        "x-real-ip": "203.0.113.9",
       },
     });
 
@@ -77,6 +78,7 @@ describe.for(Object.entries(origins))("at %s", ([, origin]) => {
       "x-forwarded-for": "203.0.113.9, 198.51.100.4",
       "x-forwarded-host": "www.example.com",
       "x-forwarded-proto": "https",
+      "x-real-ip": "203.0.113.9",
       // The local runtime takes the scheme from the request's own header.
       forwarded: `for=203.0.113.9, for=198.51.100.4;host="${new URL(worker.url).host}";proto=https`,
     });

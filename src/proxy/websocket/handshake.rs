@@ -18,9 +18,9 @@ pub(in crate::proxy) struct Handshake {
 const OWN: [&str; 4] =
     ["sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version"];
 
-/// Whether a GET asks for a WebSocket; `upgrade` is its header.
-pub(in crate::proxy) fn is_asked_for(upgrade: Option<&str>) -> bool {
-    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+/// Whether a request asks for a WebSocket: a GET with this `Upgrade` header.
+pub(in crate::proxy) fn is_asked_for(method: &str, upgrade: Option<&str>) -> bool {
+    method == "GET" && upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
 /// Headers without those of the handshake, but for the subprotocol.
@@ -145,10 +145,14 @@ mod tests {
 
     #[test]
     fn a_websocket_is_asked_for_by_its_name() {
-        for (upgrade, expected) in
-            [(Some("websocket"), true), (Some("WebSocket"), true), (Some("h2c"), false), (None, false)]
-        {
-            assert_eq!(is_asked_for(upgrade), expected, "{upgrade:?}");
+        for (method, upgrade, expected) in [
+            ("GET", Some("websocket"), true),
+            ("GET", Some("WebSocket"), true),
+            ("GET", Some("h2c"), false),
+            ("GET", None, false),
+            ("POST", Some("websocket"), false),
+        ] {
+            assert_eq!(is_asked_for(method, upgrade), expected, "{method} {upgrade:?}");
         }
     }
 }
