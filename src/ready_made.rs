@@ -1,8 +1,15 @@
 //! The ready-made Worker: the public API, and nothing else, behind a `fetch` handler.
 
-use worker::{event, Context, Env, Result};
+use js_sys::Promise;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::Request;
+use worker::{worker_sys, Context, Env};
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, ctx: Context) -> Result<web_sys::Response> {
-    Ok(crate::serve_configured(&request, &env, &ctx).await)
+use crate::platform::task::run;
+
+// As `#[event(fetch)]` writes it, but for who runs the future.
+#[wasm_bindgen]
+pub fn fetch(request: Request, env: Env, ctx: worker_sys::Context) -> Promise {
+    let ctx = Context::new(ctx);
+    run(async move { crate::serve_configured(&request, &env, &ctx).await.into() })
 }

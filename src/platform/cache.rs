@@ -4,8 +4,9 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, Response, ResponseInit};
+
+use super::settled;
 
 // As web-sys has them, but with the exceptions caught that a runtime without a cache throws.
 #[wasm_bindgen]
@@ -32,9 +33,9 @@ extern "C" {
 
 /// The text that is kept under a URL. A cache that fails has none.
 pub(crate) async fn kept(url: &str) -> Option<String> {
-    let found = JsFuture::from(cache().await.ok()?.get(url).ok()?).await.ok()?;
+    let found = settled(cache().await.ok()?.get(url).ok()?).await.ok()?;
     let response: Response = found.dyn_into().ok()?;
-    JsFuture::from(response.text().ok()?).await.ok()?.as_string()
+    settled(response.text().ok()?).await.ok()?.as_string()
 }
 
 /// Keeps a text under a URL, for `seconds` at most.
@@ -46,7 +47,7 @@ pub(crate) async fn keep(url: &str, text: &str, seconds: u64) {
 /// Drops what is kept under a URL.
 pub(crate) async fn drop_kept(url: &str) {
     if let Ok(deleted) = cache().await.and_then(|cache| cache.delete(url)) {
-        let _ = JsFuture::from(deleted).await;
+        let _ = settled(deleted).await;
     }
 }
 
@@ -56,11 +57,11 @@ async fn try_keep(url: &str, text: &str, seconds: u64) -> Result<(), JsValue> {
     let init = ResponseInit::new();
     init.set_headers(&headers);
     let response = Response::new_with_opt_str_and_init(Some(text), &init)?;
-    JsFuture::from(cache().await?.put(url, &response)?).await.map(drop)
+    settled(cache().await?.put(url, &response)?).await.map(drop)
 }
 
 /// A cache of our own: not the one that answers requests from outside.
 async fn cache() -> Result<Cache, JsValue> {
     let opened = CACHES.with(|caches| caches.open("vmproxy"))?;
-    Ok(JsFuture::from(opened).await?.unchecked_into())
+    Ok(settled(opened).await?.unchecked_into())
 }

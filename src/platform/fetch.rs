@@ -4,11 +4,25 @@ use std::time::Duration;
 
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
 use worker::{worker_sys, Env};
 
-use super::{describe, timeout_signal};
+use super::{describe, settled, timeout_signal};
+
+thread_local! {
+    /// The settings of a request that is handed on; `fetch()` has read them when it returns.
+    static HANDING_ON: RequestInit = handing_on();
+}
+
+fn handing_on() -> RequestInit {
+    let init = RequestInit::new();
+    // Redirects are the client's business, and so is the coding of the answer's body, which the runtime would take
+    // off and put on again.
+    init.set_redirect(RequestRedirect::Manual);
+    // Setting a field of a plain object does not fail.
+    let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
+    init
+}
 
 /// What sends requests.
 pub(crate) enum Fetcher {
@@ -40,21 +54,17 @@ impl Fetcher {
     /// # Errors
     /// The text of the exception: there was no answer.
     pub async fn hand_on(&self, url: &str, request: &Request, headers: &Headers) -> Result<Response, String> {
-        let init = RequestInit::new();
-        init.set_method(&request.method());
-        init.set_headers(headers);
-        if let Some(body) = request.body() {
-            init.set_body(&body);
-        }
-        // Redirects are the client's business, and so is the coding of the answer's body, which the runtime would take
-        // off and put on again.
-        init.set_redirect(RequestRedirect::Manual);
-        // Setting a field of a plain object does not fail.
-        let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
-        let sent = match self {
-            Fetcher::Worker => Ok(global().fetch_with_str_and_init(url, &init)),
-            Fetcher::Binding(binding) => binding.fetch_with_str_and_init(url, &init),
-        };
+        let sent = HANDING_ON.with(|init| {
+            init.set_method(&request.method());
+            init.set_headers(headers);
+            init.set_body(&request.body().map_or(JsValue::UNDEFINED, JsValue::from));
+            let sent = match self {
+                Fetcher::Worker => Ok(global().fetch_with_str_and_init(url, init)),
+                Fetcher::Binding(binding) => binding.fetch_with_str_and_init(url, init),
+            };
+            init.set_body(&JsValue::UNDEFINED);
+            sent
+        });
         answered(sent).await
     }
 
@@ -78,13 +88,13 @@ impl Fetcher {
         };
         let response = answered(sent).await?;
         let text = response.text().map_err(|error| describe(&error))?;
-        let text = JsFuture::from(text).await.map_err(|error| describe(&error))?;
+        let text = settled(text).await.map_err(|error| describe(&error))?;
         Ok((response.status(), text.as_string().unwrap_or_default()))
     }
 }
 
 async fn answered(sent: Result<Promise, JsValue>) -> Result<Response, String> {
-    let answer = JsFuture::from(sent.map_err(|error| describe(&error))?).await;
+    let answer = settled(sent.map_err(|error| describe(&error))?).await;
     let answer = answer.map_err(|error| describe(&error))?;
     answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
 }

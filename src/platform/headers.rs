@@ -5,10 +5,18 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
+use super::constant;
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type Calls;
+
+    #[wasm_bindgen(extends = Headers)]
+    type Settable;
+
+    #[wasm_bindgen(method, catch)]
+    fn set(this: &Settable, name: &JsValue, value: &str) -> Result<(), JsValue>;
 
     /// `Array.prototype.map`: calls a method of `of` with each name.
     #[wasm_bindgen(method, catch, js_name = map)]
@@ -67,6 +75,14 @@ pub(crate) fn lines(headers: &Headers) -> String {
 pub(crate) fn collect(list: &[(String, String)]) -> Result<Headers, JsValue> {
     let text = serde_json::to_string(list).map_err(|error| JsValue::from_str(&error.to_string()))?;
     Headers::new_with_str_sequence_sequence(&js_sys::JSON::parse(&text)?)
+}
+
+/// Sets a header. Its name is made a string of the runtime's once, not at each call.
+///
+/// # Errors
+/// The exception: the value is none, or the headers cannot be changed.
+pub(crate) fn set(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
+    headers.unchecked_ref::<Settable>().set(&constant(name), value)
 }
 
 /// The value of one header.

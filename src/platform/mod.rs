@@ -7,9 +7,17 @@ pub(crate) mod fetch;
 pub(crate) mod headers;
 mod promise;
 pub(crate) mod socket;
+pub(crate) mod source;
 pub(crate) mod stream;
+pub(crate) mod task;
+mod timer;
 pub(crate) mod websocket;
 
+pub(crate) use promise::settled;
+pub(crate) use task::spawn;
+pub(crate) use timer::sleep;
+
+use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
@@ -39,12 +47,6 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Waits.
-pub(crate) async fn sleep(duration: Duration) {
-    // setTimeout takes a signed 32-bit number of milliseconds: 24 days.
-    worker::Delay::from(duration.min(Duration::from_millis(i32::MAX as u64))).await;
-}
-
 /// What `future` gives, or `None` if that takes longer than `limit`.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let timer = sleep(limit);
@@ -55,9 +57,20 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
     }
 }
 
-/// Runs a future beside the present code. In a Durable Object it goes on when the request has been answered.
-pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
-    wasm_bindgen_futures::spawn_local(future);
+thread_local! {
+    static CONSTANTS: RefCell<Vec<(&'static str, JsValue)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A text of the program as a string of the runtime's, which is made once.
+fn constant(text: &'static str) -> JsValue {
+    CONSTANTS.with_borrow_mut(|constants| {
+        if let Some((_, string)) = constants.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
+            return string.clone();
+        }
+        let string = JsValue::from_str(text);
+        constants.push((text, string.clone()));
+        string
+    })
 }
 
 /// An exception's text.
@@ -76,7 +89,7 @@ pub(crate) async fn aborted(signal: &web_sys::AbortSignal) {
         let _ = signal.add_event_listener_with_callback("abort", &resolve);
     });
     if !signal.aborted() {
-        let _ = wasm_bindgen_futures::JsFuture::from(fired).await;
+        let _ = settled(fired).await;
     }
 }
 

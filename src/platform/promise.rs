@@ -1,4 +1,4 @@
-//! Waiting for many promises one after the other.
+//! Waiting for promises.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -9,9 +9,46 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Waits for one promise after the other with the same two callbacks. A `JsFuture` makes two of its own each time
-/// and registers them for finalization, which is felt when messages are small.
-pub(crate) struct Awaiter {
+use super::task::in_callback;
+
+/// What a promise gives, or the exception that it is rejected with.
+///
+/// A `JsFuture` makes two callbacks for each promise and registers them for finalization; here they are used again.
+pub(crate) async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
+    let awaiter = IDLE.with(|idle| idle.borrow_mut().pop()).unwrap_or_else(Awaiter::new);
+    let result = awaiter.wait(&promise).await;
+    IDLE.with(|idle| idle.borrow_mut().push(awaiter));
+    result
+}
+
+/// Lets a promise be whatever it will. A rejection that nobody waits for would be logged.
+pub(crate) fn ignore(promise: &Promise) {
+    NOTHING.with(|nothing| then(promise, nothing, nothing));
+}
+
+/// Calls back when a promise is settled.
+pub(super) fn then(promise: &Promise, fulfilled: &Function, rejected: &Function) {
+    let _ = promise.unchecked_ref::<Thenable>().then(fulfilled, rejected);
+}
+
+thread_local! {
+    /// Those that nobody uses. One that is given up is not among them: its promise may still settle.
+    static IDLE: RefCell<Vec<Awaiter>> = const { RefCell::new(Vec::new()) };
+
+    static NOTHING: Function = Closure::<dyn FnMut()>::new(|| {}).into_js_value().unchecked_into();
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = Promise, js_name = Promise)]
+    type Thenable;
+
+    #[wasm_bindgen(method)]
+    fn then(this: &Thenable, fulfilled: &Function, rejected: &Function) -> Promise;
+}
+
+/// Two callbacks, for one promise after the other.
+struct Awaiter {
     settled: Rc<RefCell<Settled>>,
     // The garbage collector frees them: a promise may settle when nobody waits any more.
     fulfilled: Function,
@@ -24,26 +61,19 @@ struct Settled {
     waker: Option<Waker>,
 }
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(extends = Promise, js_name = Promise)]
-    type Thenable;
-
-    #[wasm_bindgen(method)]
-    fn then(this: &Thenable, fulfilled: &Function, rejected: &Function) -> Promise;
-}
-
 impl Awaiter {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let settled = Rc::new(RefCell::new(Settled::default()));
         let callback = |wrap: fn(JsValue) -> Result<JsValue, JsValue>| -> Function {
             let settled = Rc::clone(&settled);
             let callback = Closure::<dyn FnMut(JsValue)>::new(move |value| {
-                let mut settled = settled.borrow_mut();
-                settled.result = Some(wrap(value));
-                if let Some(waker) = settled.waker.take() {
-                    waker.wake();
-                }
+                in_callback(|| {
+                    let mut settled = settled.borrow_mut();
+                    settled.result = Some(wrap(value));
+                    if let Some(waker) = settled.waker.take() {
+                        waker.wake();
+                    }
+                });
             });
             callback.into_js_value().unchecked_into()
         };
@@ -51,9 +81,8 @@ impl Awaiter {
         Self { settled, fulfilled, rejected }
     }
 
-    /// What the promise gives. One that is not waited for to its end must be the last.
-    pub async fn wait(&self, promise: Promise) -> Result<JsValue, JsValue> {
-        let _ = promise.unchecked_ref::<Thenable>().then(&self.fulfilled, &self.rejected);
+    async fn wait(&self, promise: &Promise) -> Result<JsValue, JsValue> {
+        then(promise, &self.fulfilled, &self.rejected);
         poll_fn(|context| {
             let mut settled = self.settled.borrow_mut();
             if let Some(result) = settled.result.take() {

@@ -1,72 +1,91 @@
 //! Outbound TCP sockets.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use js_sys::{Object, Uint8Array};
+use js_sys::{Array, Object, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStream, WritableStream};
+use web_sys::{ReadableStream, WritableStream, WritableStreamDefaultWriter};
 use worker::worker_sys;
 
-use super::{describe, within};
+use super::promise::ignore;
+use super::{describe, settled, within};
 
-/// An open connection, which is closed when it is dropped. It belongs to the request that opened it.
+/// A connection, which may still be opening. It is closed when it is dropped, and belongs to the request that opened it.
 pub(crate) struct Socket {
     inner: worker_sys::Socket,
+    opened: Promise,
     /// What the peer sends.
     pub readable: ReadableStream,
-    /// What is sent to the peer.
-    pub writable: WritableStream,
+    writable: WritableStream,
+    /// What has been sent and may not have left yet.
+    sending: RefCell<Option<(WritableStreamDefaultWriter, Promise)>>,
 }
 
 impl Socket {
-    /// Connects, within `limit`.
+    /// Begins to connect.
     ///
     /// # Errors
-    /// Why there is no connection; nothing has been sent then.
-    pub async fn connect(ip: IpAddr, port: u16, limit: Duration) -> Result<Self, String> {
+    /// The text of the exception: the runtime connects to no such address.
+    pub fn connect(ip: IpAddr, port: u16) -> Result<Self, String> {
         let address = SocketAddr::new(ip, port).to_string();
-        let inner = worker_sys::connect(JsValue::from_str(&address), Object::new().into())
-            .map_err(|error| describe(&error))?;
-        let opened = inner.opened().map_err(|error| describe(&error))?;
-        match within(limit, JsFuture::from(opened)).await {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(format!("cannot connect to {address}: {}", describe(&error))),
-            None => {
-                abandon(&inner);
-                return Err(format!("cannot connect to {address} within {limit:?}"));
-            }
-        }
-        let readable = inner.readable().map_err(|error| describe(&error))?;
-        let writable = inner.writable().map_err(|error| describe(&error))?;
-        Ok(Self { inner, readable, writable })
+        let open = || {
+            let inner = worker_sys::connect(JsValue::from_str(&address), Object::new().into())?;
+            let (opened, readable, writable) = (inner.opened()?, inner.readable()?, inner.writable()?);
+            ignore(&opened);
+            Ok(Self { inner, opened, readable, writable, sending: RefCell::default() })
+        };
+        open().map_err(|error| describe(&error))
     }
 
-    /// Sends bytes; returns when they are on their way.
+    /// Waits until the connection is open.
+    ///
+    /// # Errors
+    /// Why there is none; nothing has left then.
+    pub async fn opened(&self, limit: Duration) -> Result<(), String> {
+        match within(limit, settled(self.opened.clone())).await {
+            Some(opened) => opened.map(drop).map_err(|error| describe(&error)),
+            None => Err(format!("no connection within {limit:?}")),
+        }
+    }
+
+    /// Whether the connection has been opened so far.
+    pub async fn is_open(&self) -> bool {
+        let so_far = Promise::race(&Array::of2(&self.opened, &JsValue::UNDEFINED));
+        settled(so_far).await.is_ok_and(|opened| !opened.is_undefined())
+    }
+
+    /// Sends the first bytes, as soon as the connection is open. If they do not arrive, no answer does.
+    ///
+    /// # Errors
+    /// The text of the exception.
+    pub fn send(&self, bytes: &[u8]) -> Result<(), String> {
+        let writer = self.writable.get_writer().map_err(|error| describe(&error))?;
+        let sent = writer.write_with_chunk(&Uint8Array::from(bytes));
+        ignore(&sent);
+        self.sending.replace(Some((writer, sent)));
+        Ok(())
+    }
+
+    /// What else is sent to the peer, when the first bytes have left.
     ///
     /// # Errors
     /// The text of the exception: the peer has gone.
-    pub async fn send(&self, bytes: &[u8]) -> Result<(), String> {
-        let writer = self.writable.get_writer().map_err(|error| describe(&error))?;
-        let sent = JsFuture::from(writer.write_with_chunk(&Uint8Array::from(bytes))).await;
-        writer.release_lock();
-        sent.map(drop).map_err(|error| describe(&error))
+    pub async fn writable(&self) -> Result<WritableStream, String> {
+        if let Some((writer, sent)) = self.sending.take() {
+            settled(sent).await.map_err(|error| describe(&error))?;
+            writer.release_lock();
+        }
+        Ok(self.writable.clone())
     }
 }
 
 impl Drop for Socket {
+    /// Closes the connection without waiting for it. One that has failed already says so once more.
     fn drop(&mut self) {
-        abandon(&self.inner);
-    }
-}
-
-/// Closes a socket without waiting for it. A socket that has failed already says so once more; that is of no
-/// interest, but as an unhandled rejection it would be logged.
-fn abandon(socket: &worker_sys::Socket) {
-    if let Ok(closing) = socket.close() {
-        super::spawn(async move {
-            let _ = JsFuture::from(closing).await;
-        });
+        if let Ok(closing) = self.inner.close() {
+            ignore(&closing);
+        }
     }
 }

@@ -4,14 +4,12 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     ReadableStream, ReadableStreamByobReader, StreamPipeOptions, TransformStream, WritableStream,
     WritableStreamDefaultWriter,
 };
 
-use super::describe;
-use super::promise::Awaiter;
+use super::{describe, settled};
 
 #[wasm_bindgen]
 extern "C" {
@@ -58,7 +56,7 @@ pub(crate) fn fixed_length_pipe(length: u64) -> Result<TransformStream, String> 
 pub(crate) async fn pipe_to(from: &ReadableStream, to: &WritableStream, close: bool) -> Result<(), String> {
     let options = StreamPipeOptions::new();
     options.set_prevent_close(!close);
-    let piped = JsFuture::from(from.pipe_to_with_options(to, &options)).await;
+    let piped = settled(from.pipe_to_with_options(to, &options)).await;
     piped.map(drop).map_err(|error| describe(&error))
 }
 
@@ -66,17 +64,16 @@ pub(crate) async fn pipe_to(from: &ReadableStream, to: &WritableStream, close: b
 /// the runtime takes by itself.
 pub(crate) struct Reader {
     inner: ReadableStreamByobReader,
-    awaiter: Awaiter,
 }
 
 impl Reader {
-    /// Takes the stream over until [`Reader::release`].
+    /// Takes the stream over.
     ///
     /// # Errors
     /// The text of the exception: somebody else reads it, or it is not one of the runtime's own.
     pub fn new(stream: &ReadableStream) -> Result<Self, String> {
         let inner = ReadableStreamByobReader::new(stream).map_err(|error| describe(&error))?;
-        Ok(Self { inner, awaiter: Awaiter::new() })
+        Ok(Self { inner })
     }
 
     /// What is there next, as much as there is room for in `into`; `None` at the end. `into` is used up, with all
@@ -85,17 +82,12 @@ impl Reader {
     /// # Errors
     /// The text of the exception: the stream failed.
     pub async fn read(&self, into: &Uint8Array) -> Result<Option<Uint8Array>, String> {
-        let read = self.awaiter.wait(self.inner.read_with_array_buffer_view(into)).await;
+        let read = settled(self.inner.read_with_array_buffer_view(into)).await;
         let result: ReadResult = read.map_err(|error| describe(&error))?.unchecked_into();
         if result.done() {
             return Ok(None);
         }
         result.value().dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
-    }
-
-    /// Gives the stream back.
-    pub fn release(self) {
-        self.inner.release_lock();
     }
 }
 
@@ -111,17 +103,16 @@ pub(crate) fn room(spent: &Uint8Array, length: u32) -> Uint8Array {
 /// Writes a stream piece by piece.
 pub(crate) struct Writer {
     inner: WritableStreamDefaultWriter,
-    awaiter: Awaiter,
 }
 
 impl Writer {
-    /// Takes the stream over until [`Writer::release`] or an end.
+    /// Takes the stream over until [`Writer::release`].
     ///
     /// # Errors
     /// The text of the exception: somebody else writes it.
     pub fn new(stream: &WritableStream) -> Result<Self, String> {
         let inner = stream.get_writer().map_err(|error| describe(&error))?;
-        Ok(Self { inner, awaiter: Awaiter::new() })
+        Ok(Self { inner })
     }
 
     /// Writes a piece; returns when it has been taken. A write that is given up must be the last.
@@ -129,27 +120,8 @@ impl Writer {
     /// # Errors
     /// The text of the exception: nobody reads it any more.
     pub async fn write(&self, piece: &Uint8Array) -> Result<(), String> {
-        let written = self.awaiter.wait(self.inner.write_with_chunk(piece)).await;
+        let written = settled(self.inner.write_with_chunk(piece)).await;
         written.map(drop).map_err(|error| describe(&error))
-    }
-
-    /// Ends when nobody reads the stream any more, and says why.
-    pub async fn gone(&self) -> String {
-        match JsFuture::from(self.inner.closed()).await {
-            Ok(_) => "the stream is closed".to_owned(),
-            Err(error) => describe(&error),
-        }
-    }
-
-    /// Ends the stream well.
-    pub async fn close(self) -> Result<(), String> {
-        JsFuture::from(self.inner.close()).await.map(drop).map_err(|error| describe(&error))
-    }
-
-    /// Ends the stream as cut short.
-    pub async fn abort(self, reason: &str) {
-        let reason = js_sys::Error::new(reason);
-        let _ = JsFuture::from(self.inner.abort_with_reason(&reason)).await;
     }
 
     /// Gives the stream back.

@@ -1,8 +1,8 @@
 //! Bodies on their way between client and VM over a socket. Their bytes stay on the JavaScript side: they are passed
 //! on in large pieces, or piped by the runtime.
 //!
-//! A body of known length is read up to its last byte and no further, piece by piece, although the runtime could
-//! pipe it by itself, a fifth faster, into the pipe of fixed length:
+//! A body of known length is read up to its last byte and no further, piece by piece, although the runtime could pipe it
+//! by itself into a pipe of fixed length:
 //!
 //! ```js
 //! const { readable, writable } = new FixedLengthStream(length);
@@ -15,21 +15,24 @@
 //! error.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{pin, Pin};
 
 use futures::future::{join, select, Either};
-use futures::pin_mut;
 use js_sys::Uint8Array;
 use web_sys::{ReadableStream, WritableStream};
 
 use super::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
-use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to, room, Reader, Writer};
+use crate::platform::source::{Cancelled, Source};
+use crate::platform::stream::{pipe, pipe_to, room, Reader, Writer};
 
 /// How much of a body of known length is moved at a time. The larger, the faster: above this it is only memory.
 const LARGE_PIECE: u32 = 256 * 1024;
 
 /// How much of a chunked body is moved at a time.
 const PIECE: u32 = 64 * 1024;
+
+/// Pieces below this are copied.
+const SMALL_PIECE: u32 = 16 * 1024;
 
 /// How much of a chunked body is looked at to find the next chunk's size.
 const FRAMING_WINDOW: u32 = 64;
@@ -59,65 +62,32 @@ pub(super) fn open_body(
     framing: Framing,
     rest: Uint8Array,
     from: Reader,
-    stream: ReadableStream,
 ) -> Result<(Option<Body>, Download), String> {
-    let done: Download = Box::pin(async { Ok(()) });
-    let (body, download): (ReadableStream, Download) = match framing {
-        Framing::None => return Ok((None, done)),
+    let coding = match framing {
+        Framing::None => return Ok((None, Box::pin(async { Ok(()) }))),
         Framing::Length(length) if u64::from(rest.length()) >= length => {
             let length = u32::try_from(length).unwrap_or(u32::MAX);
-            return Ok((Some(Body::Whole(rest.subarray(0, length))), done));
+            return Ok((Some(Body::Whole(rest.subarray(0, length))), Box::pin(async { Ok(()) })));
         }
-        Framing::Length(length) => {
-            let pipe = fixed_length_pipe(length)?;
-            (pipe.readable(), Box::pin(download(Coding::Length(length), rest, from, pipe.writable())))
-        }
-        Framing::Chunked => {
-            let pipe = pipe()?;
-            let coding = Coding::Chunked(ChunkedDecoder::new());
-            (pipe.readable(), Box::pin(download(coding, rest, from, pipe.writable())))
-        }
-        Framing::Close => {
-            let pipe = pipe()?;
-            from.release();
-            (pipe.readable(), Box::pin(download_all(rest, stream, pipe.writable())))
-        }
+        Framing::Length(length) => Coding::Length(length),
+        Framing::Chunked => Coding::Chunked(ChunkedDecoder::new()),
+        Framing::Close => Coding::Close,
     };
-    Ok((Some(Body::Stream(body)), download))
-}
-
-/// Moves a body as it comes. A failure on either side is passed on by the streams themselves.
-async fn download_all(rest: Uint8Array, from: ReadableStream, to: WritableStream) -> Result<(), BrokenOff> {
-    if rest.length() > 0 {
-        let Ok(writer) = Writer::new(&to) else { return Ok(()) };
-        if writer.write(&rest).await.is_err() {
-            return Ok(());
-        }
-        writer.release();
-    }
-    let _ = pipe_to(&from, &to, true).await;
-    Ok(())
+    let (body, source) = Source::new(coding.length())?;
+    Ok((Some(Body::Stream(body)), Box::pin(download(coding, rest, from, source))))
 }
 
 /// Moves a body up to its end.
-async fn download(
-    mut coding: Coding,
-    rest: Uint8Array,
-    from: Reader,
-    to: WritableStream,
-) -> Result<(), BrokenOff> {
-    let Ok(writer) = Writer::new(&to) else { return Ok(()) };
-    match relay(&mut coding, rest, &from, &writer).await {
-        Ok(()) => {
-            let _ = writer.close().await;
-            Ok(())
-        }
-        Err(Stopped::ByClient) => Ok(()),
+async fn download(mut coding: Coding, rest: Uint8Array, from: Reader, to: Source) -> Result<(), BrokenOff> {
+    match relay(&mut coding, rest, &from, &to).await {
+        Ok(()) => to.close(),
+        Err(Stopped::ByClient) => {}
         Err(Stopped::ByVm(reason)) => {
-            writer.abort(&reason).await;
-            Err(BrokenOff(reason))
+            to.fail(&reason);
+            return Err(BrokenOff(reason));
         }
     }
+    Ok(())
 }
 
 /// Why a body is not moved on.
@@ -126,27 +96,38 @@ enum Stopped {
     ByVm(String),
 }
 
-async fn relay(
-    coding: &mut Coding,
-    rest: Uint8Array,
-    reader: &Reader,
-    writer: &Writer,
-) -> Result<(), Stopped> {
+impl From<Cancelled> for Stopped {
+    fn from(_: Cancelled) -> Self {
+        Stopped::ByClient
+    }
+}
+
+/// While a piece goes to the client the next one comes from the VM.
+async fn relay(coding: &mut Coding, rest: Uint8Array, from: &Reader, to: &Source) -> Result<(), Stopped> {
     let mut piece = rest;
     loop {
         let data = coding.data(&piece).map_err(Stopped::ByVm)?;
-        if data.length() > 0 {
-            writer.write(&data).await.map_err(|_| Stopped::ByClient)?;
+        let length = data.length();
+        let is_small = length < SMALL_PIECE;
+        if length > 0 {
+            to.wanted().await?;
+            // Memory is given away with what is in it: so the room of a small piece is kept, and a copy given.
+            if is_small {
+                to.put(&data.slice(0, length))?;
+            } else {
+                to.put(&data)?;
+            }
         }
         let Some(wanted) = coding.wanted() else { return Ok(()) };
-        let room = room(&piece, wanted);
-        let (read, gone) = (reader.read(&room), writer.gone());
-        pin_mut!(read, gone);
+        let room = if is_small { room(&piece, wanted) } else { Uint8Array::new_with_length(wanted) };
+        let (read, gone) = (pin!(from.read(&room)), pin!(to.cancelled()));
         piece = match select(read, gone).await {
             Either::Left((Ok(Some(next)), _)) => next,
-            Either::Left((Ok(None), _)) => return Err(Stopped::ByVm(coding.cut_short())),
+            Either::Left((Ok(None), _)) => {
+                return coding.cut_short().map_or(Ok(()), |reason| Err(Stopped::ByVm(reason)))
+            }
             Either::Left((Err(error), _)) => return Err(Stopped::ByVm(error)),
-            Either::Right(_) => return Err(Stopped::ByClient),
+            Either::Right((Cancelled, _)) => return Err(Stopped::ByClient),
         };
     }
 }
@@ -156,9 +137,19 @@ enum Coding {
     /// So many bytes are left.
     Length(u64),
     Chunked(ChunkedDecoder),
+    /// The connection's end is the body's.
+    Close,
 }
 
 impl Coding {
+    /// How long the body is, if that is known.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Coding::Length(length) => Some(*length),
+            Coding::Chunked(_) | Coding::Close => None,
+        }
+    }
+
     /// The data in a piece. That of a chunked body is pushed together in the piece's own memory.
     fn data(&mut self, piece: &Uint8Array) -> Result<Uint8Array, String> {
         match self {
@@ -167,6 +158,7 @@ impl Coding {
                 *left -= u64::from(due);
                 Ok(piece.subarray(0, due))
             }
+            Coding::Close => Ok(piece.clone()),
             Coding::Chunked(decoder) => {
                 let (mut at, mut kept) = (0, 0);
                 while at < piece.length() && !decoder.is_done() {
@@ -194,16 +186,21 @@ impl Coding {
         match self {
             Coding::Length(0) => None,
             Coding::Length(left) => Some(at_most(*left, LARGE_PIECE)),
+            Coding::Close => Some(LARGE_PIECE),
             Coding::Chunked(decoder) => (!decoder.is_done()).then_some(PIECE),
         }
     }
 
-    fn cut_short(&self) -> String {
+    /// What is wrong with the connection's ending now.
+    fn cut_short(&self) -> Option<String> {
         match self {
             Coding::Length(left) => {
-                format!("the VM closed the connection {left} bytes before the end of the body")
+                Some(format!("the VM closed the connection {left} bytes before the end of the body"))
             }
-            Coding::Chunked(_) => "the VM closed the connection in the middle of a chunked body".to_owned(),
+            Coding::Chunked(_) => {
+                Some("the VM closed the connection in the middle of a chunked body".to_owned())
+            }
+            Coding::Close => None,
         }
     }
 }
@@ -213,8 +210,7 @@ fn at_most(count: u64, limit: u32) -> u32 {
 }
 
 /// Moves a request's body to the VM.
-pub(super) async fn upload(body: Option<ReadableStream>, framing: BodyFraming, to: WritableStream) {
-    let Some(body) = body else { return };
+pub(super) async fn upload(body: ReadableStream, framing: BodyFraming, to: WritableStream) {
     // What goes wrong shows in the answer, or in there being none.
     let _ = match framing {
         BodyFraming::None => Ok(()),

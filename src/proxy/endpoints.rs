@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::origin::Origin;
 use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
+use crate::vm::Vm;
 
 /// The endpoints that this isolate has been told of, by the instance's name, and when it last reported activity.
 #[derive(Debug, Default)]
@@ -13,6 +16,7 @@ pub(crate) struct Endpoints {
     known: HashMap<String, Known>,
     touched: HashMap<String, Timestamp>,
     recalled: HashMap<String, Timestamp>,
+    origins: HashMap<String, (Endpoint, String, Rc<Origin>)>,
 }
 
 /// Where a VM is, and when its object said so.
@@ -65,6 +69,22 @@ impl Endpoints {
     /// The VM is not there any more.
     pub fn forget(&mut self, vm: &str) {
         self.known.remove(vm);
+    }
+
+    /// Where requests for a VM at this endpoint go. Worked out once, and not for each request.
+    ///
+    /// # Errors
+    /// As [`Origin::of`].
+    pub fn origin(&mut self, vm: &Vm, endpoint: &Endpoint) -> Result<Rc<Origin>, String> {
+        let name = &vm.instance.name;
+        if let Some((known, template, origin)) = self.origins.get(name) {
+            if known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
+                return Ok(Rc::clone(origin));
+            }
+        }
+        let origin = Rc::new(Origin::of(vm, endpoint)?);
+        self.origins.insert(name.clone(), (*endpoint, vm.origin.clone(), Rc::clone(&origin)));
+        Ok(origin)
     }
 
     /// Whether activity is to be reported now: true once per touch interval.

@@ -9,7 +9,7 @@ use super::websocket::{is_asked_for, over_fetch};
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
 use crate::platform::fetch::Fetcher;
-use crate::platform::headers::{value, Names};
+use crate::platform::headers::{set, value, Names};
 use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
 use crate::platform::websocket::WebSocket;
 
@@ -57,7 +57,7 @@ fn changed(request: &Request, telling: &HeaderLines, client: &Client<'_>) -> Res
         headers.set("upgrade", upgrade)?;
     }
     for (name, value) in client.forwarded(telling) {
-        headers.set(name, &value)?;
+        set(&headers, name, &value)?;
     }
     Ok(headers)
 }

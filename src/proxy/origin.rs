@@ -4,16 +4,17 @@
 //! local workerd. So the host that the template gives decides: an IP address is spoken to over a TCP socket,
 //! a name by `fetch()`. A VPC network's binding has a `fetch()` of its own, which takes both.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::Uri;
 
 use crate::lifecycle::Endpoint;
-use crate::vm::{Vm, DEFAULT_ORIGIN};
+use crate::vm::Vm;
 
 /// Where requests for a VM go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin<'v> {
+pub(crate) enum Origin {
     /// HTTP/1.1 over a TCP socket to this address.
     Socket {
         /// The VM's address.
@@ -26,39 +27,46 @@ pub(crate) enum Origin<'v> {
         /// Scheme and authority, as `https://vm.example.com:8443`.
         base: String,
         /// The binding whose `fetch()` it is; `None`: the Worker's own.
-        binding: Option<&'v str>,
+        binding: Option<String>,
     },
 }
 
-impl<'v> Origin<'v> {
+impl Origin {
     /// The origin of a VM whose address is known.
     ///
     /// # Errors
     /// What is wrong with the template, and what is allowed.
-    pub fn of(vm: &'v Vm, endpoint: &Endpoint) -> Result<Self, String> {
+    pub fn of(vm: &Vm, endpoint: &Endpoint) -> Result<Self, String> {
         resolve(&vm.origin, endpoint.ip, endpoint.port, vm.vpc.as_deref())
+    }
+
+    /// Scheme and authority, as `http://203.0.113.7:80`.
+    pub fn base(&self) -> Cow<'_, str> {
+        match self {
+            Origin::Socket { ip, port } => format!("http://{}", SocketAddr::new(*ip, *port)).into(),
+            Origin::Fetch { base, .. } => base.into(),
+        }
+    }
+
+    /// The binding whose `fetch()` it is, if it is not the Worker's own.
+    pub fn binding(&self) -> Option<&str> {
+        match self {
+            Origin::Socket { .. } => None,
+            Origin::Fetch { binding, .. } => binding.as_deref(),
+        }
     }
 
     /// What kind of origin the VM has, and whether its template can work at all.
     ///
     /// # Errors
     /// As [`Origin::of`].
-    pub fn check(vm: &'v Vm) -> Result<Self, String> {
+    pub fn check(vm: &Vm) -> Result<Self, String> {
         // Any address will do: only its being an address matters here.
         resolve(&vm.origin, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80, vm.vpc.as_deref())
     }
 }
 
-fn resolve<'v>(
-    template: &str,
-    ip: IpAddr,
-    port: u16,
-    binding: Option<&'v str>,
-) -> Result<Origin<'v>, String> {
-    if template == DEFAULT_ORIGIN && binding.is_none() {
-        // What most VMs have, at every request.
-        return Ok(Origin::Socket { ip, port });
-    }
+fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Result<Origin, String> {
     let text = if template.contains('{') { filled_in(template, ip, port) } else { template.to_owned() };
     if text.contains(['{', '}']) {
         return Err(format!("{template:?} has a placeholder that is not {{ip}}, {{ip-dashed}} or {{port}}"));
@@ -82,7 +90,10 @@ fn resolve<'v>(
     }
     match (address, binding) {
         (Ok(ip), None) => Ok(Origin::Socket { ip, port: url.port_u16().unwrap_or(80) }),
-        (_, binding) => Ok(Origin::Fetch { base: text.trim_end_matches('/').to_owned(), binding }),
+        (_, binding) => {
+            let base = text.trim_end_matches('/').to_owned();
+            Ok(Origin::Fetch { base, binding: binding.map(str::to_owned) })
+        }
     }
 }
 
@@ -98,7 +109,6 @@ fn filled_in(template: &str, ip: IpAddr, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
 
     const ENDPOINT: Endpoint =
         Endpoint { ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), port: 8080, generation: 1 };
@@ -107,7 +117,7 @@ mod tests {
         Vm { origin: template.to_owned(), ..Vm::default() }
     }
 
-    fn by_name(base: &str) -> Origin<'static> {
+    fn by_name(base: &str) -> Origin {
         Origin::Fetch { base: base.to_owned(), binding: None }
     }
 
@@ -141,7 +151,7 @@ mod tests {
             ("https://vm.internal", "https://vm.internal"),
         ] {
             let vm = Vm { vpc: Some("NET".to_owned()), ..vm(template) };
-            let expected = Origin::Fetch { base: base.to_owned(), binding: Some("NET") };
+            let expected = Origin::Fetch { base: base.to_owned(), binding: Some("NET".to_owned()) };
             assert_eq!(Origin::of(&vm, &ENDPOINT), Ok(expected), "{template}");
         }
     }
@@ -153,7 +163,8 @@ mod tests {
         let vm = vm("http://{ip}:{port}");
         assert_eq!(Origin::of(&vm, &endpoint), Ok(Origin::Socket { ip, port: 80 }));
         let vm = Vm { vpc: Some("NET".to_owned()), ..vm };
-        let expected = Origin::Fetch { base: "http://[2001:db8::7]:80".to_owned(), binding: Some("NET") };
+        let expected =
+            Origin::Fetch { base: "http://[2001:db8::7]:80".to_owned(), binding: Some("NET".to_owned()) };
         assert_eq!(Origin::of(&vm, &endpoint), Ok(expected));
     }
 

@@ -1,5 +1,6 @@
 //! Asking the VM itself: does its server answer yet, and is it busy?
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use worker::Env;
@@ -44,11 +45,12 @@ async fn get(
     match Origin::of(vm, endpoint) {
         Ok(Origin::Socket { ip, port }) => {
             let named = vm.host_header.as_ref().or(vm.host.as_ref());
-            let host = named.cloned().unwrap_or_else(|| std::net::SocketAddr::new(ip, port).to_string());
-            socket_origin::probe(ip, port, path, &host, CONNECT_TIMEOUT, limit).await
+            let address = SocketAddr::new(ip, port);
+            let host = named.cloned().unwrap_or_else(|| address.to_string());
+            socket_origin::probe(address, path, &host, CONNECT_TIMEOUT, limit).await
         }
         Ok(Origin::Fetch { base, binding }) => {
-            let fetcher = Fetcher::of(env, binding).map_err(ForwardError::NotSent)?;
+            let fetcher = Fetcher::of(env, binding.as_deref()).map_err(ForwardError::NotSent)?;
             let headers = [("user-agent", crate::USER_AGENT)];
             let answered = fetcher.exchange("GET", &format!("{base}{path}"), &headers, None, limit).await;
             answered.map(|(status, _)| status).map_err(ForwardError::NotSent)

@@ -1,10 +1,12 @@
 //! Serving one request.
 
+use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 
 use futures::future::select;
 use futures::pin_mut;
+use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
@@ -22,7 +24,8 @@ use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::fetch::{amend, Fetcher};
 use crate::platform::headers::{lines, value, Names};
-use crate::platform::{aborted, now, random_bytes};
+use crate::platform::task::run;
+use crate::platform::{aborted, now, random_bytes, settled};
 use crate::vm::{ColdStart, ColdStartRecord, Vm};
 
 thread_local! {
@@ -121,7 +124,7 @@ impl Exchange<'_> {
             return;
         }
         let (vm, env) = (Rc::clone(self.vm), self.env.clone());
-        self.ctx.wait_until(async move { colo::tell(&vm, &env, &known).await });
+        self.in_background(async move { colo::tell(&vm, &env, &known).await });
     }
 
     /// Reports activity in the background, if it is time to.
@@ -129,40 +132,50 @@ impl Exchange<'_> {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
         if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
             let reporter = Reporter::new(self.vm, self.env);
-            self.ctx.wait_until(async move { reporter.report().await });
+            self.in_background(async move { reporter.report().await });
         }
     }
 
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
         let target = target(self.vm, self.url);
         let reporter = Reporter::new(self.vm, self.env);
-        let (base, incoming) = match Origin::of(self.vm, endpoint).map_err(ForwardError::NotSent)? {
-            Origin::Socket { ip, port } => {
+        let origin = Endpoints::with(|endpoints| endpoints.origin(self.vm, endpoint));
+        let origin = origin.map_err(ForwardError::NotSent)?;
+        let incoming = match origin.as_ref() {
+            &Origin::Socket { ip, port } => {
                 let headers = HeaderLines::from_lines(lines(&self.request.headers()));
                 let forwarded = socket_origin::forward(ip, port, self.outgoing(&headers, target));
-                let base = format!("http://{}", std::net::SocketAddr::new(ip, port));
-                (base, reporter.report_during(forwarded).await?)
+                reporter.report_during(forwarded).await?
             }
             Origin::Fetch { base, binding } => {
                 let telling = ALL_TELLING.with(|names| names.lines_of(&self.request.headers()));
                 let telling = HeaderLines::from_lines(telling);
-                let (fetcher, client) = (Fetcher::of(self.env, binding), self.client(&telling));
+                let (fetcher, client) = (Fetcher::of(self.env, binding.as_deref()), self.client(&telling));
                 let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
                 let forwarded = fetch_origin::forward(&fetcher, &url, self.request, &telling, &client);
-                (base, reporter.report_during(forwarded).await?)
+                reporter.report_during(forwarded).await?
             }
         };
         let Incoming { response, transfer } = incoming;
         if let Some(transfer) = transfer {
             let client = self.request.signal();
-            self.ctx.wait_until(async move {
+            self.in_background(async move {
                 // A client that has gone away needs neither the rest of the answer nor the VM.
                 let gone = aborted(&client);
                 pin_mut!(gone);
                 select(pin!(reporter.report_during(transfer)), gone).await;
             });
         }
-        self.relocated(response, &base)
+        self.relocated(response, &origin)
+    }
+
+    /// Goes on with something when the request has been answered.
+    fn in_background(&self, work: impl Future<Output = ()> + 'static) {
+        let done = run(async {
+            work.await;
+            JsValue::UNDEFINED
+        });
+        self.ctx.wait_until(async { drop(settled(done).await) });
     }
 
     fn client<'h>(&'h self, headers: &'h HeaderLines) -> Client<'h> {
@@ -196,14 +209,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// Shows the client the public address where the VM, at `base`, redirects to its own.
-    fn relocated(&self, response: Response, base: &str) -> Result<Response, ForwardError> {
+    /// Shows the client the public address where the VM redirects to its own.
+    fn relocated(&self, response: Response, origin: &Origin) -> Result<Response, ForwardError> {
         // A Location has a meaning with these alone (RFC 9110, section 10.2.2).
         if !matches!(response.status(), 201 | 300..=399) {
             return Ok(response);
         }
         let location = value(&response.headers(), "location");
-        match location.and_then(|location| public_location(&location, base, self.vm, self.url)) {
+        match location.and_then(|location| public_location(&location, &origin.base(), self.vm, self.url)) {
             Some(public) => {
                 amend(response, |headers| headers.set("location", &public)).map_err(ForwardError::Invalid)
             }

@@ -1,8 +1,9 @@
 //! Forwarding over a TCP socket: HTTP/1.1, one connection a request, bodies piped by the runtime.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{pin, Pin};
 use std::time::Duration;
 
 use futures::future::{select, Either};
@@ -19,11 +20,14 @@ use super::{ForwardError, Incoming};
 use crate::platform::headers::collect;
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
-use crate::platform::{describe, within};
-use crate::time::format_duration;
+use crate::platform::{describe, now, sleep};
+use crate::time::{format_duration, Timestamp};
 
 /// How much is read at first: most answers are no longer than this, and then they are here with their heads.
 const FIRST_READ: u32 = 16 * 1024;
+
+/// How soon a connection is looked at again that may take longer than its answer.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A request for a VM.
 pub(super) struct Outgoing {
@@ -54,20 +58,18 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing) -> Result<
         None => request_head(method, target, host, headers, framing),
     };
     let head = head.map_err(invalid)?;
-    let connecting = Socket::connect(ip, port, request.connect_timeout);
-    let socket = connecting.await.map_err(ForwardError::NotSent)?;
-    socket.send(&head).await.map_err(ForwardError::NoAnswer)?;
-
-    let upload = Box::pin(upload(request.body, framing, socket.writable.clone()));
-    let (Answer { head, rest, reader }, upload) = answer(&socket, upload, request.response_timeout).await?;
+    let limits = Limits { connect: request.connect_timeout, response: request.response_timeout };
+    let address = SocketAddr::new(ip, port);
+    let (socket, answer, upload) = exchange(address, &head, framing, request.body, limits).await?;
+    let Answer { head, rest, reader } = answer;
     if head.status == 101 {
         let unasked = || ForwardError::Invalid("the VM switched protocols without being asked to".to_owned());
         let handshake = request.handshake.ok_or_else(unasked)?;
-        return over_socket(&handshake, head, rest, reader, socket);
+        let writable = socket.writable().await.map_err(ForwardError::NoAnswer)?;
+        return over_socket(&handshake, head, rest, reader, socket, &writable);
     }
     let framing = head.framing(&request.method).map_err(invalid)?;
-    let readable = socket.readable.clone();
-    let (body, download) = open_body(framing, rest, reader, readable).map_err(ForwardError::Invalid)?;
+    let (body, download) = open_body(framing, rest, reader).map_err(ForwardError::Invalid)?;
     let response = response(head, body.as_ref()).map_err(ForwardError::Invalid)?;
     let Some(Body::Stream(_)) = body else {
         // The answer is whole: nobody waits for the rest of the upload.
@@ -80,54 +82,123 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing) -> Result<
             Either::Right(((), download)) => download.await,
         };
         if let Err(BrokenOff(reason)) = downloaded {
-            worker::console_error!("vmproxy: an answer of {} broke off: {reason}", SocketAddr::new(ip, port));
+            worker::console_error!("vmproxy: an answer of {address} broke off: {reason}");
         }
         drop(socket);
     });
     Ok(Incoming { response, transfer: Some(transfer) })
 }
 
+/// How long the VM may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    connect: Duration,
+    response: Duration,
+}
+
 /// A request's body on its way to the VM.
 type Upload = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Sends a request and waits for the head of the answer. Returns what is left of the upload too.
+async fn exchange(
+    address: SocketAddr,
+    head: &[u8],
+    framing: BodyFraming,
+    body: Option<ReadableStream>,
+    limits: Limits,
+) -> Result<(Socket, Answer, Upload), ForwardError> {
+    let not_sent = |reason: String| ForwardError::NotSent(format!("cannot connect to {address}: {reason}"));
+    let socket = Socket::connect(address.ip(), address.port()).map_err(not_sent)?;
+    socket.send(head).map_err(ForwardError::NoAnswer)?;
+    let upload: Option<Upload> = match body {
+        // Nobody waits for the connection: where there is none, there is no answer either.
+        None => None,
+        Some(body) => {
+            // A body can be sent once only.
+            socket.opened(limits.connect).await.map_err(not_sent)?;
+            let writable = socket.writable().await.map_err(ForwardError::NoAnswer)?;
+            Some(Box::pin(upload(body, framing, writable)))
+        }
+    };
+    match answer(&socket, upload, limits).await {
+        Ok((answer, upload)) => Ok((socket, answer, upload)),
+        Err(error @ ForwardError::NoAnswer(_)) => match socket.opened(limits.connect).await {
+            Ok(()) => Err(error),
+            Err(reason) => Err(not_sent(reason)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
 /// Waits for the head of the answer while the request's body is sent. A server may answer before it has read that
 /// (RFC 9112, section 9.5), and may stop reading then: so both go on side by side, and a failed upload does not hide
-/// the answer. Returns what is left of the upload too.
-async fn answer(socket: &Socket, upload: Upload, limit: Duration) -> Result<(Answer, Upload), ForwardError> {
-    let answer = read_head(&socket.readable);
-    pin_mut!(answer);
-    match select(answer, upload).await {
-        Either::Left((answer, upload)) => Ok((answer?, upload)),
-        Either::Right(((), answer)) => Ok((in_time(limit, answer).await?, Box::pin(async {}))),
+/// the answer.
+async fn answer(
+    socket: &Socket,
+    upload: Option<Upload>,
+    limits: Limits,
+) -> Result<(Answer, Upload), ForwardError> {
+    let sent_at = Cell::new(upload.is_none().then(now));
+    let answer = pin!(async {
+        let head = pin!(read_head(&socket.readable));
+        let Some(upload) = upload else { return Ok((head.await?, sent())) };
+        match select(head, upload).await {
+            Either::Left((head, upload)) => Ok((head?, upload)),
+            Either::Right(((), head)) => {
+                sent_at.set(Some(now()));
+                Ok((head.await?, sent()))
+            }
+        }
+    });
+    let late = pin!(too_late(socket, limits, &sent_at));
+    let first = select(answer, late).await;
+    match first {
+        Either::Left((answer, _)) => answer,
+        Either::Right((error, _)) => Err(error),
+    }
+}
+
+/// Nothing is left of an upload.
+fn sent() -> Upload {
+    Box::pin(async {})
+}
+
+/// Ends when the VM has taken too long: to be connected to, or, after the request was `sent_at`, to answer. One timer
+/// does for both, since each costs every request.
+async fn too_late(socket: &Socket, limits: Limits, sent_at: &Cell<Option<Timestamp>>) -> ForwardError {
+    let began = now();
+    let left = |limit: Duration, since: Timestamp| limit.saturating_sub(now().since(since));
+    let to_connect = || left(limits.connect, began);
+    let to_answer = || sent_at.get().map_or(limits.response, |at| left(limits.response, at));
+    let mut is_open = false;
+    loop {
+        let next = if is_open { to_answer() } else { to_connect().min(to_answer().max(SHORTEST)) };
+        sleep(next).await;
+        is_open = is_open || socket.is_open().await;
+        if !is_open && to_connect().is_zero() {
+            let reason = format!("no connection within {}", format_duration(limits.connect));
+            return ForwardError::NotSent(reason);
+        }
+        if is_open && to_answer().is_zero() {
+            return ForwardError::Late(format!("no answer within {}", format_duration(limits.response)));
+        }
     }
 }
 
 /// The status that a GET of `target` is answered with; the body is left unread.
 pub(super) async fn probe(
-    ip: IpAddr,
-    port: u16,
+    address: SocketAddr,
     target: &str,
     host: &str,
-    connect_limit: Duration,
-    answer_limit: Duration,
+    connect: Duration,
+    response: Duration,
 ) -> Result<u16, ForwardError> {
     let agent = ("user-agent".to_owned(), crate::USER_AGENT.to_owned());
     let head = request_head("GET", target, host, &[agent], BodyFraming::None)
         .map_err(|error| ForwardError::NotSent(error.to_string()))?;
-    let socket = Socket::connect(ip, port, connect_limit).await.map_err(ForwardError::NotSent)?;
-    let answered = in_time(answer_limit, async {
-        socket.send(&head).await.map_err(ForwardError::NoAnswer)?;
-        Ok(read_head(&socket.readable).await?.head.status)
-    });
-    answered.await
-}
-
-async fn in_time<T>(
-    limit: Duration,
-    answer: impl Future<Output = Result<T, ForwardError>>,
-) -> Result<T, ForwardError> {
-    let late = || ForwardError::Late(format!("no answer within {}", format_duration(limit)));
-    within(limit, answer).await.unwrap_or_else(|| Err(late()))
+    let limits = Limits { connect, response };
+    let (_, answer, _) = exchange(address, &head, BodyFraming::None, None, limits).await?;
+    Ok(answer.head.status)
 }
 
 /// An answer that is beginning.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{select, Either};
 use js_sys::Uint8Array;
-use web_sys::Response;
+use web_sys::{Response, WritableStream};
 
 use super::headers::{for_client, HeaderLines};
 use super::http1::ResponseHead;
@@ -49,6 +49,7 @@ pub(super) fn over_socket(
     rest: Uint8Array,
     reader: Reader,
     socket: Socket,
+    writable: &WritableStream,
 ) -> Result<Incoming, ForwardError> {
     handshake.check(&head.headers).map_err(|error| ForwardError::Invalid(error.to_string()))?;
     let open = || {
@@ -56,7 +57,7 @@ pub(super) fn over_socket(
         let response = theirs.answer(&handshake::without_own(for_client(head.into_headers())))?;
         let outbox = Rc::new(Outbox::default());
         let ear = listen(&client, &outbox)?;
-        let writer = Writer::new(&socket.writable)?;
+        let writer = Writer::new(writable)?;
         let transfer = Box::pin(async move {
             let (_ear, _socket) = (ear, socket);
             relay_socket(&rest, &reader, &writer, &client, &outbox).await;
