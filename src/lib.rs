@@ -67,8 +67,8 @@ pub use error::Error;
 pub use lifecycle::Endpoint;
 pub use proxy::{serve_configured, Proxy};
 pub use vm::{
-    Address, ColdStart, ColdStartRecord, Instance, OnDrift, OnIdle, Status, Vm, VmState, DEFAULT_IMAGE,
-    DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
+    Accelerator, Address, ColdStart, ColdStartRecord, Instance, OnDrift, OnIdle, Status, Vm, VmState,
+    DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
 };
 
 /// What the proxy calls itself towards Google and the VMs' health paths.

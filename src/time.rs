@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// A point in time: milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,13 +54,15 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What a duration of the configuration file is.
+pub(crate) const DURATION: &str = "a duration: a whole number and a unit, ms, s, m, h or d, as in \"90s\"";
+
 /// A duration as `90s`, `15m`, `2h` or `500ms`.
 ///
 /// # Errors
 /// The text of the error says what is wrong and what is allowed.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let refused =
-        || format!("{text:?} is not a duration: a whole number and a unit, ms, s, m, h or d, as in \"90s\"");
+    let refused = || format!("{text:?} is not {DURATION}");
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(unit_at);
     let number: u64 = number.parse().map_err(|_| refused())?;
@@ -82,37 +84,6 @@ pub fn format_duration(duration: Duration) -> String {
     match units.iter().find(|(size, _)| millis > 0 && millis.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", millis / size),
         None => format!("{millis}ms"),
-    }
-}
-
-/// For `#[serde(with = "…")]`: a [`Duration`] as the text of the configuration file.
-pub(crate) mod duration_text {
-    use super::*;
-
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(*duration))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_duration(&text).map_err(serde::de::Error::custom)
-    }
-
-    /// The same for a duration that may be missing.
-    pub mod option {
-        use super::*;
-
-        pub fn serialize<S: Serializer>(
-            duration: &Option<Duration>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            duration.map(format_duration).serialize(serializer)
-        }
-
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
-        }
     }
 }
 

@@ -261,12 +261,12 @@ impl World {
     }
 
     fn look(&self) -> Result<Answer, CallError> {
-        let (status, external_ip) = match self.instance {
+        let (status, ip) = match self.instance {
             Model::Absent => return Err(refused(404, "notFound")),
             Model::Running(ip) => (InstanceStatus::Running, Some(ip)),
             Model::Terminated => (InstanceStatus::Terminated, None),
         };
-        Ok(Answer::Instance(InstanceView { status, external_ip, drift: vec![] }))
+        Ok(Answer::Instance(InstanceView { status, ip, drift: vec![] }))
     }
 
     /// What tells this world from others: all but the absolute time and the way here.

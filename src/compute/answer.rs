@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::{Call, OperationName};
-use super::drift::{Difference, Metadata, Scheduling, Settings, Tags};
+use super::drift::{differences, Difference};
 use super::error::{ApiError, CallError};
 use crate::vm::{Address, Instance};
 
@@ -27,19 +27,16 @@ impl Answer {
         if !(200..300).contains(&status) {
             return Err(CallError::Api(ApiError::read(status, body)));
         }
-        let unreadable = |error: serde_json::Error| {
-            CallError::Unreadable(format!("the answer to {}: {error}", call.method_id()))
-        };
-        match call {
-            Call::Look => {
-                let resource: InstanceResource = serde_json::from_str(body).map_err(unreadable)?;
-                Ok(Answer::Instance(resource.view(instance)))
-            }
+        let unreadable =
+            |why: String| CallError::Unreadable(format!("the answer to {}: {why}", call.method_id()));
+        let resource: Value = serde_json::from_str(body).map_err(|error| unreadable(error.to_string()))?;
+        let answer = match call {
+            Call::Look => view(&resource, instance).map(Answer::Instance),
             Call::Mutate { .. } | Call::Adapt { .. } | Call::Wait { .. } => {
-                let resource: OperationResource = serde_json::from_str(body).map_err(unreadable)?;
-                Ok(Answer::Operation(resource.into()))
+                operation(&resource).map(Answer::Operation)
             }
-        }
+        };
+        answer.ok_or_else(|| unreadable("it has no name or no status".to_owned()))
     }
 }
 
@@ -48,8 +45,8 @@ impl Answer {
 pub struct InstanceView {
     /// What it is doing.
     pub status: InstanceStatus,
-    /// The address that it is reached at, of those of its first interfaces.
-    pub external_ip: Option<IpAddr>,
+    /// The address that it is reached at ([`Instance::address`]), if it has one.
+    pub ip: Option<IpAddr>,
     /// In what it differs from the configuration.
     pub drift: Vec<Difference>,
 }
@@ -57,8 +54,7 @@ pub struct InstanceView {
 /// The `status` of an instance.
 ///
 /// See <https://cloud.google.com/compute/docs/instances/instance-lifecycle>.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstanceStatus {
     /// Waiting for other resources.
     Pending,
@@ -85,7 +81,6 @@ pub enum InstanceStatus {
     /// Compute Engine repairs it after a host error.
     Repairing,
     /// A status that this program does not know.
-    #[serde(other)]
     Unknown,
 }
 
@@ -101,6 +96,24 @@ pub enum Settled {
 }
 
 impl InstanceStatus {
+    fn named(name: &str) -> Self {
+        match name {
+            "PENDING" => InstanceStatus::Pending,
+            "PROVISIONING" => InstanceStatus::Provisioning,
+            "STAGING" => InstanceStatus::Staging,
+            "RUNNING" => InstanceStatus::Running,
+            "STOPPING" => InstanceStatus::Stopping,
+            "PENDING_STOP" => InstanceStatus::PendingStop,
+            "DEPROVISIONING" => InstanceStatus::Deprovisioning,
+            "STOPPED" => InstanceStatus::Stopped,
+            "TERMINATED" => InstanceStatus::Terminated,
+            "SUSPENDING" => InstanceStatus::Suspending,
+            "SUSPENDED" => InstanceStatus::Suspended,
+            "REPAIRING" => InstanceStatus::Repairing,
+            _ => InstanceStatus::Unknown,
+        }
+    }
+
     /// Whether, and as what, the instance has come to rest. A status that is not known is taken for a passing one.
     pub fn settled(&self) -> Option<Settled> {
         match self {
@@ -129,83 +142,35 @@ pub struct OperationView {
     pub outcome: Option<Result<(), ApiError>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InstanceResource {
-    status: InstanceStatus,
-    #[serde(default)]
-    network_interfaces: Vec<NetworkInterface>,
-    machine_type: Option<String>,
-    scheduling: Option<Scheduling>,
-    tags: Option<Tags>,
-    metadata: Option<Metadata>,
+/// What an Instance resource says, if it is one.
+fn view(resource: &Value, instance: &Instance) -> Option<InstanceView> {
+    let status = InstanceStatus::named(resource.get("status")?.as_str()?);
+    // An interface has one access configuration of each kind at most.
+    let address = match instance.address {
+        Address::External => "/accessConfigs/0/natIP",
+        Address::Internal => "/networkIP",
+        Address::Ipv6 => "/ipv6AccessConfigs/0/externalIpv6",
+    };
+    let mut interfaces = resource.get("networkInterfaces").and_then(Value::as_array).into_iter().flatten();
+    let ip = interfaces.find_map(|interface| interface.pointer(address)?.as_str()?.parse().ok());
+    Some(InstanceView { status, ip, drift: differences(resource, instance) })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NetworkInterface {
-    #[serde(rename = "networkIP")]
-    network_ip: Option<IpAddr>,
-    #[serde(default)]
-    access_configs: Vec<AccessConfig>,
-}
-
-#[derive(Deserialize)]
-struct AccessConfig {
-    #[serde(rename = "natIP")]
-    nat_ip: Option<IpAddr>,
-}
-
-impl InstanceResource {
-    fn view(self, instance: &Instance) -> InstanceView {
-        let mut interfaces = self.network_interfaces.iter();
-        let external_ip = match instance.address {
-            Address::External => {
-                interfaces.flat_map(|interface| &interface.access_configs).find_map(|config| config.nat_ip)
-            }
-            Address::Internal => interfaces.find_map(|interface| interface.network_ip),
-        };
-        let Self { machine_type, scheduling, tags, metadata, .. } = self;
-        let settings = Settings { machine_type, scheduling, tags, metadata };
-        InstanceView { status: self.status, external_ip, drift: settings.differences(instance) }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OperationResource {
-    name: OperationName,
-    status: String,
-    error: Option<OperationErrors>,
-    http_error_status_code: Option<u16>,
-}
-
-#[derive(Deserialize)]
-struct OperationErrors {
-    #[serde(default)]
-    errors: Vec<OperationError>,
-}
-
-#[derive(Deserialize)]
-struct OperationError {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-impl From<OperationResource> for OperationView {
-    fn from(resource: OperationResource) -> Self {
-        let ended = || {
-            let Some(error) = resource.error.and_then(|error| error.errors.into_iter().next()) else {
-                return Ok(());
-            };
-            let status = resource.http_error_status_code.unwrap_or(400);
-            Err(ApiError { status, reason: error.code, message: error.message })
-        };
-        let outcome = (resource.status == "DONE").then(ended);
-        Self { name: resource.name, outcome }
-    }
+/// What an Operation resource says, if it is one.
+fn operation(resource: &Value) -> Option<OperationView> {
+    let text = |pointer| Some(resource.pointer(pointer)?.as_str()?.to_owned());
+    let name = OperationName(text("/name")?);
+    let ended = || {
+        if resource.pointer("/error/errors/0").is_none() {
+            return Ok(());
+        }
+        let status = resource.get("httpErrorStatusCode").and_then(Value::as_u64);
+        let status = status.and_then(|status| status.try_into().ok()).unwrap_or(400);
+        let reason = text("/error/errors/0/code").unwrap_or_default();
+        Err(ApiError { status, reason, message: text("/error/errors/0/message").unwrap_or_default() })
+    };
+    let outcome = (text("/status")? == "DONE").then(ended);
+    Some(OperationView { name, outcome })
 }
 
 #[cfg(test)]
@@ -215,16 +180,32 @@ mod tests {
 
     #[test]
     fn an_instance_is_read_with_its_address() {
-        let body = r#"{"kind": "compute#instance", "status": "RUNNING", "networkInterfaces":
-            [{"networkIP": "10.0.0.2", "accessConfigs": [{"type": "ONE_TO_ONE_NAT", "natIP": "203.0.113.9"}]}]}"#;
-        for (address, ip) in [(Address::External, [203, 0, 113, 9]), (Address::Internal, [10, 0, 0, 2])] {
-            let instance = Instance { address, ..Instance::default() };
-            let Ok(Answer::Instance(view)) = Answer::read(&Call::Look, &instance, 200, body) else {
-                panic!()
-            };
-            assert_eq!(view.status, InstanceStatus::Running);
-            assert_eq!(view.external_ip, Some(IpAddr::from(ip)), "{address:?}");
+        let body = r#"{"kind": "compute#instance", "status": "RUNNING", "networkInterfaces": [{
+            "networkIP": "10.0.0.2",
+            "accessConfigs": [{"type": "ONE_TO_ONE_NAT", "natIP": "203.0.113.9"}],
+            "ipv6AccessConfigs": [{"type": "DIRECT_IPV6", "externalIpv6": "2600:1900:4000:1::", "externalIpv6PrefixLength": 96}]
+        }]}"#;
+        for (address, ip) in [
+            (Address::External, "203.0.113.9"),
+            (Address::Internal, "10.0.0.2"),
+            (Address::Ipv6, "2600:1900:4000:1::"),
+        ] {
+            assert_eq!(address_in(body, address), Some(ip.parse().unwrap()), "{address:?}");
         }
+    }
+
+    #[test]
+    fn an_address_of_another_kind_will_not_do() {
+        let body = r#"{"status": "RUNNING", "networkInterfaces": [{"networkIP": "10.0.0.2", "accessConfigs": [{}]}]}"#;
+        assert_eq!(address_in(body, Address::External), None);
+        assert_eq!(address_in(body, Address::Ipv6), None);
+    }
+
+    fn address_in(body: &str, address: Address) -> Option<IpAddr> {
+        let instance = Instance { address, ..Instance::default() };
+        let Ok(Answer::Instance(view)) = Answer::read(&Call::Look, &instance, 200, body) else { panic!() };
+        assert_eq!(view.status, InstanceStatus::Running);
+        view.ip
     }
 
     #[test]
@@ -248,7 +229,7 @@ mod tests {
                 Answer::read(&Call::Look, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
             assert_eq!(
                 answer,
-                Ok(Answer::Instance(InstanceView { status, external_ip: None, drift: vec![] })),
+                Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![] })),
                 "{text}"
             );
         }
@@ -272,8 +253,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_json_says_which_call_it_was() {
-        let error = Answer::read(&Call::Look, &Instance::default(), 200, "<html>").unwrap_err();
-        assert!(error.to_string().contains("instances.get"), "{error}");
+    fn an_answer_that_is_not_what_the_api_documents_says_which_call_it_was() {
+        let wait = Call::Wait { operation: OperationName("operation-1".into()) };
+        for (call, body, method) in [
+            (&Call::Look, "<html>", "instances.get"),
+            (&Call::Look, r#"{"name": "backend"}"#, "instances.get"),
+            (&wait, r#"{"status": "DONE"}"#, "zoneOperations.wait"),
+            (&wait, "[]", "zoneOperations.wait"),
+        ] {
+            let error = Answer::read(call, &Instance::default(), 200, body).unwrap_err();
+            assert!(error.to_string().contains(method), "{error}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::drift::Change;
-use super::resource::{instance_resource, Provisioning};
+use super::resource::{in_place, instance_resource, Provisioning};
 use crate::vm::Instance;
 
 /// A call of the Compute API about one instance.
@@ -58,6 +58,7 @@ impl Call {
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
         let Target { endpoint, project, zone, instance } = target;
         let endpoint = endpoint.trim_end_matches('/');
+        let project = instance.project.as_deref().unwrap_or(project);
         let name = &instance.name;
         let in_zone = format!("{endpoint}/projects/{project}/zones/{zone}");
         match self {
@@ -77,7 +78,10 @@ impl Call {
                         body: Some(
                             instance_resource(instance, zone, mutation.provisioning(instance)).to_string(),
                         ),
-                        ..HttpRequest::post(format!("{instances}?requestId={request_id}"))
+                        ..HttpRequest::post(format!(
+                            "{instances}?requestId={request_id}{}",
+                            template_query(instance)
+                        ))
                     },
                     Mutation::Delete => HttpRequest {
                         method: "DELETE",
@@ -91,6 +95,13 @@ impl Call {
             }
         }
     }
+}
+
+/// A template's URL has no character that a query must encode: it has been checked to be of names and slashes.
+fn template_query(instance: &Instance) -> String {
+    let template = instance.source_instance_template.as_deref();
+    let url = template.map(|template| in_place(template, "global/instanceTemplates/"));
+    url.map_or(String::new(), |url| format!("&sourceInstanceTemplate={url}"))
 }
 
 /// A change to an instance.
@@ -196,7 +207,7 @@ impl fmt::Display for OperationName {
 pub struct Target<'a> {
     /// The API's base URL, as `https://compute.googleapis.com/compute/v1`.
     pub endpoint: &'a str,
-    /// The project's id.
+    /// The id of the project that the instance is in, if it does not say so itself.
     pub project: &'a str,
     /// The zone in which the instance is, or is to be.
     pub zone: &'a str,
@@ -260,6 +271,31 @@ mod tests {
         let insert = request(&Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() });
         assert_eq!((insert.method, insert.url), ("POST", format!("{zone}/instances?requestId={id}")));
         assert!(insert.body.unwrap().contains("\"name\":\"backend\""));
+    }
+
+    #[test]
+    fn an_instance_may_be_in_another_project_and_made_from_a_template() {
+        let id = RequestId::derive(7, 1);
+        for (template, url) in [
+            ("web", "global/instanceTemplates/web"),
+            ("regions/us-central1/instanceTemplates/web", "regions/us-central1/instanceTemplates/web"),
+        ] {
+            let instance = Instance {
+                name: "backend".into(),
+                project: Some("example.com:other".into()),
+                ..Instance::from_template(template)
+            };
+            let target = Target { endpoint: "https://api", project: "p", zone: "z", instance: &instance };
+            let call = Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() };
+            let instances = "https://api/projects/example.com:other/zones/z/instances";
+            let expected = HttpRequest {
+                method: "POST",
+                url: format!("{instances}?requestId={id}&sourceInstanceTemplate={url}"),
+                body: Some(r#"{"name":"backend"}"#.to_owned()),
+            };
+            assert_eq!(call.http_request(&target), expected);
+            assert_eq!(Call::Look.http_request(&target).url, format!("{instances}/backend"));
+        }
     }
 
     #[test]

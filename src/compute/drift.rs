@@ -1,12 +1,15 @@
 //! How an instance that exists differs from the configuration, and what brings it in line.
+//!
+//! It is held against the resource that would create it: what that does not say may be as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{json, Value};
+use serde_json::{Map, Value};
 
-use super::resource::{machine_type_url, metadata_items, scheduling, Provisioning};
+use super::resource::{instance_resource, is_templated, item, object, Provisioning};
 use crate::time::format_duration;
 use crate::vm::Instance;
 
@@ -21,8 +24,8 @@ pub struct Difference {
     pub change: Change,
 }
 
-/// A change of a setting. Of tags and metadata it carries the fingerprint of what it replaces, so that a change by
-/// somebody else meanwhile is not lost.
+/// A change of a setting. Of tags, metadata and labels it carries the fingerprint of what it replaces, so that a change
+/// by somebody else meanwhile is not lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -45,17 +48,20 @@ pub enum Change {
         /// The instance's own items that the configuration does not name, such as SSH keys: they are kept.
         others: BTreeMap<String, String>,
     },
+    /// `instances.setLabels`.
+    Labels {
+        /// Of the labels that the instance has.
+        fingerprint: String,
+        /// The instance's own labels that the configuration does not name: they are kept.
+        others: BTreeMap<String, String>,
+    },
 }
 
 impl Change {
     /// The method's name, as `setTags`.
     pub fn verb(&self) -> &'static str {
-        match self {
-            Change::MachineType => "setMachineType",
-            Change::Scheduling { .. } => "setScheduling",
-            Change::Tags { .. } => "setTags",
-            Change::Metadata { .. } => "setMetadata",
-        }
+        let id = self.method_id();
+        id.strip_prefix("instances.").unwrap_or(id)
     }
 
     /// The method's name in the API.
@@ -65,32 +71,49 @@ impl Change {
             Change::Scheduling { .. } => "instances.setScheduling",
             Change::Tags { .. } => "instances.setTags",
             Change::Metadata { .. } => "instances.setMetadata",
+            Change::Labels { .. } => "instances.setLabels",
         }
     }
 
     /// The body of the request.
     pub(super) fn body(&self, instance: &Instance, zone: &str) -> Value {
+        let spot = matches!(self, Change::Scheduling { spot: true });
+        let provisioning = if spot { Provisioning::Spot } else { Provisioning::Standard };
+        let mut wanted = instance_resource(instance, zone, provisioning);
+        let mut take = |pointer: &str| wanted.pointer_mut(pointer).map(Value::take).unwrap_or_default();
         match self {
-            Change::MachineType => json!({"machineType": machine_type_url(instance, zone)}),
-            Change::Scheduling { spot } => {
-                let provisioning = if *spot { Provisioning::Spot } else { Provisioning::Standard };
-                let mut scheduling = scheduling(instance, provisioning);
+            Change::MachineType => object(&mut [("machineType", take("/machineType"))]),
+            Change::Scheduling { .. } => {
+                let mut scheduling = take("/scheduling");
                 // What is not given stays as it is, and what is given as null is cleared: `gcloud compute instances
                 // set-scheduling --clear-max-run-duration` sends that, too.
-                scheduling.entry("provisioningModel").or_insert_with(|| "STANDARD".into());
-                for option in ["maxRunDuration", "instanceTerminationAction"] {
-                    scheduling.entry(option).or_insert(Value::Null);
+                if let (Value::Object(scheduling), false) = (&mut scheduling, is_templated(instance)) {
+                    for option in ["maxRunDuration", "instanceTerminationAction"] {
+                        scheduling.entry(option).or_insert(Value::Null);
+                    }
                 }
-                scheduling.into()
+                scheduling
             }
-            Change::Tags { fingerprint } => json!({"items": instance.tags, "fingerprint": fingerprint}),
+            Change::Tags { fingerprint } => fingerprinted("items", take("/tags/items"), fingerprint),
             Change::Metadata { fingerprint, others } => {
-                let kept = others.iter().map(|(key, value)| json!({"key": key, "value": value}));
-                let items: Vec<Value> = kept.chain(metadata_items(instance)).collect();
-                json!({"items": items, "fingerprint": fingerprint})
+                let kept = others.iter().map(|(key, value)| item(key, value));
+                let wanted = take("/metadata/items");
+                let items = kept.chain(elements(&wanted).cloned()).collect();
+                fingerprinted("items", items, fingerprint)
+            }
+            Change::Labels { fingerprint, others } => {
+                let mut labels = Map::from_iter(others.iter().map(|(k, v)| (k.clone(), v.as_str().into())));
+                if let Value::Object(wanted) = take("/labels") {
+                    labels.extend(wanted);
+                }
+                object(&mut [("labels", labels.into()), ("labelFingerprint", fingerprint.as_str().into())])
             }
         }
     }
+}
+
+fn fingerprinted(name: &str, value: Value, fingerprint: &str) -> Value {
+    object(&mut [(name, value), ("fingerprint", fingerprint.into())])
 }
 
 impl fmt::Display for Difference {
@@ -100,142 +123,133 @@ impl fmt::Display for Difference {
             Change::Scheduling { .. } => "scheduling",
             Change::Tags { .. } => "tags",
             Change::Metadata { .. } => "metadata",
+            Change::Labels { .. } => "labels",
         };
         write!(f, "{setting}: is {}, configured {}", self.is, self.wanted)
     }
 }
 
-/// The settings of an instance that can be brought in line, as the API gives them.
-pub(super) struct Settings {
-    pub machine_type: Option<String>,
-    pub scheduling: Option<Scheduling>,
-    pub tags: Option<Tags>,
-    pub metadata: Option<Metadata>,
+/// How an instance, as the API gives it, differs from the configuration. What an answer leaves out differs in nothing.
+pub(super) fn differences(is: &Value, instance: &Instance) -> Vec<Difference> {
+    let provisioning = if instance.not_preemptible { Provisioning::Standard } else { Provisioning::Spot };
+    let wanted = &instance_resource(instance, &instance.zone, provisioning);
+    let all = [
+        machine_type(is, wanted),
+        scheduling(is, wanted, instance),
+        tags(is, wanted, instance),
+        metadata(is, wanted),
+        labels(is, wanted),
+    ];
+    all.into_iter().flatten().collect()
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Scheduling {
-    provisioning_model: Option<String>,
-    preemptible: bool,
-    max_run_duration: Option<ApiDuration>,
+fn machine_type(is: &Value, wanted: &Value) -> Option<Difference> {
+    let name = |resource| text(resource, "/machineType").and_then(|url| url.rsplit('/').next());
+    differ(name(is)?, name(wanted)?, Change::MachineType)
 }
 
-/// An int64 in the API, and so a string in JSON.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ApiDuration {
-    seconds: String,
+fn scheduling(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
+    let is = is.get("scheduling")?;
+    let wanted = wanted.get("scheduling").unwrap_or(&Value::Null);
+    let is_spot = wants_spot(is).unwrap_or_default();
+    // With spot_fallback either will do.
+    let either = is_spot || !instance.spot_fallback;
+    let spot = wants_spot(wanted).map_or(is_spot, |spot| spot && either);
+    let (is_limit, limit) = (run_limit(is), run_limit(wanted));
+    let limit = limit.or_else(|| is_limit.clone().filter(|_| is_templated(instance)));
+    let describe = |spot: bool, limit: Option<String>| {
+        let model = if spot { "Spot" } else { "standard" };
+        limit.map_or(model.to_owned(), |limit| format!("{model}, {limit} at most"))
+    };
+    differ(&describe(is_spot, is_limit), &describe(spot, limit), Change::Scheduling { spot })
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Tags {
-    items: BTreeSet<String>,
-    fingerprint: String,
+fn wants_spot(scheduling: &Value) -> Option<bool> {
+    let is_preemptible = scheduling.get("preemptible").and_then(Value::as_bool);
+    let model = text(scheduling, "/provisioningModel");
+    model.map(|model| model == "SPOT").into_iter().chain(is_preemptible).reduce(|a, b| a || b)
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Metadata {
-    items: Vec<MetadataItem>,
-    fingerprint: String,
+fn run_limit(scheduling: &Value) -> Option<String> {
+    // An int64 in the API, and so a string in JSON.
+    let seconds = text(scheduling, "/maxRunDuration/seconds")?.parse().ok()?;
+    Some(format_duration(Duration::from_secs(seconds)))
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct MetadataItem {
-    key: String,
-    value: String,
+fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
+    let fingerprint = text(is, "/tags/fingerprint")?.to_owned();
+    let wanted = match wanted.pointer("/tags/items") {
+        None if is_templated(instance) => return None,
+        items => items.unwrap_or(&Value::Null),
+    };
+    let set = |items| elements(items).filter_map(Value::as_str).collect::<BTreeSet<_>>();
+    let is = set(is.pointer("/tags/items").unwrap_or(&Value::Null));
+    differ(&format!("{is:?}"), &format!("{:?}", set(wanted)), Change::Tags { fingerprint })
 }
 
-impl Settings {
-    /// How these differ from the configuration. What an answer leaves out differs in nothing.
-    pub fn differences(&self, instance: &Instance) -> Vec<Difference> {
-        let all = [
-            self.machine_type(instance),
-            self.scheduling(instance),
-            self.tags(instance),
-            self.metadata(instance),
-        ];
-        all.into_iter().flatten().collect()
-    }
+fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
+    let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
+    let items = |resource: &Value| {
+        let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
+        let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
+        items.filter_map(pair).collect()
+    };
+    let (differing, others) = entries_that_differ(items(is), &items(wanted))?;
+    let change = Change::Metadata { fingerprint, others };
+    Some(Difference { is: "otherwise".to_owned(), wanted: differing, change })
+}
 
-    fn machine_type(&self, instance: &Instance) -> Option<Difference> {
-        let is = self.machine_type.as_ref()?.rsplit('/').next()?;
-        let wanted = instance.machine_type.as_str();
-        differ(is, wanted, Change::MachineType)
-    }
+fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
+    let fingerprint = text(is, "/labelFingerprint")?.to_owned();
+    let labels = |resource: &Value| {
+        let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
+        labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    };
+    let (differing, others) = entries_that_differ(labels(is), &labels(wanted))?;
+    let change = Change::Labels { fingerprint, others };
+    Some(Difference { is: "otherwise".to_owned(), wanted: differing, change })
+}
 
-    fn scheduling(&self, instance: &Instance) -> Option<Difference> {
-        let scheduling = self.scheduling.as_ref()?;
-        let is_spot = scheduling.preemptible || scheduling.provisioning_model.as_deref() == Some("SPOT");
-        // With spot_fallback either will do.
-        let wants_spot = !instance.not_preemptible && (is_spot || !instance.spot_fallback);
-        let describe = |spot: bool, limit: Option<String>| {
-            let model = if spot { "Spot" } else { "standard" };
-            limit.map_or(model.to_owned(), |limit| format!("{model}, {limit} at most"))
-        };
-        let limit = scheduling.max_run_duration.as_ref().and_then(|limit| limit.seconds.parse().ok());
-        let limit = limit.map(|seconds| format_duration(std::time::Duration::from_secs(seconds)));
-        let wanted_limit = instance.max_run_duration.map(format_duration);
-        let change = Change::Scheduling { spot: wants_spot };
-        differ(&describe(is_spot, limit), &describe(wants_spot, wanted_limit), change)
-    }
-
-    fn tags(&self, instance: &Instance) -> Option<Difference> {
-        let Tags { items, fingerprint } = self.tags.as_ref()?;
-        let wanted: BTreeSet<String> = instance.tags.iter().cloned().collect();
-        let change = Change::Tags { fingerprint: fingerprint.clone() };
-        differ(&format!("{items:?}"), &format!("{wanted:?}"), change)
-    }
-
-    fn metadata(&self, instance: &Instance) -> Option<Difference> {
-        let Metadata { items, fingerprint } = self.metadata.as_ref()?;
-        let is: BTreeMap<String, String> =
-            items.iter().map(|item| (item.key.clone(), item.value.clone())).collect();
-        let wanted = instance.all_metadata();
-        // Values may be secrets, and scripts are long: only the keys are told.
-        let differing: Vec<&str> =
-            wanted.iter().filter(|(key, value)| is.get(**key) != Some(*value)).map(|(key, _)| *key).collect();
-        if differing.is_empty() {
-            return None;
-        }
-        let others = is.into_iter().filter(|(key, _)| !wanted.contains_key(key.as_str())).collect();
-        let change = Change::Metadata { fingerprint: fingerprint.clone(), others };
-        Some(Difference { is: "otherwise".to_owned(), wanted: differing.join(", "), change })
-    }
+/// The keys whose values are not as wanted, and the entries that nobody wants to be one way or another. Values may be
+/// secrets, and scripts are long: only the keys are told.
+fn entries_that_differ(
+    mut is: BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> Option<(String, BTreeMap<String, String>)> {
+    let differing: Vec<&str> = wanted
+        .iter()
+        .filter(|(key, value)| is.get(*key) != Some(*value))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    is.retain(|key, _| !wanted.contains_key(key));
+    (!differing.is_empty()).then(|| (differing.join(", "), is))
 }
 
 fn differ(is: &str, wanted: &str, change: Change) -> Option<Difference> {
     (is != wanted).then(|| Difference { is: is.to_owned(), wanted: wanted.to_owned(), change })
 }
 
+fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
+    value.pointer(pointer)?.as_str()
+}
+
+fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use serde_json::json;
 
     fn instance() -> Instance {
         Instance {
             name: "backend".into(),
             zone: "z".into(),
             metadata: BTreeMap::from([("color".into(), "green".into())]),
+            labels: BTreeMap::from([("team".into(), "shop".into())]),
             startup_script: Some("echo hi".into()),
             ..Instance::default()
-        }
-    }
-
-    fn settings(value: Value) -> Settings {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        fn part<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
-            value.get(name).map(|part| serde_json::from_value(part.clone()).unwrap())
-        }
-        Settings {
-            machine_type: text("machineType"),
-            scheduling: part(&value, "scheduling"),
-            tags: part(&value, "tags"),
-            metadata: part(&value, "metadata"),
         }
     }
 
@@ -249,17 +263,19 @@ mod tests {
                 {"key": "color", "value": "green"},
                 {"key": "ssh-keys", "value": "me:ssh-ed25519 AAAA"},
             ]},
+            "labels": {"team": "shop", "goog-ops-agent-policy": "v2"},
+            "labelFingerprint": "f3",
         })
     }
 
-    fn told(settings: &Settings, instance: &Instance) -> Vec<String> {
-        settings.differences(instance).iter().map(ToString::to_string).collect()
+    fn told(is: &Value, instance: &Instance) -> Vec<String> {
+        differences(is, instance).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_instance_that_is_as_configured_differs_in_nothing() {
-        assert_eq!(told(&settings(in_line()), &instance()), Vec::<String>::new());
-        assert_eq!(told(&settings(json!({})), &instance()), Vec::<String>::new());
+        assert_eq!(told(&in_line(), &instance()), Vec::<String>::new());
+        assert_eq!(told(&json!({}), &instance()), Vec::<String>::new());
     }
 
     #[test]
@@ -269,16 +285,19 @@ mod tests {
             not_preemptible: true,
             max_run_duration: Some(Duration::from_secs(7200)),
             tags: vec!["web".into(), "http-server".into()],
+            labels: BTreeMap::from([("team".into(), "blog".into()), ("env".into(), "test".into())]),
             startup_script: Some("echo ho".into()),
+            shutdown_script: Some("echo bye".into()),
             ..instance()
         };
         assert_eq!(
-            told(&settings(in_line()), &other),
+            told(&in_line(), &other),
             [
                 "machine_type: is n1-standard-1, configured e2-small",
                 "scheduling: is Spot, configured standard, 2h at most",
                 "tags: is {\"http-server\"}, configured {\"http-server\", \"web\"}",
-                "metadata: is otherwise, configured startup-script",
+                "metadata: is otherwise, configured shutdown-script, startup-script",
+                "labels: is otherwise, configured env, team",
             ]
         );
     }
@@ -287,17 +306,19 @@ mod tests {
     fn what_brings_it_in_line_keeps_what_is_not_configured() {
         let other = Instance { startup_script: None, tags: vec![], ..instance() };
         let other = Instance { metadata: BTreeMap::from([("color".into(), "blue".into())]), ..other };
-        let differences = settings(in_line()).differences(&other);
+        let other = Instance { labels: BTreeMap::from([("team".into(), "blog".into())]), ..other };
+        let differences = differences(&in_line(), &other);
         let bodies: Vec<Value> = differences.iter().map(|d| d.change.body(&other, "z")).collect();
         assert_eq!(
             bodies,
             [
-                json!({"items": [], "fingerprint": "f1"}),
+                json!({"fingerprint": "f1"}),
                 json!({"fingerprint": "f2", "items": [
                     {"key": "ssh-keys", "value": "me:ssh-ed25519 AAAA"},
                     {"key": "startup-script", "value": "echo hi"},
                     {"key": "color", "value": "blue"},
                 ]}),
+                json!({"labelFingerprint": "f3", "labels": {"goog-ops-agent-policy": "v2", "team": "blog"}}),
             ]
         );
     }
@@ -305,7 +326,7 @@ mod tests {
     #[test]
     fn a_standard_vm_is_no_difference_where_spot_may_fall_back() {
         let fallback = Instance { spot_fallback: true, ..instance() };
-        let standard = settings(json!({"scheduling": {"provisioningModel": "STANDARD"}}));
+        let standard = json!({"scheduling": {"provisioningModel": "STANDARD"}});
         assert_eq!(told(&standard, &fallback), Vec::<String>::new());
         assert_eq!(told(&standard, &instance()), ["scheduling: is standard, configured Spot"]);
     }
@@ -315,10 +336,10 @@ mod tests {
         let limit = Some(Duration::from_secs(60));
         let is = |model: &str, limited: bool| {
             let limit = if limited { json!({"seconds": "3600"}) } else { Value::Null };
-            settings(json!({"scheduling": {"provisioningModel": model, "maxRunDuration": limit}}))
+            json!({"scheduling": {"provisioningModel": model, "maxRunDuration": limit}})
         };
-        let body = |settings: Settings, instance: Instance| {
-            let [difference] = settings.differences(&instance).try_into().unwrap();
+        let body = |is: Value, instance: Instance| {
+            let [difference] = differences(&is, &instance).try_into().unwrap();
             difference.change.body(&instance, "z")
         };
         let spot = |limit: Value| {
@@ -342,5 +363,31 @@ mod tests {
         assert_eq!(body(is("SPOT", true), either(instance())), spot(Value::Null));
         let not_preemptible = Instance { not_preemptible: true, ..either(instance()) };
         assert_eq!(body(is("SPOT", true), not_preemptible), standard(Value::Null, Value::Null));
+    }
+
+    #[test]
+    fn what_a_template_or_nobody_decides_differs_in_nothing() {
+        let templated = |instance| Instance { name: "backend".into(), ..instance };
+        let bare = templated(Instance::from_template("web"));
+        assert_eq!(told(&in_line(), &bare), Vec::<String>::new());
+        let limited =
+            json!({"scheduling": {"provisioningModel": "STANDARD", "maxRunDuration": {"seconds": "60"}}});
+        assert_eq!(told(&limited, &bare), Vec::<String>::new());
+        let standard = Instance { not_preemptible: true, ..bare };
+        let [difference] = differences(&in_line(), &standard).try_into().unwrap();
+        assert_eq!(difference.to_string(), "scheduling: is Spot, configured standard");
+        assert_eq!(difference.change.body(&standard, "z"), json!({"provisioningModel": "STANDARD"}));
+    }
+
+    #[test]
+    fn the_merged_resource_is_what_counts() {
+        let Value::Object(resource) = json!({"tags": {"items": ["mine"]}, "labels": {"team": "blog"}}) else {
+            panic!()
+        };
+        let merged = Instance { resource, ..instance() };
+        assert_eq!(
+            told(&in_line(), &merged),
+            ["tags: is {\"http-server\"}, configured {\"mine\"}", "labels: is otherwise, configured team"]
+        );
     }
 }

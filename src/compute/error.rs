@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::auth::AuthError;
 
@@ -78,27 +79,13 @@ impl ApiError {
     ///
     /// See <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors>.
     pub fn read(status: u16, body: &str) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: Details,
+        let json: Value = serde_json::from_str(body).unwrap_or_default();
+        let text = |pointer| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if json.get("error").is_some_and(Value::is_object) {
+            Self { status, reason: text("/error/errors/0/reason"), message: text("/error/message") }
+        } else {
+            Self { status, reason: String::new(), message: body.chars().take(200).collect() }
         }
-        #[derive(Deserialize)]
-        struct Details {
-            #[serde(default)]
-            message: String,
-            #[serde(default)]
-            errors: Vec<Reason>,
-        }
-        #[derive(Deserialize)]
-        struct Reason {
-            #[serde(default)]
-            reason: String,
-        }
-        let Ok(Body { error }) = serde_json::from_str(body) else {
-            return Self { status, reason: String::new(), message: body.chars().take(200).collect() };
-        };
-        let reason = error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default();
-        Self { status, reason, message: error.message }
     }
 
     fn verdict(&self) -> Verdict {

@@ -12,7 +12,7 @@ use super::start::Start;
 use super::usage::Limits;
 use crate::compute::{Mutation, RequestId};
 use crate::time::Timestamp;
-use crate::vm::{OnDrift, OnIdle, Vm, VmState};
+use crate::vm::{Address, OnDrift, OnIdle, Vm, VmState};
 
 /// How many cold starts are remembered.
 pub(super) const KEPT_COLD_STARTS: usize = 10;
@@ -66,6 +66,9 @@ impl DownKind {
 pub struct Policy {
     /// The server's port.
     pub port: u16,
+    /// Which of the instance's addresses the server is reached at.
+    #[serde(default)]
+    pub address: Address,
     /// How long a start may take.
     pub startup_timeout: Duration,
     /// After how long without activity the VM goes down, and how. `None`: never.
@@ -98,6 +101,7 @@ impl Policy {
         let idle_timeout = vm.idle_timeout + vm.touch_interval();
         Self {
             port: vm.port,
+            address: vm.instance.address,
             startup_timeout: vm.startup_timeout,
             on_idle: mutation.map(|mutation| (idle_timeout, mutation)),
             busy_limit: vm.busy_path.as_ref().map(|_| vm.busy_limit),

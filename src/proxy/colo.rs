@@ -7,7 +7,7 @@ use std::time::Duration;
 use worker::Env;
 
 use super::endpoints::Known;
-use crate::config::OBJECT_BINDING;
+use crate::config::{write_vm, OBJECT_BINDING};
 use crate::lifecycle::Endpoint;
 use crate::platform::cache::{drop_kept, keep, kept};
 use crate::time::Timestamp;
@@ -37,7 +37,7 @@ fn key(vm: &Vm, env: &Env) -> Option<String> {
     let namespace = env.durable_object(OBJECT_BINDING).ok()?;
     let id = namespace.id_from_name(&vm.instance.name).ok()?;
     let mut configuration = DefaultHasher::new();
-    serde_json::to_string(vm).ok()?.hash(&mut configuration);
+    write_vm(vm).hash(&mut configuration);
     Some(format!("https://vmproxy.internal/endpoints/{id}/{:x}", configuration.finish()))
 }
 

@@ -98,11 +98,11 @@ fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Resu
 }
 
 fn filled_in(template: &str, ip: IpAddr, port: u16) -> String {
-    let text = match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
+    let (text, dashed) = match ip {
+        IpAddr::V4(ip) => (ip.to_string(), ip.to_string().replace('.', "-")),
+        // All eight groups, for the label of a name neither begins nor ends with a dash.
+        IpAddr::V6(ip) => (format!("[{ip}]"), ip.segments().map(|group| format!("{group:x}")).join("-")),
     };
-    let dashed = ip.to_string().replace(['.', ':'], "-");
     template.replace("{ip}", &text).replace("{ip-dashed}", &dashed).replace("{port}", &port.to_string())
 }
 
@@ -166,6 +166,16 @@ mod tests {
         let expected =
             Origin::Fetch { base: "http://[2001:db8::7]:80".to_owned(), binding: Some("NET".to_owned()) };
         assert_eq!(Origin::of(&vm, &endpoint), Ok(expected));
+    }
+
+    #[test]
+    fn ipv6_addresses_are_dashed_in_full() {
+        for (ip, dashed) in [("2001:db8::7", "2001-db8-0-0-0-0-0-7"), ("::1", "0-0-0-0-0-0-0-1")] {
+            let endpoint = Endpoint { ip: ip.parse().unwrap(), port: 8080, generation: 1 };
+            let vm = vm("https://{ip-dashed}.vm.example.com:{port}");
+            let expected = by_name(&format!("https://{dashed}.vm.example.com:8080"));
+            assert_eq!(Origin::of(&vm, &endpoint), Ok(expected));
+        }
     }
 
     #[test]

@@ -147,6 +147,21 @@ describe("with on_drift = apply", () => {
       "setMetadata",
       { metadata: { items: [{ key: "color", value: "green" }] } },
     ],
+    [
+      "no script for its shutdown",
+      {},
+      { shutdown_script: "echo bye" },
+      "setMetadata",
+      { metadata: { items: [{ key: "shutdown-script", value: "echo bye" }] } },
+    ],
+    [
+      "other labels",
+      { labels: { team: "blog", tool: "gcloud" } },
+      { labels: { team: "shop" } },
+      "setLabels",
+      { labels: { team: "shop", tool: "gcloud" } },
+    ],
+    ["no labels", {}, { labels: { team: "shop" } }, "setLabels", { labels: { team: "shop" } }],
   ])("(%s) only that is changed, once", async ([, fields, own, change, after, cleared = []], { launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: own as Record<string, unknown> } });
     await make(cloud, fields as Record<string, unknown>);

@@ -31,9 +31,9 @@ describe("a misconfigured proxy", () => {
     [
       "an unknown key",
       { vm: { idle_timeut: "5m" } },
-      /VMS\[0\]\.idle_timeut: unknown field `idle_timeut`, expected one of .*`idle_timeout`/,
+      /VMS\[0\]\.idle_timeut: is no key; there are path, .*, idle_timeout, /,
     ],
-    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: unknown field `disk`/],
+    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: is no key; there are name, /],
     ["a bad duration", { vm: { idle_timeout: "5 minutes" } }, /VMS\[0\]\.idle_timeout: "5 minutes" is not a duration: .*"90s"/],
     ["an origin that cannot work", { vm: { origin: "https://{ip}" } }, /VMS\[0\]\.origin: "https:\/\/\{ip\}"/],
     ["no VMs", { variables: { VMS: undefined } }, /VMS: is missing/],

@@ -79,9 +79,10 @@ impl World {
             Call::Adapt { change, request_id } => {
                 let setting = match change {
                     Change::MachineType => Setting::MachineType,
-                    Change::Scheduling { .. } | Change::Tags { .. } | Change::Metadata { .. } => {
-                        Setting::Tags
-                    }
+                    Change::Scheduling { .. }
+                    | Change::Tags { .. }
+                    | Change::Metadata { .. }
+                    | Change::Labels { .. } => Setting::Tags,
                 };
                 self.begin_or_join(Task::Adapt(setting, about.settings), request_id, about)
             }

@@ -124,9 +124,9 @@ impl Compute {
     /// The answer to `instances.get`.
     pub fn look(&self, zone: Zone, configured: Settings) -> Result<Answer, ApiError> {
         let instance = self.instances.get(&zone).ok_or_else(|| api_error(404, "notFound"))?;
-        let (status, external_ip) = (instance.status.clone(), instance.address);
+        let (status, ip) = (instance.status.clone(), instance.address);
         let drift = if instance.settings == configured { Vec::new() } else { instance.drift(configured) };
-        Ok(Answer::Instance(InstanceView { status, external_ip, drift }))
+        Ok(Answer::Instance(InstanceView { status, ip, drift }))
     }
 
     /// The instance that has this address.

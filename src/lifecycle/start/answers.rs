@@ -39,7 +39,7 @@ impl Lifecycle {
     /// The instance was looked at while its operation was under way.
     pub(in crate::lifecycle) fn peeked(&mut self, result: Result<Answer, CallError>, now: Timestamp) {
         let address = match result {
-            Ok(Answer::Instance(instance)) => instance.external_ip,
+            Ok(Answer::Instance(instance)) => instance.ip,
             Ok(Answer::Operation(_)) | Err(_) => None,
         };
         let found = address.map(|ip| Early::Probe(Probing::new(self.next_endpoint(ip), now)));
@@ -107,10 +107,10 @@ impl Lifecycle {
                 }
             }
             Some(Settled::Suspended) => self.mutate(Mutation::Resume, now, actions),
-            Some(Settled::Running) => match instance.external_ip {
+            Some(Settled::Running) => match instance.ip {
                 Some(ip) => self.runs_at(ip, now),
                 None => {
-                    let message = "the instance runs, but has no external address".to_owned();
+                    let message = self.policy.address.is_missing().to_owned();
                     self.fail(FailureKind::Refused, message, now, actions);
                 }
             },

@@ -175,7 +175,7 @@ fn an_instance_without_an_address_is_refused_with_the_reason() {
     rig.wake();
     rig.looks(instance(InstanceStatus::Running));
     let Outcome::Failed(failure) = rig.released() else { panic!() };
-    assert!(failure.message.contains("no external address"), "{}", failure.message);
+    assert!(failure.message.contains("no external IPv4 address"), "{}", failure.message);
 }
 
 #[test]

@@ -289,16 +289,12 @@ pub(super) fn not_found() -> Result<Answer, CallError> {
 }
 
 pub(super) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status, external_ip: None, drift: vec![] }))
+    Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![] }))
 }
 
 /// An instance whose address shows before it runs.
 pub(super) fn staging() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView {
-        status: InstanceStatus::Staging,
-        external_ip: Some(IP),
-        drift: vec![],
-    }))
+    Ok(Answer::Instance(InstanceView { status: InstanceStatus::Staging, ip: Some(IP), drift: vec![] }))
 }
 
 /// A stopped instance that differs from the configuration in its machine type and its tags.
@@ -310,9 +306,5 @@ pub(super) fn drifted() -> Result<Answer, CallError> {
 }
 
 pub(super) fn running() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView {
-        status: InstanceStatus::Running,
-        external_ip: Some(IP),
-        drift: vec![],
-    }))
+    Ok(Answer::Instance(InstanceView { status: InstanceStatus::Running, ip: Some(IP), drift: vec![] }))
 }

@@ -1,0 +1,189 @@
+//! The Instance resource that `instances.insert` sends.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use crate::vm::{Accelerator, Address, Instance};
+
+/// How an instance is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provisioning {
+    /// Cheap, and may be taken back at any time.
+    Spot,
+    /// At the full price.
+    Standard,
+}
+
+/// The [Instance resource](https://cloud.google.com/compute/docs/reference/rest/v1/instances) for an instance
+/// that does not exist yet. What is not configured is not in it, and so left to Compute Engine or the template.
+pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: Provisioning) -> Value {
+    let typed = |kind: &str, name: &str| Value::from(format!("zones/{zone}/{kind}/{name}"));
+    let machine_type = Some(&instance.machine_type).filter(|name| !name.is_empty());
+    let items = instance.all_metadata().into_iter().map(|(key, value)| item(key, value));
+    let accelerators = instance.accelerators.iter().map(|Accelerator { kind, count }| {
+        let kind = typed("acceleratorTypes", kind);
+        object(&mut [("acceleratorType", kind), ("acceleratorCount", (*count).into())])
+    });
+    let mut resource = object(&mut [
+        ("name", instance.name.as_str().into()),
+        ("machineType", machine_type.map(|name| typed("machineTypes", name)).into()),
+        ("disks", list(boot_disk(instance, zone))),
+        ("networkInterfaces", list(network_interface(instance, zone))),
+        ("tags", object(&mut [("items", instance.tags.clone().into())])),
+        ("labels", Value::from_iter(instance.labels.clone())),
+        ("metadata", object(&mut [("items", items.collect())])),
+        ("scheduling", scheduling(instance, provisioning)),
+        ("serviceAccounts", list(service_account(instance))),
+        ("guestAccelerators", accelerators.collect()),
+    ]);
+    if let Value::Object(fields) = &mut resource {
+        merge(fields, &instance.resource);
+    }
+    resource
+}
+
+/// An object of these fields, but for those that are null or empty.
+pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
+    let is_something = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let given = fields.iter_mut().filter(|(_, value)| is_something(value));
+    given.map(|(name, value)| (*name, value.take())).collect()
+}
+
+/// A metadata item.
+pub(super) fn item(key: &str, value: &str) -> Value {
+    object(&mut [("key", key.into()), ("value", value.into())])
+}
+
+/// A resource that is given by its name alone is in its usual place.
+pub(super) fn in_place(resource: &str, place: &str) -> String {
+    if resource.contains('/') {
+        resource.to_owned()
+    } else {
+        [place, resource].concat()
+    }
+}
+
+pub(super) fn is_templated(instance: &Instance) -> bool {
+    instance.source_instance_template.is_some()
+}
+
+fn list(element: Value) -> Value {
+    if element.is_null() {
+        element
+    } else {
+        vec![element].into()
+    }
+}
+
+fn boot_disk(instance: &Instance, zone: &str) -> Value {
+    if instance.image.is_empty() {
+        return Value::Null;
+    }
+    let kind = instance.boot_disk_type.as_ref().map(|kind| format!("zones/{zone}/diskTypes/{kind}"));
+    let parameters = object(&mut [
+        ("sourceImage", instance.image.as_str().into()),
+        // An int64 in the API, and so a string in JSON.
+        ("diskSizeGb", instance.boot_disk_size.map(|size| size.to_string()).into()),
+        ("diskType", kind.into()),
+    ]);
+    object(&mut [("boot", true.into()), ("autoDelete", true.into()), ("initializeParams", parameters)])
+}
+
+fn network_interface(instance: &Instance, zone: &str) -> Value {
+    let Instance { network, subnetwork, static_address, .. } = instance;
+    let is_given = network.is_some() || subnetwork.is_some() || static_address.is_some();
+    if is_templated(instance) && !is_given {
+        return Value::Null;
+    }
+    // A subnetwork is of one network, which need not be named.
+    let default = subnetwork.is_none().then_some("default");
+    let network = network.as_deref().or(default).map(|network| in_place(network, "global/networks/"));
+    let subnetwork = subnetwork.as_deref().map(|subnetwork| {
+        let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
+        in_place(subnetwork, &format!("regions/{region}/subnetworks/"))
+    });
+    let ip = Value::from(static_address.map(|address| address.to_string()));
+    // A VM has a range of this size, and is reached at the first address in it.
+    let prefix_length = static_address.map(|_| 96);
+    let (addressing, value) = match instance.address {
+        Address::External => {
+            let access = [("name", "External NAT".into()), ("type", "ONE_TO_ONE_NAT".into()), ("natIP", ip)];
+            ("accessConfigs", list(object(&mut { access })))
+        }
+        Address::Internal => ("networkIP", ip),
+        Address::Ipv6 => {
+            let access = object(&mut [
+                ("name", "External IPv6".into()),
+                ("type", "DIRECT_IPV6".into()),
+                // There is none in the other tier.
+                ("networkTier", "PREMIUM".into()),
+                ("externalIpv6", ip),
+                ("externalIpv6PrefixLength", prefix_length.into()),
+            ]);
+            ("ipv6AccessConfigs", list(access))
+        }
+    };
+    let stack = (instance.address == Address::Ipv6).then_some("IPV4_IPV6");
+    object(&mut [
+        ("network", network.into()),
+        ("subnetwork", subnetwork.into()),
+        ("stackType", stack.into()),
+        (addressing, value),
+    ])
+}
+
+/// Without scopes the account's roles alone say what it may do, as
+/// [Google recommends](https://cloud.google.com/compute/docs/access/service-accounts#scopes_best_practice).
+fn service_account(instance: &Instance) -> Value {
+    let Instance { service_account, scopes, .. } = instance;
+    if service_account.is_none() && scopes.is_empty() {
+        return Value::Null;
+    }
+    let all = || vec!["https://www.googleapis.com/auth/cloud-platform".to_owned()];
+    let scopes = if scopes.is_empty() { all() } else { scopes.clone() };
+    let email = service_account.as_deref().unwrap_or("default");
+    object(&mut [("email", email.into()), ("scopes", scopes.into())])
+}
+
+/// Spot VMs can neither restart by themselves nor migrate; VMs with accelerators cannot migrate. When Compute Engine
+/// wants a VM back, or its time is up, it is stopped, not deleted. See
+/// <https://cloud.google.com/compute/docs/instances/create-use-spot>,
+/// <https://cloud.google.com/compute/docs/gpus/gpu-host-maintenance> and
+/// <https://cloud.google.com/compute/docs/instances/limit-vm-runtime>.
+fn scheduling(instance: &Instance, provisioning: Provisioning) -> Value {
+    // Spot is the default, and a template has a model of its own.
+    let is_spot = provisioning == Provisioning::Spot && !is_templated(instance);
+    let model = match provisioning {
+        Provisioning::Spot => is_spot.then_some("SPOT"),
+        Provisioning::Standard => Some("STANDARD"),
+    };
+    let stays = is_spot || !instance.accelerators.is_empty();
+    let is_stopped = is_spot || instance.max_run_duration.is_some();
+    let seconds = instance.max_run_duration.map(|limit| limit.as_secs().to_string());
+    object(&mut [
+        ("provisioningModel", model.into()),
+        ("automaticRestart", is_spot.then_some(false).into()),
+        ("onHostMaintenance", stays.then_some("TERMINATE").into()),
+        ("maxRunDuration", object(&mut [("seconds", seconds.into())])),
+        ("instanceTerminationAction", is_stopped.then_some("STOP").into()),
+    ])
+}
+
+/// Objects are merged field by field; lists and other values replace what is there: a
+/// [merge patch](https://www.rfc-editor.org/rfc/rfc7396).
+fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, value) in patch {
+        match (target.get_mut(name), value) {
+            (Some(Value::Object(target)), Value::Object(patch)) => merge(target, patch),
+            (_, Value::Null) => drop(target.remove(name)),
+            _ => drop(target.insert(name.clone(), value.clone())),
+        }
+    }
+}

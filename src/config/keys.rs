@@ -1,0 +1,123 @@
+//! The keys of `[[vars.VMS]]` and the tables in it: the fields of [`Vm`] and [`Instance`], under their own names.
+
+use serde_json::{Map, Value};
+
+use super::value::{choose, Key, Setting, Table};
+use super::ConfigError;
+use crate::vm::{Accelerator, Address, ColdStart, Instance, OnDrift, OnIdle, Vm};
+
+/// Gives a type its keys: the names of all its fields, or what stands beside them.
+macro_rules! keys {
+    ($table:ident { $($field:ident $($name:literal)?),* $(,)? }) => {
+        const KEYS: &'static [Key<Self>] = {
+            // No field is forgotten.
+            const _: fn(&$table) = |$table { $($field: _),* }| ();
+            &[$(Key {
+                name: keys!(@name $field $($name)?),
+                read: |table, value| Ok(table.$field = Setting::read(value)?),
+                write: |table| table.$field.write(),
+            }),*]
+        };
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
+
+impl Table for Vm {
+    keys!(Vm {
+        path,
+        host,
+        strip_prefix,
+        health_path,
+        port,
+        origin,
+        vpc,
+        host_header,
+        trust_forwarded,
+        connect_timeout,
+        response_timeout,
+        startup_timeout,
+        idle_timeout,
+        on_idle,
+        busy_path,
+        busy_limit,
+        deep_sleep_after,
+        max_starts_per_hour,
+        max_hours_per_month,
+        on_drift,
+        cold_start,
+        instance,
+    });
+
+    fn unset(_: &Map<String, Value>) -> Self {
+        // The path is required: an empty one is found to be missing.
+        Self { path: String::new(), ..Self::default() }
+    }
+}
+
+impl Table for Instance {
+    keys!(Instance {
+        name,
+        project,
+        zone,
+        zones,
+        source_instance_template,
+        image,
+        machine_type,
+        accelerators,
+        boot_disk_size,
+        boot_disk_type,
+        address,
+        static_address,
+        network,
+        subnetwork,
+        tags,
+        labels,
+        metadata,
+        startup_script,
+        startup_script_url,
+        shutdown_script,
+        not_preemptible,
+        spot_fallback,
+        max_run_duration,
+        service_account,
+        scopes,
+        resource,
+    });
+
+    fn unset(given: &Map<String, Value>) -> Self {
+        // What a template is there for shall not be replaced by a default.
+        match given.get("source_instance_template").and_then(Value::as_str) {
+            Some(template) => Self::from_template(template),
+            None => Self::default(),
+        }
+    }
+}
+
+impl Table for Accelerator {
+    keys!(Accelerator { kind "type", count });
+
+    fn unset(_: &Map<String, Value>) -> Self {
+        Self { kind: String::new(), count: 1 }
+    }
+}
+
+/// Gives an enum its names.
+macro_rules! choices {
+    ($enum:ident { $($name:literal $choice:ident),* }) => {
+        impl Setting for $enum {
+            fn read(value: &Value) -> Result<Self, ConfigError> {
+                choose(value, &[$(($name, $enum::$choice)),*])
+            }
+
+            fn write(&self) -> Value {
+                match self { $($enum::$choice => $name),* }.into()
+            }
+        }
+    };
+}
+
+choices!(Address { "external" External, "internal" Internal, "ipv6" Ipv6 });
+choices!(OnIdle { "stop" Stop, "suspend" Suspend, "delete" Delete, "never" Never });
+choices!(OnDrift { "report" Report, "apply" Apply });
+choices!(ColdStart { "auto" Auto, "hold" Hold, "reject" Reject });

@@ -1,0 +1,91 @@
+//! The configuration: `[[vars.VMS]]` of `wrangler.toml`, read and checked as a whole.
+//!
+//! Every error names the key, the value that was found and what is allowed, so that the log line alone is
+//! enough to mend it. `docs/configuration.md` and `schema/` tell the same of each key; a test holds them together.
+
+mod check;
+#[cfg(test)]
+mod documented;
+mod instance;
+mod keys;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use check::{check_vm, check_vms};
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::vm::Vm;
+use value::Setting;
+
+/// Where the Compute API lives when `COMPUTE_ENDPOINT` is not set.
+pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
+
+/// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
+pub const OBJECT_BINDING: &str = "VM";
+
+/// What is wrong with the configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable or key, as `VMS[0].instance.zone`.
+    pub key: String,
+    /// What is wrong with it, and what is allowed.
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+
+    /// The error of a whole that has this error in its part `key`.
+    fn below(self, key: &str) -> Self {
+        let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
+        Self { key: [key, dot, &self.key].concat(), problem: self.problem }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads the VMs from the JSON of the `VMS` variable and checks them.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse_vms(json: &str) -> Result<Vec<Vm>, ConfigError> {
+    let vms: Vec<Vm> = read(json).map_err(|error| error.below("VMS"))?;
+    check_vms(&vms)?;
+    Ok(vms)
+}
+
+/// Reads one VM that has been checked before.
+///
+/// # Errors
+/// It is not as this version of the program writes it.
+pub(crate) fn read_vm(json: &str) -> Result<Vm, ConfigError> {
+    read(json)
+}
+
+/// Writes a VM as [`read_vm`] reads it.
+pub(crate) fn write_vm(vm: &Vm) -> String {
+    vm.write().to_string()
+}
+
+fn read<T: Setting>(json: &str) -> Result<T, ConfigError> {
+    let value: Value = serde_json::from_str(json).map_err(|error| {
+        // serde_json ends its messages with a place in a JSON text that the user never saw.
+        let message = error.to_string();
+        let problem = message.split(" at line ").next().unwrap_or_default();
+        ConfigError::new("", format!("is not JSON: {problem}"))
+    })?;
+    T::read(&value)
+}

@@ -1,0 +1,115 @@
+//! The forms of names and addresses. Those of Compute Engine are its API's own patterns, from the
+//! [discovery document](https://compute.googleapis.com/discovery/v1/apis/compute/v1/rest).
+
+use super::ConfigError;
+
+/// Holds a text against a rule that says what it must be.
+pub(super) fn check(text: &str, holds: bool, rule: &str) -> Result<(), ConfigError> {
+    match () {
+        () if holds => Ok(()),
+        () if text.is_empty() => Err(ConfigError::new("", "is missing")),
+        () => Err(ConfigError::new("", format!("{text:?} is not {rule}"))),
+    }
+}
+
+/// A name of Compute Engine: of an instance, a zone, a machine type, a tag.
+pub(super) fn name(text: &str) -> Result<(), ConfigError> {
+    let rule = "a name in Compute Engine: 1 to 63 lowercase letters, digits and \"-\", a letter first, no \"-\" last";
+    check(text, is_name(text), rule)
+}
+
+/// A project's id or number, or `domain:id`.
+pub(super) fn project(text: &str) -> Result<(), ConfigError> {
+    let rule = "a project, by its id as \"my-project\" or \"example.com:my-project\", or by its number";
+    check(text, is_project(text), rule)
+}
+
+/// A name in its usual place, or where a resource is.
+pub(super) fn resource(text: &str, forms: &[&str], rule: &str) -> Result<(), ConfigError> {
+    check(text, is_name(text) || is_resource(text, forms), rule)
+}
+
+/// The boot disk's image.
+pub(super) fn image(text: &str) -> Result<(), ConfigError> {
+    let forms = ["global/images/*", "global/images/family/*", "zones/*/imageFamilyViews/*"];
+    let rule = "an image, as \"projects/debian-cloud/global/images/family/debian-12\"";
+    check(text, is_resource(text, &forms), rule)
+}
+
+/// A [label](https://cloud.google.com/compute/docs/labeling-resources#requirements)'s key or value: letters are
+/// lowercase, those of all the world's languages may be in it.
+pub(super) fn label(text: &str, is_key: bool) -> Result<(), ConfigError> {
+    let is_letter = |c: char| c.is_ascii_lowercase() || !c.is_ascii();
+    let fits = text.chars().all(|c| is_letter(c) || c.is_ascii_digit() || "-_".contains(c));
+    let begins = !is_key || text.starts_with(is_letter);
+    let rule = "a label: at most 63 lowercase letters, digits, \"-\" and \"_\", a letter first in the key";
+    check(text, fits && begins && text.chars().count() <= 63, rule)
+}
+
+/// The key of a metadata item: `[a-zA-Z0-9-_]{1,128}`.
+pub(super) fn metadata_key(text: &str) -> Result<(), ConfigError> {
+    let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let rule = "a metadata key: 1 to 128 letters, digits, \"-\" and \"_\"";
+    check(text, fits && (1..=128).contains(&text.len()), rule)
+}
+
+/// A service account's email address.
+pub(super) fn email(text: &str) -> Result<(), ConfigError> {
+    let is_address = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let rule = "a service account, as \"name@my-project.iam.gserviceaccount.com\" or \"default\"";
+    check(text, text == "default" || is_address && is_one_word(text), rule)
+}
+
+/// A URL with one of these schemes.
+pub(super) fn url(text: &str, schemes: &[&str], rule: &str) -> Result<(), ConfigError> {
+    let has_scheme =
+        schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    check(text, has_scheme && is_one_word(text), rule)
+}
+
+/// A path of requests.
+pub(super) fn path(text: &str) -> Result<(), ConfigError> {
+    let is_path = text.starts_with('/') && !text.contains(['?', '#', ' ']) && text.is_ascii();
+    check(text, is_path, "a path: it begins with \"/\" and has no query, fragment or space")
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// `[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?`
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && is_label(text)
+}
+
+/// The same, with a digit first as well: a label of a domain name.
+fn is_label(text: &str) -> bool {
+    let fits = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    fits && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// `(?:(?:[-a-z0-9]{1,63}\.)*(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?):)?(?:[0-9]{1,19}|(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))`
+fn is_project(text: &str) -> bool {
+    match text.rsplit_once(':') {
+        Some((domain, id)) => is_label(id) && domain.split('.').all(is_label),
+        None => is_label(text),
+    }
+}
+
+/// Whether this is where a resource is: a path of one of these forms, in which `*` is a name, with or without its
+/// project, or the whole URL.
+fn is_resource(text: &str, forms: &[&str]) -> bool {
+    let whole = text.strip_prefix("https://").and_then(|url| url.split_once("/compute/v1/"));
+    let whole = whole.filter(|(host, _)| host.split('.').all(is_label));
+    let path = whole.map_or(text, |(_, path)| path);
+    let path = match path.strip_prefix("projects/").map(|path| path.split_once('/')) {
+        None => path,
+        Some(Some((project, path))) if is_project(project) => path,
+        Some(_) => return false,
+    };
+    forms.iter().any(|form| {
+        let mut parts = path.split('/');
+        let fits = |want: &str| parts.next().is_some_and(|part| part == want || want == "*" && is_name(part));
+        form.split('/').all(fits) && parts.next().is_none()
+    })
+}
