@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::scope::Access;
 use crate::calls::arrive;
-use crate::compute::operation::OperationError;
+use crate::compute::operation_error::OperationError;
 use crate::compute::zones;
 use crate::discovery::{Method, PathParameters, COMPUTE};
 use crate::emulator::Emulator;
@@ -56,6 +56,7 @@ async fn token(State(emulator): State<Arc<Emulator>>, form: Bytes) -> Response {
         ControlFlow::Break(response) => response,
         ControlFlow::Continue(arrived) => {
             let granted = emulator.tokens.grant(&emulator.account, &form, SystemTime::now());
+            emulator.changed();
             arrived
                 .answer(granted.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()))
         }
@@ -154,6 +155,10 @@ fn check_place(emulator: &Emulator, method: &Method, path: &PathParameters) -> R
             resource = resource.replace(&format!("{{{name}}}"), value);
         }
         return Err(ApiError::forbidden(&format!("compute.{}", method.id), &resource));
+    }
+    if let Some(region) = path.get("region").filter(|region| !zones::regions().any(|known| known == **region))
+    {
+        return Err(ApiError::invalid_field("region", region, "Unknown region."));
     }
     path.get("zone").map_or(Ok(()), |zone| zones::region_of(zone).map(|_| ()))
 }

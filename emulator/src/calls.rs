@@ -1,12 +1,13 @@
 //! What happens to every call before it is looked at: it is counted, and it may meet a fault.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use crate::compute::operation::OperationError;
+use crate::compute::operation_error::OperationError;
 use crate::emulator::Emulator;
-use crate::faults::Effect;
+use crate::faults::{Effect, TOKEN};
 use crate::serve::HangUp;
 
 /// A call that goes on.
@@ -35,6 +36,11 @@ pub async fn arrive(
     makes_operation: bool,
 ) -> ControlFlow<Response, Arrived> {
     *emulator.calls().entry(method.to_owned()).or_default() += 1;
+    if method != TOKEN {
+        if let Err(error) = emulator.rate_limit().take(&emulator.options.project, Instant::now()) {
+            return ControlFlow::Break(error.into_response());
+        }
+    }
     let fault = emulator.faults().meet(method, makes_operation);
     let Some(fault) = fault else {
         return ControlFlow::Continue(Arrived::default());

@@ -1,18 +1,29 @@
-//! Compute Engine itself: instances, operations and the rules between them. Nothing here waits, listens or
-//! reads a clock.
+//! Compute Engine itself: its resources, operations and the rules between them. Nothing here waits, listens
+//! or reads a clock.
 
+pub mod addresses;
 pub mod change;
 mod console;
+pub mod disks;
 pub mod edit;
 mod fingerprint;
 pub mod images;
 pub mod insert;
 pub mod instance;
+mod labels;
 pub mod machine_types;
+mod network;
 pub mod operation;
+pub mod operation_error;
 mod operations;
 pub mod place;
+pub mod quotas;
+pub mod reach;
 pub mod request_id;
+pub mod resource;
 mod scheduling;
+pub mod stockouts;
+pub mod templates;
+pub mod work;
 pub mod world;
 pub mod zones;

@@ -1,6 +1,6 @@
 //! The emulator's own routes, without authentication: for tests and for people.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,10 +14,14 @@ use serde_json::{json, Map, Value};
 use crate::clock::utc;
 use crate::compute::change::Change;
 use crate::compute::instance::{Instance, State as InstanceState};
+use crate::compute::reach::Reach;
+use crate::compute::stockouts::Stockout;
+use crate::compute::world::Asked;
 use crate::emulator::Emulator;
 use crate::error::ApiError;
 use crate::faults::Fault;
 use crate::lifecycle::carry_out;
+use crate::rate_limit::Limit;
 
 type Shared = State<Arc<Emulator>>;
 
@@ -29,6 +33,13 @@ pub fn router() -> Router<Arc<Emulator>> {
         .route("/emulator/instances/{name}/preempt", post(preempt))
         .route("/emulator/instances/{name}/crash", post(crash))
         .route("/emulator/instances/{name}/hang", post(hang))
+        .route("/emulator/instances/{name}/swallow", post(swallow))
+        .route("/emulator/instances/{name}/poweroff", post(power_off))
+        .route("/emulator/instances/{name}/maintain", post(maintain))
+        .route("/emulator/operations", get(operations))
+        .route("/emulator/quotas", get(quotas).put(set_quotas))
+        .route("/emulator/stockouts", get(stockouts).post(add_stockout).delete(clear_stockouts))
+        .route("/emulator/rate-limit", get(rate_limit).put(set_rate_limit).delete(clear_rate_limit))
         .route("/emulator/stats", get(stats))
         .route("/emulator/reset", post(reset))
         .route("/emulator/timing", get(timing).put(set_timing))
@@ -59,16 +70,23 @@ async fn instances(State(emulator): Shared) -> Json<Value> {
 }
 
 fn describe(emulator: &Emulator, instance: &Instance) -> Value {
-    let address = instance.state.address();
     let listening_since = emulator.guests.listening_since(instance.id);
+    let (reach, wanted) = (instance.state.reach(), instance.wanted());
+    let v6 = reach.and_then(|reach| reach.v6);
+    let external = reach.and_then(|reach| reach.external(wanted));
+    let server = external.or(reach.and_then(Reach::first));
     json!({
         "name": instance.name,
         "project": emulator.options.project,
         "zone": instance.zone,
         "machine_type": instance.machine_type(),
         "status": instance.state.status(),
-        "public_ip": address.filter(|_| instance.is_public()).map(|address| address.ip()),
-        "port": address.map_or(emulator.options.instance_port, |address| address.port()),
+        "public_ip": external.map(|address| address.ip()),
+        "internal_ip": instance.internal_ip(),
+        "port": server.map_or(emulator.options.instance_port, |address| address.port()),
+        "ipv6": v6.map(|address| address.ip()),
+        "ipv6_port": v6.map(|address| address.port()),
+        "url": server.map(|address| format!("http://{address}")),
         "listening": listening_since.is_some(),
         "listening_since": listening_since.map(utc),
         "boots": instance.boots,
@@ -78,11 +96,24 @@ fn describe(emulator: &Emulator, instance: &Instance) -> Value {
 }
 
 async fn preempt(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
-    let zone = named(&emulator, &name)?.zone;
+    begin(&emulator, &named(&emulator, &name)?, Change::Preempt)
+}
+
+async fn power_off(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
+    begin(&emulator, &named(&emulator, &name)?, Change::GuestTerminate)
+}
+
+async fn maintain(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
+    let instance = named(&emulator, &name)?;
+    begin(&emulator, &instance, Change::of_host_maintenance(&instance))
+}
+
+fn begin(emulator: &Arc<Emulator>, instance: &Instance, change: Change) -> Result<Json<Value>, Refused> {
+    let (zone, name) = (&instance.zone, &instance.name);
     let (operation, work) =
-        emulator.change(|world, now| world.change(Change::Preempt, &zone, &name, None, now))?;
+        emulator.change(|world, now| world.change(change, zone, name, Asked::default(), now))?;
     if let Some(work) = work {
-        carry_out(&emulator, work, None);
+        carry_out(emulator, work);
     }
     Ok(Json(json!({ "operation": operation.name })))
 }
@@ -97,9 +128,75 @@ async fn crash(State(emulator): Shared, Path(name): Path<String>) -> Result<Json
 
 async fn hang(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
     let instance = named(&emulator, &name)?;
-    let address = running(&instance)?;
-    emulator.guests.hang(instance.id, address);
+    emulator.guests.hang(instance.id, running(&instance)?);
     emulator.log.line(format_args!("{}/{name} hangs", instance.zone));
+    Ok(Json(json!({})))
+}
+
+async fn swallow(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
+    if !cfg!(target_os = "linux") {
+        return Err(Refused(
+            StatusCode::NOT_IMPLEMENTED,
+            "connections can be swallowed on Linux only".into(),
+        ));
+    }
+    let instance = named(&emulator, &name)?;
+    emulator.guests.swallow(instance.id, running(&instance)?);
+    emulator.log.line(format_args!("{}/{name} swallows connections", instance.zone));
+    Ok(Json(json!({})))
+}
+
+/// The newest first.
+async fn operations(State(emulator): Shared) -> Json<Value> {
+    const SHOWN: usize = 50;
+    let (url, user) = (emulator.project_url(), &emulator.account.email);
+    let operations: Vec<_> = emulator.look(|world| {
+        let mut all: Vec<_> = world.operations().collect();
+        all.sort_by_key(|operation| std::cmp::Reverse(operation.id));
+        all.into_iter().take(SHOWN).map(|operation| operation.resource(&url, user)).collect()
+    });
+    Json(json!({ "operations": operations }))
+}
+
+async fn quotas(State(emulator): Shared) -> Json<Value> {
+    Json(emulator.look(|world| json!(world.quotas)))
+}
+
+async fn set_quotas(State(emulator): Shared, body: Bytes) -> Result<Json<Value>, Refused> {
+    let changes: BTreeMap<String, BTreeMap<String, Option<u64>>> =
+        serde_json::from_slice(&body).map_err(bad_request)?;
+    let set = emulator.change(|world, _| world.quotas.set(changes).map(|()| json!(world.quotas)));
+    set.map(Json).map_err(bad_request)
+}
+
+async fn stockouts(State(emulator): Shared) -> Json<Value> {
+    Json(emulator.look(|world| json!({ "stockouts": world.stockouts })))
+}
+
+async fn add_stockout(State(emulator): Shared, body: Bytes) -> Result<(StatusCode, Json<Stockout>), Refused> {
+    let stockout: Stockout = serde_json::from_slice(&body).map_err(bad_request)?;
+    stockout.check().map_err(bad_request)?;
+    emulator.change(|world, _| world.stockouts.push(stockout.clone()));
+    Ok((StatusCode::CREATED, Json(stockout)))
+}
+
+async fn clear_stockouts(State(emulator): Shared) -> Json<Value> {
+    emulator.change(|world, _| world.stockouts.clear());
+    Json(json!({}))
+}
+
+async fn rate_limit(State(emulator): Shared) -> Json<Value> {
+    Json(json!({ "rate_limit": emulator.rate_limit().limit() }))
+}
+
+async fn set_rate_limit(State(emulator): Shared, body: Bytes) -> Result<Json<Value>, Refused> {
+    let limit: Limit = serde_json::from_slice(&body).map_err(bad_request)?;
+    emulator.rate_limit().set(Some(limit.clone())).map_err(bad_request)?;
+    Ok(Json(json!({ "rate_limit": limit })))
+}
+
+async fn clear_rate_limit(State(emulator): Shared) -> Result<Json<Value>, Refused> {
+    emulator.rate_limit().set(None).map_err(bad_request)?;
     Ok(Json(json!({})))
 }
 
@@ -119,9 +216,10 @@ async fn timing(State(emulator): Shared) -> Json<Value> {
 
 async fn set_timing(State(emulator): Shared, body: Bytes) -> Result<Json<Value>, Refused> {
     let changes: Map<String, Value> = serde_json::from_slice(&body).map_err(bad_request)?;
-    let mut timing = emulator.timing();
-    *timing = timing.with(&changes).map_err(bad_request)?;
-    Ok(Json(json!(*timing)))
+    let timing = emulator.timing().with(&changes).map_err(bad_request)?;
+    *emulator.timing() = timing;
+    emulator.changed();
+    Ok(Json(json!(timing)))
 }
 
 async fn faults(State(emulator): Shared) -> Json<Value> {
@@ -150,9 +248,9 @@ fn named(emulator: &Emulator, name: &str) -> Result<Instance, Refused> {
     found.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("no instance is named {name:?}")))
 }
 
-fn running(instance: &Instance) -> Result<SocketAddr, Refused> {
+fn running(instance: &Instance) -> Result<Reach, Refused> {
     match instance.state {
-        InstanceState::Running { address, .. } => Ok(address),
+        InstanceState::Running { reach, .. } => Ok(reach),
         other => Err(Refused(
             StatusCode::CONFLICT,
             format!("{} is {}, not RUNNING", instance.name, other.status()),

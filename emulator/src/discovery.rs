@@ -66,6 +66,8 @@ pub struct Schema {
     pub additional_properties: Option<Box<Schema>>,
     pub items: Option<Box<Schema>>,
     pub read_only: bool,
+    /// Of a parameter.
+    pub required: bool,
     pub location: Option<String>,
 }
 
@@ -129,8 +131,7 @@ impl Method {
 
     /// Whether the method answers with an operation, which can fail later.
     pub fn makes_operation(&self) -> bool {
-        !self.id.starts_with("zoneOperations.")
-            && self.response.as_ref().is_some_and(|r| r.name == "Operation")
+        !self.id.contains("Operations.") && self.response.as_ref().is_some_and(|r| r.name == "Operation")
     }
 }
 

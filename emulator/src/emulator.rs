@@ -4,21 +4,26 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::auth::account::ServiceAccount;
+use crate::auth::account::{Key, ServiceAccount};
 use crate::auth::tokens::Tokens;
+use crate::compute::instance::State;
 use crate::compute::world::World;
 use crate::faults::Faults;
 use crate::guest::addresses::{AddressError, Addresses};
 use crate::guest::Guests;
+use crate::lifecycle::carry_out;
 use crate::log::Log;
+use crate::rate_limit::RateLimit;
+use crate::run_limit::limit_run;
 use crate::serve::serve;
+use crate::state::{Saved, Saving, StateError, StateFile};
 use crate::{api, control, Options, Timing};
 
 /// An emulator at work, shared by everything that serves it.
@@ -34,7 +39,10 @@ pub struct Emulator {
     /// Told of every change of the world, for those who wait.
     changes: watch::Sender<()>,
     timing: Mutex<Timing>,
+    /// None without `--state`, and once the emulator ends.
+    state: Mutex<Option<StateFile>>,
     faults: Mutex<Faults>,
+    rate_limit: Mutex<RateLimit>,
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -47,6 +55,9 @@ pub enum StartError {
     /// The instances' port cannot be had.
     #[error(transparent)]
     Addresses(#[from] AddressError),
+    /// There is no going on from the state file.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The service account's key could not be made.
     #[error("cannot make a key: {0}")]
     Key(String),
@@ -69,25 +80,37 @@ impl Emulator {
         let refused = |error| StartError::Listen(format!("{}:{}", wanted.0, wanted.1), error);
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let addresses = Addresses::of_emulator(address.port(), options.instance_port)?;
+        let mut addresses = Addresses::of_emulator(address.port(), options.instance_port)?;
         let endpoint = endpoint(address);
         let log = Log { quiet: options.quiet };
-        if matches!(addresses, Addresses::Ports) {
+        if addresses.are_ports() {
             log.line("only 127.0.0.1 can be bound here: the instances share it and have a port each");
         }
+        let opened = options.state.as_ref().map(|path| StateFile::open(path, &options.project, &endpoint));
+        let (state, saved) = opened.transpose()?.unzip();
+        let Saved { key, tokens, timing, last_address, world } = match saved.flatten() {
+            Some(saved) => saved,
+            None => Saved::of_nothing(make_key().await?, World::new(&options.project, SystemTime::now())),
+        };
+        addresses.go_on_after(last_address);
+        let account = ServiceAccount::new(&options.project, &endpoint, key);
         let emulator = Arc::new(Self {
-            account: make_account(&options.project, &endpoint).await?,
-            tokens: Tokens::default(),
+            account: account.map_err(|error| StartError::Key(error.to_string()))?,
+            tokens,
             guests: Guests::new(addresses, options.exec.clone(), log),
             log,
-            world: Mutex::new(World::new(&options.project, SystemTime::now())),
+            world: Mutex::new(world),
             changes: watch::Sender::new(()),
-            timing: Mutex::new(options.timing),
+            timing: Mutex::new(timing.unwrap_or(options.timing)),
+            state: Mutex::new(state),
             faults: Mutex::default(),
+            rate_limit: Mutex::default(),
             calls: Mutex::default(),
             endpoint,
             options,
         });
+        emulator.save()?;
+        emulator.go_on();
         let app = Router::new().merge(api::router()).merge(control::router()).with_state(emulator.clone());
         let server = tokio::spawn(serve(listener, app));
         Ok(Running { emulator, address, server })
@@ -96,8 +119,43 @@ impl Emulator {
     /// Changes the world and wakes those who wait for a change.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World, SystemTime) -> T) -> T {
         let result = change(&mut self.world.lock().unwrap(), SystemTime::now());
+        self.changed();
         self.changes.send_replace(());
         result
+    }
+
+    /// Something that is to survive is another.
+    pub(crate) fn changed(&self) {
+        if let Err(error) = self.save() {
+            eprintln!("gce-emulator: {error}");
+        }
+    }
+
+    /// Writes the state file, if there is to be one.
+    fn save(&self) -> Result<(), StateError> {
+        let state = self.state.lock().unwrap();
+        let Some(file) = &*state else { return Ok(()) };
+        let world = self.world.lock().unwrap();
+        let timing = Some(*self.timing()).filter(|timing| *timing != self.options.timing);
+        let last_address = self.guests.addresses().last();
+        let (key, tokens) = (&self.account.key, &self.tokens);
+        file.write(&Saving::new(&self.endpoint, key, tokens, timing, last_address, &world))
+    }
+
+    /// What an emulator before this one left: its machines run, and what was under way is carried on.
+    fn go_on(self: &Arc<Self>) {
+        let work = self.look(|world| {
+            for instance in world.instances() {
+                if let State::Running { reach, .. } = instance.state {
+                    self.guests.boot(instance, reach, Duration::ZERO);
+                    limit_run(self, instance);
+                }
+            }
+            world.under_way().to_vec()
+        });
+        for work in work {
+            carry_out(self, work);
+        }
     }
 
     /// Looks at the world.
@@ -123,6 +181,10 @@ impl Emulator {
         self.faults.lock().unwrap()
     }
 
+    pub(crate) fn rate_limit(&self) -> MutexGuard<'_, RateLimit> {
+        self.rate_limit.lock().unwrap()
+    }
+
     /// How often each method was called.
     pub(crate) fn calls(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
         self.calls.lock().unwrap()
@@ -130,11 +192,12 @@ impl Emulator {
 
     /// As if just started; tokens stay valid.
     pub(crate) fn reset(&self) {
-        self.change(|world, _| world.clear());
-        self.guests.clear();
         self.faults().clear();
         self.calls().clear();
+        *self.rate_limit() = RateLimit::default();
         *self.timing() = self.options.timing;
+        self.change(|world, _| world.clear());
+        self.guests.clear();
     }
 }
 
@@ -153,6 +216,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.server.abort();
+        // Its file is for the next emulator from now on.
+        *self.emulator.state.lock().unwrap() = None;
         self.emulator.reset();
     }
 }
@@ -165,11 +230,9 @@ fn endpoint(address: SocketAddr) -> String {
     }
 }
 
-async fn make_account(project: &str, endpoint: &str) -> Result<ServiceAccount, StartError> {
-    let (project, endpoint) = (project.to_owned(), endpoint.to_owned());
-    let made = tokio::task::spawn_blocking(move || ServiceAccount::generate(&project, &endpoint)).await;
-    match made {
-        Ok(Ok(account)) => Ok(account),
+async fn make_key() -> Result<Key, StartError> {
+    match tokio::task::spawn_blocking(Key::generate).await {
+        Ok(Ok(key)) => Ok(key),
         Ok(Err(error)) => Err(StartError::Key(error.to_string())),
         Err(error) => Err(StartError::Key(error.to_string())),
     }

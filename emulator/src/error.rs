@@ -86,6 +86,18 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "alreadyExists", format!("The resource '{resource}' already exists"))
     }
 
+    /// A disk or an address that an instance uses.
+    pub fn in_use(kind: &str, resource: &str, user: &str) -> Self {
+        let message = format!("The {kind} resource '{resource}' is already being used by '{user}'");
+        Self::new(StatusCode::BAD_REQUEST, "resourceInUseByAnotherResource", message)
+    }
+
+    /// A static address that another instance has.
+    pub fn address_in_use(address: &str) -> Self {
+        let message = format!("External IP address: {address} is already in-use.");
+        Self::new(StatusCode::BAD_REQUEST, "invalidResourceUsage", message)
+    }
+
     /// Another operation is at work on the resource.
     pub fn not_ready(resource: &str) -> Self {
         let message = format!("The resource '{resource}' is not ready");
@@ -128,6 +140,19 @@ impl ApiError {
         }
     }
 
+    /// Too many calls in a short time: 403 or 429.
+    pub fn rate_limit_exceeded(status: StatusCode, project: &str) -> Self {
+        let message = format!(
+            "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service \
+             'compute.googleapis.com' for consumer 'project:{project}'."
+        );
+        let too_many = status == StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            status: Some(if too_many { "RESOURCE_EXHAUSTED" } else { "PERMISSION_DENIED" }.into()),
+            ..Self::new(status, "rateLimitExceeded", message)
+        }
+    }
+
     /// Part of Compute Engine that the emulator leaves out. Google never answers this.
     pub fn not_implemented(what: &str) -> Self {
         Self {
@@ -142,7 +167,8 @@ impl ApiError {
 
     /// The body, as Google writes it.
     pub fn body(&self) -> Value {
-        let mut entry = json!({ "message": self.message, "domain": "global", "reason": self.reason });
+        let domain = if self.reason == "rateLimitExceeded" { "usageLimits" } else { "global" };
+        let mut entry = json!({ "message": self.message, "domain": domain, "reason": self.reason });
         if self.code == StatusCode::UNAUTHORIZED {
             entry["message"] = json!("Invalid Credentials");
         }

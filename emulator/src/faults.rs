@@ -9,7 +9,7 @@ use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::compute::operation::OperationError;
+use crate::compute::operation_error::OperationError;
 use crate::discovery::{Method, COMPUTE};
 use crate::error::{usual_reason, ApiError};
 

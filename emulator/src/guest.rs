@@ -6,15 +6,14 @@ mod exec;
 mod server;
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use self::addresses::Addresses;
 use self::demo::Memory;
-use self::server::{Program, Server};
+use self::server::{Program, Server, Silence};
 use crate::compute::instance::Instance;
+use crate::compute::reach::Reach;
 use crate::log::Log;
 
 /// All guests, by the id of their instance.
@@ -46,31 +45,22 @@ impl Guests {
         Self { addresses: Mutex::new(addresses), guests: Mutex::default(), command, log }
     }
 
-    /// An address for a machine that comes up.
-    ///
-    /// # Errors
-    /// None can be bound.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.addresses.lock().unwrap().next()
+    /// The addresses that machines can have.
+    pub fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses.lock().unwrap()
     }
 
     /// A machine comes up; its server listens after this time.
-    pub fn boot(&self, instance: &Instance, address: SocketAddr, after: Duration) {
-        let machine = Machine {
-            name: instance.name.clone(),
-            zone: instance.zone.clone(),
-            machine_type: instance.machine_type().to_owned(),
-        };
-        let mut guest = Guest { machine, memory: Arc::default(), server: None };
-        guest.serve(self, address, after);
+    pub fn boot(&self, instance: &Instance, reach: Reach, after: Duration) {
+        let mut guest = Guest::of(instance);
+        guest.serve(self, reach, after);
         self.guests.lock().unwrap().insert(instance.id, guest);
     }
 
-    /// A suspended machine goes on, with the memory it had.
-    pub fn resume(&self, instance: u64, address: SocketAddr) {
-        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
-            guest.serve(self, address, Duration::ZERO);
-        }
+    /// A suspended machine goes on, with the memory it had. Only the emulator's own restart loses it.
+    pub fn resume(&self, instance: &Instance, reach: Reach) {
+        let mut guests = self.guests.lock().unwrap();
+        guests.entry(instance.id).or_insert_with(|| Guest::of(instance)).serve(self, reach, Duration::ZERO);
     }
 
     /// The server ends with all its connections.
@@ -81,12 +71,13 @@ impl Guests {
     }
 
     /// The server goes on accepting connections and never answers.
-    pub fn hang(&self, instance: u64, address: SocketAddr) {
-        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
-            // The old one first: both want the same address.
-            guest.server = None;
-            guest.server = Some(Server::silent(address));
-        }
+    pub fn hang(&self, instance: u64, reach: Reach) {
+        self.replace(instance, reach, Silence::Accepting);
+    }
+
+    /// Nobody answers those who connect, not even to refuse them.
+    pub fn swallow(&self, instance: u64, reach: Reach) {
+        self.replace(instance, reach, Silence::Swallowing);
     }
 
     /// The machine is gone.
@@ -103,14 +94,31 @@ impl Guests {
     pub fn listening_since(&self, instance: u64) -> Option<SystemTime> {
         self.guests.lock().unwrap().get(&instance)?.server.as_ref()?.listening_since()
     }
+
+    fn replace(&self, instance: u64, reach: Reach, silence: Silence) {
+        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
+            // The old one first: both want the same address.
+            guest.server = None;
+            guest.server = Some(Server::silent(reach, silence));
+        }
+    }
 }
 
 impl Guest {
-    fn serve(&mut self, guests: &Guests, address: SocketAddr, after: Duration) {
+    fn of(instance: &Instance) -> Self {
+        let machine = Machine {
+            name: instance.name.clone(),
+            zone: instance.zone.clone(),
+            machine_type: instance.machine_type().to_owned(),
+        };
+        Self { machine, memory: Arc::default(), server: None }
+    }
+
+    fn serve(&mut self, guests: &Guests, reach: Reach, after: Duration) {
         let program = match &guests.command {
             Some(command) => Program::Command(command.clone()),
             None => Program::Demo(self.memory.clone()),
         };
-        self.server = Some(Server::start(self.machine.clone(), address, program, after, guests.log));
+        self.server = Some(Server::start(self.machine.clone(), reach, program, after, guests.log));
     }
 }

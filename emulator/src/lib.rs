@@ -20,11 +20,14 @@ mod guest;
 mod lifecycle;
 mod log;
 mod options;
+mod rate_limit;
 mod run_limit;
 mod schema;
 mod serve;
+mod state;
 mod timing;
 
 pub use emulator::{Emulator, Running, StartError};
 pub use options::Options;
+pub use state::StateError;
 pub use timing::Timing;

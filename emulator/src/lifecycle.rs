@@ -1,177 +1,262 @@
 //! Carries out the changes of instances, each in its own task, in the time that the timing says.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::sleep;
 
-use crate::compute::change::{Task, Work};
+use crate::compute::change::Change;
 use crate::compute::instance::State;
-use crate::compute::operation::OperationError;
+use crate::compute::operation_error::OperationError;
+use crate::compute::reach::Reach;
+use crate::compute::work::{Step, Task, Work};
+use crate::compute::world::{Asked, World};
 use crate::emulator::Emulator;
 use crate::run_limit::limit_run;
 
-/// Does the work in the background. The first state is entered at once, so that the next look already sees
-/// it.
-pub fn carry_out(emulator: &Arc<Emulator>, work: Work, failure: Option<OperationError>) {
-    let job = Job { emulator: emulator.clone(), work };
-    let Some(before) = emulator.look(|world| world.known(job.work.instance).map(|known| known.state)) else {
-        return;
-    };
-    // A start that fails gets as far as PROVISIONING; everything else that fails has never begun.
-    let begins = failure.is_none() || matches!(job.work.task, Task::Create | Task::Start | Task::Resume);
-    if begins {
-        job.begin(before);
-    }
-    tokio::spawn(async move {
-        match failure {
-            Some(failure) => job.fail(failure, before).await,
-            None => job.succeed().await.unwrap_or_default(),
+/// Does the work in the background. An instance's first state is entered at once, so that the next look
+/// already sees it. Work that an emulator before this one began goes on in the state that it had reached.
+pub fn carry_out(emulator: &Arc<Emulator>, work: Work) {
+    let emulator = emulator.clone();
+    match work.task {
+        Task::Instance { id, before, step } => {
+            let job = Job { emulator, operation: work.operation, id, before, step };
+            // A start that fails gets as far as PROVISIONING; everything else that fails has never begun.
+            if work.failure.is_none() || job.step.brings_up() {
+                job.begin();
+            }
+            tokio::spawn(async move {
+                match work.failure {
+                    Some(failure) => job.fail(failure).await,
+                    None => job.succeed().await.unwrap_or_default(),
+                }
+            });
         }
+        task => _ = tokio::spawn(change_resource(emulator, work.operation, task, work.failure)),
+    }
+}
+
+async fn change_resource(
+    emulator: Arc<Emulator>,
+    operation: String,
+    task: Task,
+    failure: Option<OperationError>,
+) {
+    let time = emulator.timing().edit();
+    emulator.change(|world, now| world.run(&operation, now));
+    sleep(time).await;
+    emulator.change(|world, now| {
+        // A reset has forgotten the operation.
+        if !world.under_way().iter().any(|work| work.operation == operation) {
+            return;
+        }
+        match task {
+            Task::Add(resource) if failure.is_none() => world.add_resource(resource),
+            Task::Remove(path) if failure.is_none() => world.remove_resource(&path),
+            _ => {}
+        }
+        world.finish(&operation, failure, now);
     });
 }
 
 struct Job {
     emulator: Arc<Emulator>,
-    work: Work,
+    operation: String,
+    /// The instance's.
+    id: u64,
+    before: State,
+    step: Step,
 }
 
 impl Job {
-    fn begin(&self, before: State) {
-        let address = before.address();
-        let first = match (&self.work.task, address) {
-            (Task::Edit(_), _) => return,
-            (Task::Reset, _) => None,
-            (Task::Create | Task::Start | Task::Resume, _) => Some(State::Provisioning),
-            (Task::Suspend, Some(address)) => Some(State::Suspending(address)),
-            (Task::Suspend | Task::Stop | Task::Delete, _) => Some(State::Stopping(address)),
+    fn begin(&self) {
+        if self.state() != Some(self.before) {
+            return;
+        }
+        let reach = self.before.reach();
+        let first = match (&self.step, reach) {
+            (Step::Edit(_) | Step::Migrate, _) => return,
+            (Step::Reset, _) => None,
+            (Step::Create | Step::Start | Step::Resume, _) => Some(State::Provisioning),
+            (Step::Suspend, Some(reach)) => Some(State::Suspending(reach)),
+            (Step::Suspend | Step::Stop { .. } | Step::Delete, _) => Some(State::Stopping(reach)),
         };
-        self.emulator.guests.cut(self.work.instance);
+        self.emulator.guests.cut(self.id);
         if let Some(first) = first {
-            self.enter(first);
+            self.emulator.change(|world, now| self.enter(world, first, now));
         }
     }
 
     /// Ends early if the instance is gone, as it is after a reset.
     async fn succeed(&self) -> Option<()> {
-        let (emulator, id) = (&self.emulator, self.work.instance);
-        let timing = *emulator.timing();
+        let (guests, id) = (&self.emulator.guests, self.id);
+        let timing = *self.emulator.timing();
         self.run();
-        match &self.work.task {
-            Task::Create | Task::Start => {
-                sleep(timing.provision()).await;
-                let address = self.address()?;
-                self.enter(State::Staging(address))?;
+        match &self.step {
+            Step::Create | Step::Start => {
+                if !matches!(self.state()?, State::Staging(_)) {
+                    sleep(timing.provision()).await;
+                    self.stage()?;
+                }
                 sleep(timing.stage()).await;
-                self.start(address)?;
-                self.boot()?;
+                let after = self.emulator.timing().boot();
+                self.complete(|world, now| {
+                    let reach = self.start(world, now)?;
+                    guests.boot(world.boot(id)?, reach, after);
+                    Some(())
+                })
             }
-            Task::Resume => {
-                let address = self.address()?;
-                self.enter(State::Staging(address))?;
+            Step::Resume => {
+                if !matches!(self.state()?, State::Staging(_)) {
+                    self.stage()?;
+                }
                 sleep(timing.resume()).await;
-                self.start(address)?;
-                emulator.guests.resume(id, address);
+                self.complete(|world, now| {
+                    let reach = self.start(world, now)?;
+                    guests.resume(world.known(id)?, reach);
+                    Some(())
+                })
             }
             // "Resetting an instance keeps the instance in RUNNING state throughout the process":
             // https://cloud.google.com/compute/docs/instances/instance-life-cycle
-            Task::Reset => {
+            Step::Reset => {
                 sleep(timing.edit()).await;
-                self.boot()?;
+                let after = self.emulator.timing().boot();
+                self.complete(|world, _| {
+                    let instance = world.boot(id)?;
+                    guests.boot(instance, instance.state.reach()?, after);
+                    Some(())
+                })
             }
-            Task::Suspend => {
+            Step::Suspend => {
                 sleep(timing.suspend()).await;
-                self.enter(State::Suspended)?;
+                self.complete(|world, now| self.enter(world, State::Suspended, now))
             }
-            Task::Stop => {
+            Step::Stop { and_restart } => {
                 sleep(timing.stop()).await;
-                self.enter(State::Terminated)?;
-                emulator.guests.forget(id);
+                let restart = self.emulator.change(|world, now| {
+                    guests.forget(id);
+                    self.enter(world, State::Terminated, now)?;
+                    world.finish(&self.operation, None, now);
+                    Some(if *and_restart { self.restart(world, now) } else { None })
+                })?;
+                if let Some(work) = restart {
+                    carry_out(&self.emulator, work);
+                }
+                Some(())
             }
-            Task::Delete => {
+            Step::Delete => {
                 sleep(timing.stop()).await;
-                emulator.change(|world, _| world.remove(id));
-                emulator.guests.forget(id);
+                self.complete(|world, _| {
+                    guests.forget(id);
+                    world.remove(id);
+                    Some(())
+                })
             }
-            Task::Edit(fields) => {
+            Step::Edit(fields) => {
                 sleep(timing.edit()).await;
-                emulator.change(|world, _| world.edit(id, fields.clone()));
+                self.complete(|world, _| {
+                    world.edit(id, fields.clone());
+                    Some(())
+                })
+            }
+            Step::Migrate => {
+                sleep(timing.edit()).await;
+                self.complete(|_, _| Some(()))
             }
         }
-        self.finish(None);
-        Some(())
     }
 
-    async fn fail(&self, failure: OperationError, before: State) {
+    async fn fail(&self, failure: OperationError) {
         let timing = *self.emulator.timing();
         self.run();
-        sleep(match &self.work.task {
-            Task::Create | Task::Start => timing.provision(),
-            Task::Resume => timing.resume(),
-            Task::Suspend => timing.suspend(),
-            Task::Stop | Task::Delete => timing.stop(),
-            Task::Reset | Task::Edit(_) => timing.edit(),
+        sleep(match &self.step {
+            Step::Create | Step::Start => timing.provision(),
+            Step::Resume => timing.resume(),
+            Step::Suspend => timing.suspend(),
+            Step::Stop { .. } | Step::Delete => timing.stop(),
+            Step::Reset | Step::Edit(_) | Step::Migrate => timing.edit(),
         })
         .await;
-        self.undo(before, failure);
+        self.undo(failure);
     }
 
-    /// Having no address is an operation's failure like any other.
-    fn address(&self) -> Option<SocketAddr> {
-        let before = if self.work.task == Task::Resume { State::Suspended } else { State::Terminated };
-        let refused = |error: io::Error| self.undo(before, OperationError::no_address(&error.to_string()));
-        self.emulator.guests.address().map_err(refused).ok()
+    fn state(&self) -> Option<State> {
+        self.emulator.look(|world| Some(world.known(self.id)?.state))
     }
 
-    fn enter(&self, state: State) -> Option<()> {
-        let name = self.emulator.change(|world, now| {
-            let instance = world.enter(self.work.instance, state, now)?;
-            Some(format!("{}/{}", instance.zone, instance.name))
+    /// The machine gets its addresses. Having none is an operation's failure like any other.
+    fn stage(&self) -> Option<()> {
+        let emulator = &self.emulator;
+        let refused = emulator.change(|world, now| {
+            let instance = world.known(self.id)?;
+            let mut addresses = emulator.guests.addresses();
+            let taken = world.taken(addresses.port());
+            let reach = addresses.reach(instance.wanted(), &taken);
+            drop(addresses);
+            match reach {
+                Ok(reach) => self.enter(world, State::Staging(reach), now).map(|()| None),
+                Err(error) => Some(Some(error)),
+            }
         })?;
-        self.emulator.log.line(format_args!("{name} {}", state.status()));
+        match refused {
+            None => Some(()),
+            Some(error) => {
+                self.undo(OperationError::no_address(&error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn enter(&self, world: &mut World, state: State, now: SystemTime) -> Option<()> {
+        let instance = world.enter(self.id, state, now)?;
+        self.emulator.log.line(format_args!("{}/{} {}", instance.zone, instance.name, state.status()));
         Some(())
     }
 
-    /// The machine runs from now on.
-    fn start(&self, address: SocketAddr) -> Option<()> {
-        let emulator = &self.emulator;
-        emulator.change(|world, now| {
-            let instance = world.run_at(self.work.instance, address, now)?;
-            limit_run(emulator, instance);
-            emulator.log.line(format_args!("{}/{} RUNNING at {address}", instance.zone, instance.name));
+    /// The machine runs from now on, where it is.
+    fn start(&self, world: &mut World, now: SystemTime) -> Option<Reach> {
+        let reach = world.known(self.id)?.state.reach()?;
+        let instance = world.run_at(self.id, reach, now)?;
+        limit_run(&self.emulator, instance);
+        let log = self.emulator.log;
+        log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, shown(reach)));
+        Some(reach)
+    }
+
+    /// The last change ends the operation with it: an emulator that goes on after this one, or a reset, finds
+    /// either both done or neither.
+    fn complete(&self, last: impl FnOnce(&mut World, SystemTime) -> Option<()>) -> Option<()> {
+        self.emulator.change(|world, now| {
+            last(world, now)?;
+            world.finish(&self.operation, None, now);
             Some(())
         })
     }
 
-    /// The guest of a running machine boots and its server comes up.
-    fn boot(&self) -> Option<()> {
-        let emulator = &self.emulator;
-        let after = emulator.timing().boot();
-        // In one step: a reset that comes between would leave a server without an instance.
-        emulator.change(|world, _| {
-            let instance = world.boot(self.work.instance)?;
-            emulator.guests.boot(instance, instance.state.address()?, after);
-            Some(())
-        })
+    /// Compute Engine starts the machine that it has ended.
+    fn restart(&self, world: &mut World, now: SystemTime) -> Option<Work> {
+        let zone = world.known(self.id)?.zone.clone();
+        let (restart, id) = (Change::AutomaticRestart, self.id.to_string());
+        world.change(restart, &zone, &id, Asked::default(), now).ok()?.1
     }
 
     fn run(&self) {
-        self.emulator.change(|world, now| world.run(&self.work.operation, now));
+        self.emulator.change(|world, now| world.run(&self.operation, now));
     }
 
-    fn finish(&self, error: Option<OperationError>) {
-        self.emulator.change(|world, now| world.finish(&self.work.operation, error, now));
-    }
-
-    fn undo(&self, before: State, error: OperationError) {
-        self.emulator.log.line(format_args!("{} fails: {error}", self.work.operation));
+    fn undo(&self, error: OperationError) {
+        self.emulator.log.line(format_args!("{} fails: {error}", self.operation));
         self.emulator.change(|world, now| {
-            match &self.work.task {
-                Task::Create => world.remove(self.work.instance),
-                _ => world.put_back(self.work.instance, before),
+            match &self.step {
+                Step::Create => world.never_was(self.id),
+                _ => world.put_back(self.id, self.before),
             }
-            world.finish(&self.work.operation, Some(error), now);
+            world.finish(&self.operation, Some(error), now);
         });
     }
+}
+
+fn shown(reach: Reach) -> String {
+    reach.all().map(|address| address.to_string()).collect::<Vec<_>>().join(" and ")
 }

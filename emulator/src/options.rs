@@ -1,5 +1,7 @@
 //! The program's flags.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 
 use crate::Timing;
@@ -30,6 +32,9 @@ pub struct Options {
     /// How long each phase of an instance's life takes
     #[command(flatten)]
     pub timing: Timing,
+    /// File for all that the emulator knows, from which the next one goes on; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// Write no log
     #[arg(long)]
     pub quiet: bool,

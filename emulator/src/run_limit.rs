@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use crate::compute::change::Change;
 use crate::compute::instance::{Instance, State};
+use crate::compute::world::Asked;
 use crate::emulator::Emulator;
 use crate::lifecycle::carry_out;
 
@@ -42,8 +43,8 @@ fn in_run(emulator: &Emulator, instance: u64, run: State) -> Option<Instance> {
 fn terminate(emulator: &Arc<Emulator>, instance: &Instance) -> bool {
     let change = if instance.is_deleted_when_terminated() { Change::Delete } else { Change::Stop };
     let id = instance.id.to_string();
-    match emulator.change(|world, now| world.change(change, &instance.zone, &id, None, now)) {
-        Ok((_, Some(work))) => carry_out(emulator, work, None),
+    match emulator.change(|world, now| world.change(change, &instance.zone, &id, Asked::default(), now)) {
+        Ok((_, Some(work))) => carry_out(emulator, work),
         Ok((_, None)) => {}
         Err(error) => return error.reason != "resourceNotReady",
     }

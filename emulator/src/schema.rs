@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
@@ -25,6 +26,13 @@ pub fn check_parameters(
     for (name, value) in path {
         if let Some(schema) = method.parameters.get(name) {
             check_pattern(schema, name, value)?;
+        }
+    }
+    for (name, schema) in &method.parameters {
+        let given = path.contains_key(name) || query.contains_key(name);
+        if schema.required && !given {
+            let message = format!("Required field '{name}' not specified");
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "required", message));
         }
     }
     for (name, value) in query {
@@ -90,9 +98,14 @@ impl Body<'_> {
             let Some(field) = schema.properties.get(name).or(schema.additional_properties.as_deref()) else {
                 return Err(unknown_field(name, at));
             };
-            // Google's JSON takes null for "not given", and ignores what is output only.
-            if !value.is_null() && !field.read_only {
-                accepted.insert(name.clone(), self.accept(field, value, &format!("{at}.{name}"))?);
+            // Google's JSON takes null for "not given".
+            if value.is_null() {
+                continue;
+            }
+            let value = self.accept(field, value, &format!("{at}.{name}"))?;
+            // What is output only is read like the rest, and ignored.
+            if !field.read_only {
+                accepted.insert(name.clone(), value);
             }
         }
         Ok(Value::Object(accepted))
@@ -138,6 +151,12 @@ fn string(schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
     };
     check_pattern(schema, at, text)?;
     check_enum(schema, at, text)?;
+    if schema.format.as_deref() == Some("byte") && !is_base64(text) {
+        return Err(ApiError::invalid_argument(
+            at,
+            format!("Invalid value at '{at}' (TYPE_BYTES), Base64 decoding failed for \"{text}\""),
+        ));
+    }
     Ok(value.clone())
 }
 
@@ -200,6 +219,13 @@ fn check_enum(schema: &Schema, at: &str, value: &str) -> Result<(), ApiError> {
     }
 }
 
+/// Of either alphabet, padded or not: <https://protobuf.dev/programming-guides/json/>.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let digit = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+    digits.len() % 4 != 1 && text.len() - digits.len() <= 2 && digits.chars().all(digit)
+}
+
 fn integer_type(schema: &Schema) -> Option<&'static str> {
     match schema.format.as_deref() {
         Some("int32") => Some("TYPE_INT32"),
@@ -251,6 +277,36 @@ mod tests {
         }
         COMPUTE.schemas.values().for_each(visit);
         COMPUTE.methods().flat_map(|method| method.parameters.values()).for_each(visit);
+    }
+
+    /// None of the methods here has a query parameter that must be given, but others do.
+    #[test]
+    fn what_must_be_given_is_missed() {
+        let method = COMPUTE.method("zones.get").unwrap();
+        let refused = check_parameters(&COMPUTE, method, &PathParameters::new(), &Query::new()).unwrap_err();
+        assert_eq!(refused.reason, "required");
+    }
+
+    #[test]
+    fn every_field_is_read_even_those_that_are_ignored() {
+        let refused = |body: Value| accept_body(&COMPUTE, "Instance", &body).unwrap_err().message;
+        let json = |text: &str| serde_json::from_str(text).unwrap();
+        let cases = [
+            (r#"{ "status": "BOGUS" }"#, "'resource.status'"),
+            (r#"{ "id": "x" }"#, "(TYPE_UINT64)"),
+            (r#"{ "fingerprint": "not base64" }"#, "Base64 decoding failed"),
+            (r#"{ "metadata": { "items": [{ "key": "a b" }] } }"#, "'resource.metadata.items[0].key'"),
+            (r#"{ "scheduling": { "maxRunDuration": { "nanos": 2147483648 } } }"#, "(TYPE_INT32)"),
+        ];
+        for (body, text) in cases {
+            let message = refused(json(body));
+            assert!(message.contains(text), "{body}: {message}");
+        }
+        let body = json(r#"{ "status": "RUNNING", "fingerprint": "AAAA_-==" }"#);
+        assert_eq!(
+            accept_body(&COMPUTE, "Instance", &body).unwrap(),
+            json(r#"{ "fingerprint": "AAAA_-==" }"#)
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ export async function startEmulator(extraArguments) {
   return emulator;
 }
 
-// The key file that it accepts, new at each of its starts.
+// The key file that it accepts, new at each of its starts without `--state`.
 export async function serviceAccountKey() {
   const answer = await fetch(`${emulatorUrl}/emulator/service-account.json`);
   if (!answer.ok) throw new Failure(`the emulator gave no key file: ${answer.status} ${await answer.text()}`);

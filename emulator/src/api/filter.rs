@@ -1,30 +1,38 @@
-//! `filter` of lists: comparisons as AIP-160 has them, <https://google.aip.dev/160>, all of which must hold.
+//! `filter` of lists: expressions of AIP-160, <https://google.aip.dev/160>, or with `eq` and `ne` regular
+//! expressions, as <https://cloud.google.com/compute/docs/reference/rest/v1/instances/list> describes them.
 
+mod tokens;
+
+use std::cmp::Ordering;
+
+use regex_lite::Regex;
 use serde_json::Value;
 
+use self::tokens::{tokens, Operator, Token};
 use crate::discovery::{Document, Schema};
 use crate::error::ApiError;
 
 /// `(status = RUNNING) AND (labels.team != "a")`.
-#[derive(Debug, PartialEq)]
-pub struct Filter(Vec<Comparison>);
-
-#[derive(Debug, PartialEq)]
-struct Comparison {
-    /// `labels.team`.
-    field: String,
-    /// `=`, or else `!=`.
-    equal: bool,
-    value: String,
+#[derive(Debug)]
+pub enum Filter {
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+    Not(Box<Filter>),
+    Comparison {
+        /// `labels.team`.
+        field: String,
+        test: Test,
+    },
 }
 
-#[derive(Debug, PartialEq)]
-enum Token {
-    Open,
-    Close,
-    Equal,
-    Unequal,
-    Word(String),
+/// What a field's value must be.
+#[derive(Debug)]
+pub enum Test {
+    /// There is one.
+    Present,
+    Compares(Operator, String),
+    /// All of it matches.
+    Matches(Regex),
 }
 
 impl Filter {
@@ -33,90 +41,125 @@ impl Filter {
     /// # Errors
     /// A name that there is not, or a form that the emulator does not know.
     pub fn parse(text: &str, document: &Document, schema: &Schema) -> Result<Self, ApiError> {
+        let read = |tokens: Vec<Token>| match expression(&tokens) {
+            Some((filter, [])) => Some(filter),
+            _ => None,
+        };
         let unknown = || ApiError::not_implemented(&format!("the filter '{text}'"));
-        let comparisons = tokens(text).and_then(|tokens| comparisons(&tokens)).ok_or_else(unknown)?;
-        match comparisons.iter().all(|comparison| exists(&comparison.field, document, schema)) {
-            true => Ok(Self(comparisons)),
+        let filter = tokens(text).and_then(read).ok_or_else(unknown)?;
+        match filter.fields_exist(document, schema) {
+            true => Ok(filter),
             false => Err(ApiError::invalid_field("filter", text, "Invalid list filter expression.")),
         }
     }
 
     /// Whether a resource is to be in the list.
     pub fn takes(&self, resource: &Value) -> bool {
-        self.0.iter().all(|comparison| comparison.holds(resource))
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.takes(resource)),
+            Self::Any(parts) => parts.iter().any(|part| part.takes(resource)),
+            Self::Not(part) => !part.takes(resource),
+            Self::Comparison { field, test } => {
+                let value = field.split('.').try_fold(resource, |value, part| value.get(part));
+                test.holds(value)
+            }
+        }
+    }
+
+    fn fields_exist(&self, document: &Document, schema: &Schema) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().all(|part| part.fields_exist(document, schema))
+            }
+            Self::Not(part) => part.fields_exist(document, schema),
+            Self::Comparison { field, .. } => exists(field, document, schema),
+        }
     }
 }
 
-impl Comparison {
-    fn holds(&self, resource: &Value) -> bool {
-        let mut value = Some(resource);
-        for part in self.field.split('.') {
-            value = value.and_then(|value| value.get(part));
-        }
+impl Test {
+    fn holds(&self, value: Option<&Value>) -> bool {
         let text = value.map(|value| match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         });
-        (text.as_ref() == Some(&self.value)) == self.equal
-    }
-}
-
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (token, length) = token(rest)?;
-        tokens.push(token);
-        rest = rest.get(length..)?.trim_start();
-    }
-    Some(tokens)
-}
-
-/// The first token, and how long it is.
-fn token(text: &str) -> Option<(Token, usize)> {
-    for (sign, token) in
-        [("(", Token::Open), (")", Token::Close), ("=", Token::Equal), ("!=", Token::Unequal)]
-    {
-        if text.starts_with(sign) {
-            return Some((token, sign.len()));
+        match (self, text) {
+            (Self::Present, text) => text.is_some(),
+            (Self::Matches(pattern), text) => text.is_some_and(|text| pattern.is_match(&text)),
+            (Self::Compares(Operator::Unequal, _), None) => true,
+            (Self::Compares(..), None) => false,
+            (Self::Compares(operator, wanted), Some(text)) => operator.holds(order(&text, wanted)),
         }
     }
-    if let Some(quote) = text.chars().next().filter(|first| matches!(first, '"' | '\'')) {
-        let (quoted, _) = text[1..].split_once(quote)?;
-        return Some((Token::Word(quoted.to_owned()), quoted.len() + 2));
-    }
-    // Neither `*`, which stands for any text, nor the operator `:`.
-    let plain = |c: char| c.is_alphanumeric() || "-_./@+".contains(c);
-    let length = text.find(|c| !plain(c)).unwrap_or(text.len());
-    let word = text.get(..length).filter(|word| !word.is_empty())?;
-    Some((Token::Word(word.to_owned()), length))
 }
 
-fn comparisons(tokens: &[Token]) -> Option<Vec<Comparison>> {
-    let mut all = Vec::new();
-    let mut rest = tokens;
+fn order(one: &str, other: &str) -> Ordering {
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    }
+}
+
+/// "By default, each expression is an AND expression": of those in parentheses.
+fn expression(tokens: &[Token]) -> Option<(Filter, &[Token])> {
+    let (first, mut rest) = alternatives(tokens)?;
+    let mut all = vec![first];
     loop {
-        let (comparison, more) = comparison(rest)?;
-        all.push(comparison);
-        rest = match more {
-            [] => return Some(all),
-            [Token::Word(word), more @ ..] if word == "AND" => more,
-            // "By default, each expression is an AND expression": of those in parentheses.
-            [Token::Open, ..] => more,
-            _ => return None,
+        let next = match rest {
+            [Token::Word(word), next @ ..] if word == "AND" => next,
+            [Token::Open, ..] => rest,
+            _ => return Some((Filter::All(all), rest)),
         };
+        let (filter, more) = alternatives(next)?;
+        all.push(filter);
+        rest = more;
     }
 }
 
-fn comparison(tokens: &[Token]) -> Option<(Comparison, &[Token])> {
+/// OR binds closer than AND.
+fn alternatives(tokens: &[Token]) -> Option<(Filter, &[Token])> {
+    let (first, mut rest) = term(tokens)?;
+    let mut any = vec![first];
+    while let [Token::Word(word), next @ ..] = rest {
+        if word != "OR" {
+            break;
+        }
+        let (filter, more) = term(next)?;
+        any.push(filter);
+        rest = more;
+    }
+    Some((Filter::Any(any), rest))
+}
+
+fn term(tokens: &[Token]) -> Option<(Filter, &[Token])> {
     match tokens {
-        [Token::Open, inner @ ..] => match comparison(inner)? {
-            (comparison, [Token::Close, rest @ ..]) => Some((comparison, rest)),
+        [Token::Word(word), rest @ ..] if word == "NOT" => {
+            let (filter, rest) = term(rest)?;
+            Some((Filter::Not(Box::new(filter)), rest))
+        }
+        [Token::Open, inner @ ..] => match expression(inner)? {
+            (filter, [Token::Close, rest @ ..]) => Some((filter, rest)),
             _ => None,
         },
-        [Token::Word(field), sign @ (Token::Equal | Token::Unequal), Token::Word(value), rest @ ..] => {
-            let equal = *sign == Token::Equal;
-            Some((Comparison { field: field.clone(), equal, value: value.clone() }, rest))
+        [Token::Word(field), Token::Word(operator), Token::Word(text) | Token::Quoted(text), rest @ ..] => {
+            let test = Test::Matches(Regex::new(&format!("^(?:{text})$")).ok()?);
+            let comparison = Filter::Comparison { field: field.clone(), test };
+            match operator.as_str() {
+                "eq" => Some((comparison, rest)),
+                "ne" => Some((Filter::Not(Box::new(comparison)), rest)),
+                _ => None,
+            }
+        }
+        [Token::Word(field), Token::Operator(operator), value, rest @ ..] => {
+            let test = match (operator, value) {
+                (Operator::Has, Token::Word(text)) if text == "*" => Test::Present,
+                (Operator::Has, _) => return None,
+                (_, Token::Quoted(text)) => Test::Compares(*operator, text.clone()),
+                // What stands for any text is written about nowhere.
+                (_, Token::Word(text)) if !text.contains('*') => Test::Compares(*operator, text.clone()),
+                _ => return None,
+            };
+            Some((Filter::Comparison { field: field.clone(), test }, rest))
         }
         _ => None,
     }
@@ -142,12 +185,13 @@ mod tests {
     fn takes(text: &str) -> Result<bool, ApiError> {
         let resource = json!({
             "name": "vm-1", "status": "RUNNING", "labels": { "team-x": "a b" }, "scheduling": { "preemptible": true },
+            "id": "900",
         });
         Filter::parse(text, &COMPUTE, &COMPUTE.schemas["Instance"]).map(|filter| filter.takes(&resource))
     }
 
     #[test]
-    fn comparisons_of_any_field() {
+    fn expressions_of_any_field() {
         let cases = [
             ("name=vm-1", true),
             ("name = \"vm-2\"", false),
@@ -155,10 +199,25 @@ mod tests {
             ("labels.team-x='a b'", true),
             ("labels.other=a", false),
             ("labels.other!=a", true),
+            ("labels.other:*", false),
+            ("labels.team-x:*", true),
+            ("NOT labels.team-x:*", false),
             ("scheduling.preemptible = true", true),
             ("(name=vm-1) AND (status=RUNNING)", true),
             ("(name=vm-1) (status=TERMINATED)", false),
             ("name=vm-1 AND status=RUNNING", true),
+            ("(name=a) OR (name=vm-1)", true),
+            ("(name=vm-1) OR (name=b) AND (status=TERMINATED)", false),
+            ("((name=vm-1) AND (status=TERMINATED)) OR (id=900)", true),
+            ("id > 1000", false),
+            ("id <= 900", true),
+            ("name >= vm-0", true),
+            ("name < 'vm-0'", false),
+            ("name eq vm-.", true),
+            ("name eq vm", false),
+            ("name ne .*1", false),
+            ("name eq '(vm|web)-[0-9]+'", true),
+            ("(name eq vm.*) (status ne \"TERM.*\")", true),
         ];
         for (text, expected) in cases {
             assert_eq!(takes(text), Ok(expected), "{text}");
@@ -167,12 +226,21 @@ mod tests {
 
     #[test]
     fn what_it_does_not_know() {
-        for text in
-            ["", "vm-1", "name=", "name=vm-*", "name eq vm", "labels.a:*", "(name=a) OR (name=b)", "(name=a"]
-        {
+        let unknown = [
+            "",
+            "vm-1",
+            "name=",
+            "name=vm-*",
+            "name:vm",
+            "name is vm",
+            "name eq '('",
+            "(name=a) OR",
+            "(name=a",
+        ];
+        for text in unknown {
             assert_eq!(takes(text).unwrap_err().reason, "notImplemented", "{text}");
         }
-        for text in ["nmae=vm-1", "scheduling.spot=true", "name.first=x"] {
+        for text in ["nmae=vm-1", "scheduling.spot=true", "name.first=x", "NOT (nmae:*)"] {
             assert_eq!(takes(text).unwrap_err().reason, "invalid", "{text}");
         }
     }

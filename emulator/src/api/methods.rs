@@ -1,5 +1,7 @@
 //! What the emulator does for each method that it implements.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +11,16 @@ use tokio::time::{timeout_at, Instant};
 use super::{lists, Call};
 use crate::compute::change::Change;
 use crate::compute::edit::Edit;
-use crate::compute::place::Place;
+use crate::compute::place::{Place, Scope};
+use crate::compute::reach::{Wanted, WantedV4};
 use crate::compute::request_id::RequestId;
-use crate::compute::world::Begun;
-use crate::compute::{images, insert, machine_types, zones};
+use crate::compute::resource::Collection;
+use crate::compute::world::{Asked, Begun};
+use crate::compute::{addresses, disks, images, insert, machine_types, templates, zones};
 use crate::discovery::Method;
 use crate::emulator::Emulator;
 use crate::error::ApiError;
+use crate::guest::addresses::has_ipv6;
 use crate::lifecycle::carry_out;
 
 /// `zoneOperations.wait` answers after two minutes at the latest, done or not:
@@ -27,10 +32,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// # Errors
 /// What the API refuses.
 pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Result<Option<Value>, ApiError> {
-    let calling = Calling { emulator, call };
+    let calling = Calling { emulator, call, collection: Collection::of_method(&method.id) };
     match method.id.as_str() {
         "instances.get" => calling.get(),
         "instances.list" => lists::instances(emulator, call),
+        "instances.aggregatedList" => lists::all_instances(emulator, call),
         "instances.insert" => calling.insert(),
         "instances.start" => calling.change(Change::Start),
         "instances.stop" => calling.change(Change::Stop),
@@ -44,10 +50,30 @@ pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Res
         "instances.setTags" => calling.edit(Edit::Tags),
         "instances.setLabels" => calling.edit(Edit::Labels),
         "instances.getSerialPortOutput" => calling.serial_port_output(),
-        "zoneOperations.get" => calling.operation(),
-        "zoneOperations.wait" => return calling.wait().await.map(Some),
-        "zoneOperations.list" => lists::operations(emulator, call),
-        "zoneOperations.delete" => return calling.delete_operation().map(|()| None),
+        "zoneOperations.get" | "regionOperations.get" | "globalOperations.get" => calling.operation(),
+        "zoneOperations.wait" | "regionOperations.wait" | "globalOperations.wait" => {
+            return calling.wait().await.map(Some)
+        }
+        "zoneOperations.list" | "regionOperations.list" | "globalOperations.list" => {
+            lists::operations(emulator, call)
+        }
+        "zoneOperations.delete" | "regionOperations.delete" | "globalOperations.delete" => {
+            return calling.delete_operation().map(|()| None)
+        }
+        "disks.insert" => calling.insert_disk(),
+        "addresses.insert" => calling.insert_address(),
+        "instanceTemplates.insert" => calling.insert_template(),
+        "disks.get" | "addresses.get" | "instanceTemplates.get" => calling.resource(),
+        "disks.list" | "addresses.list" | "instanceTemplates.list" => {
+            lists::resources(emulator, call, &method.id)
+        }
+        "disks.delete" | "addresses.delete" | "instanceTemplates.delete" => calling.delete_resource(),
+        "regions.get" => zones::region_resource(
+            &emulator.project_url(),
+            call.path("region"),
+            &calling.quotas(call.path("region")),
+        ),
+        "regions.list" => lists::regions(emulator, call),
         "zones.get" => zones::resource(&emulator.project_url(), call.path("zone")),
         "zones.list" => lists::zones(emulator, call),
         "machineTypes.get" => calling.machine_type(),
@@ -67,14 +93,25 @@ impl Call {
         self.path.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    fn request_id(&self) -> Result<Option<RequestId>, ApiError> {
-        self.query.get("requestId").map(|text| RequestId::parse(text)).transpose()
+    /// Where in the project the called method is.
+    pub fn scope(&self) -> Scope {
+        match (self.path.get("zone"), self.path.get("region")) {
+            (Some(zone), _) => Scope::zone(zone),
+            (None, Some(region)) => Scope::region(region),
+            (None, None) => Scope::global(),
+        }
+    }
+
+    fn asked(&self) -> Result<Asked, ApiError> {
+        let request_id = self.query.get("requestId").map(|text| RequestId::parse(text)).transpose()?;
+        Ok(Asked { request_id, failure: self.operation_error.clone() })
     }
 }
 
 struct Calling<'a> {
     emulator: &'a Arc<Emulator>,
     call: &'a Call,
+    collection: Option<Collection>,
 }
 
 impl Calling<'_> {
@@ -84,22 +121,100 @@ impl Calling<'_> {
     }
 
     fn insert(&self) -> Result<Value, ApiError> {
-        for source in ["sourceInstanceTemplate", "sourceMachineImage"] {
-            if self.call.query.contains_key(source) {
-                return Err(ApiError::not_implemented(source));
-            }
+        if self.call.query.contains_key("sourceMachineImage") {
+            return Err(ApiError::not_implemented("sourceMachineImage"));
         }
-        let zone = self.call.path("zone");
-        let request_id = self.call.request_id()?;
+        let (zone, asked) = (self.call.path("zone"), self.call.asked()?);
         let project_url = self.emulator.project_url();
-        let definition = insert::definition(self.call.body.clone(), &self.place(&project_url))?;
-        self.begin(self.emulator.change(|world, now| world.insert(zone, definition, request_id, now))?)
+        let body = match self.call.query.get("sourceInstanceTemplate") {
+            Some(url) => {
+                let path = templates::path(url, &self.emulator.options.project)?;
+                self.emulator.look(|world| {
+                    let template = &world.resource(&path)?.body;
+                    Ok(templates::overridden(template, self.call.body.clone(), zone))
+                })?
+            }
+            None => self.call.body.clone(),
+        };
+        let definition = insert::definition(body, &self.place(&project_url))?;
+        let interface = definition.instance.get("networkInterfaces").and_then(|interfaces| interfaces.get(0));
+        let wanted = Wanted::of(interface);
+        if wanted.v6 && !has_ipv6() {
+            return Err(ApiError::not_implemented("IPv6 on a machine without the address ::1"));
+        }
+        self.begin(self.emulator.change(|world, now| {
+            let internal = self.internal_address(wanted, &world.taken(self.emulator.options.instance_port));
+            world.insert(zone, definition, internal, asked, now)
+        })?)
+    }
+
+    /// An address in its network for an instance that has none outside. It is one that can be reached here.
+    fn internal_address(&self, wanted: Wanted, taken: &HashSet<SocketAddr>) -> Option<String> {
+        let needs_one = wanted.v4 == Some(WantedV4::Ephemeral) && !wanted.external_v4;
+        let address = needs_one.then(|| self.emulator.guests.addresses().next(taken))?;
+        Some(address.ok()?.ip().to_string())
+    }
+
+    fn insert_disk(&self) -> Result<Value, ApiError> {
+        let mut body = self.call.body.clone();
+        if let Some(image) = self.call.query.get("sourceImage") {
+            body.insert("sourceImage".into(), json!(image));
+        }
+        let body = disks::definition(body, &self.place(&self.emulator.project_url()))?;
+        self.insert_resource(Collection::Disks, body)
+    }
+
+    fn insert_template(&self) -> Result<Value, ApiError> {
+        self.insert_resource(Collection::Templates, templates::definition(self.call.body.clone())?)
+    }
+
+    fn insert_address(&self) -> Result<Value, ApiError> {
+        if self.emulator.guests.addresses().are_ports() {
+            return Err(ApiError::not_implemented("static addresses where only 127.0.0.1 can be bound"));
+        }
+        let asked = self.call.asked()?;
+        self.begin(self.emulator.change(|world, now| {
+            let next =
+                self.emulator.guests.addresses().next(&world.taken(self.emulator.options.instance_port));
+            let address = next.map_err(|error| ApiError::bad_state(error.to_string()))?;
+            let body = addresses::definition(self.call.body.clone(), address.ip())?;
+            world.insert_resource(self.call.scope(), Collection::Addresses, body, asked, now)
+        })?)
+    }
+
+    fn insert_resource(&self, collection: Collection, body: Map<String, Value>) -> Result<Value, ApiError> {
+        let (scope, asked) = (self.call.scope(), self.call.asked()?);
+        self.begin(
+            self.emulator.change(|world, now| world.insert_resource(scope, collection, body, asked, now))?,
+        )
+    }
+
+    fn resource(&self) -> Result<Value, ApiError> {
+        self.emulator.look(|world| {
+            let resource = world.resource(&self.resource_path())?;
+            Ok(resource.resource(&self.emulator.project_url(), &world.users(resource)))
+        })
+    }
+
+    fn delete_resource(&self) -> Result<Value, ApiError> {
+        let (scope, path, asked) = (self.call.scope(), self.resource_path(), self.call.asked()?);
+        self.begin(self.emulator.change(|world, now| world.delete_resource(scope, &path, asked, now))?)
+    }
+
+    fn resource_path(&self) -> String {
+        self.collection.map_or_else(String::new, |collection| {
+            self.call.scope().path(collection.name(), self.call.path(collection.parameter()))
+        })
+    }
+
+    fn quotas(&self, region: &str) -> Value {
+        self.emulator.look(|world| world.quotas.resource(region, &world.used(region)))
     }
 
     fn change(&self, change: Change) -> Result<Value, ApiError> {
         let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
-        let request_id = self.call.request_id()?;
-        self.begin(self.emulator.change(|world, now| world.change(change, zone, name, request_id, now))?)
+        let asked = self.call.asked()?;
+        self.begin(self.emulator.change(|world, now| world.change(change, zone, name, asked, now))?)
     }
 
     fn set_machine_type(&self) -> Result<Value, ApiError> {
@@ -125,7 +240,7 @@ impl Calling<'_> {
 
     fn begin(&self, (operation, work): Begun) -> Result<Value, ApiError> {
         if let Some(work) = work {
-            carry_out(self.emulator, work, self.call.operation_error.clone());
+            carry_out(self.emulator, work);
         }
         Ok(operation.resource(&self.emulator.project_url(), &self.emulator.account.email))
     }
@@ -164,14 +279,14 @@ impl Calling<'_> {
     }
 
     fn delete_operation(&self) -> Result<(), ApiError> {
-        let (zone, name) = (self.call.path("zone"), self.call.path("operation"));
-        self.emulator.change(|world, _| world.delete_operation(zone, name))
+        let (scope, name) = (self.call.scope(), self.call.path("operation"));
+        self.emulator.change(|world, _| world.delete_operation(&scope, name))
     }
 
     fn look_at_operation(&self) -> Result<(Value, bool), ApiError> {
-        let (zone, name) = (self.call.path("zone"), self.call.path("operation"));
+        let (scope, name) = (self.call.scope(), self.call.path("operation"));
         self.emulator.look(|world| {
-            let operation = world.operation(zone, name)?;
+            let operation = world.operation(&scope, name)?;
             let resource = operation.resource(&self.emulator.project_url(), &self.emulator.account.email);
             Ok((resource, operation.is_done()))
         })

@@ -1,40 +1,60 @@
-//! The service account and its key, made anew at each start, so that nothing secret is ever committed.
+//! The service account and its key, made by the emulator, so that nothing secret is ever committed.
 
 use base64::prelude::{Engine, BASE64_URL_SAFE_NO_PAD};
 use ring::signature::{RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA256};
-use rsa::pkcs8::{EncodePrivateKey, LineEnding};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
 use rsa::rand_core::{OsRng, RngCore};
 use rsa::traits::PublicKeyParts;
 use rsa::RsaPrivateKey;
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 /// A service account with one key.
 pub struct ServiceAccount {
     pub email: String,
-    pub key_id: String,
+    pub key: Key,
     /// The token server as the key file names it; an assertion's audience.
     pub token_uri: String,
     key_file: Value,
     public_key: RsaPublicKeyComponents<Vec<u8>>,
 }
 
-impl ServiceAccount {
-    /// Makes an account and its RSA-2048 key: some CPU time, so not for an async task.
+/// An RSA key and its name.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Key {
+    pub id: String,
+    /// PKCS #8 in PEM.
+    private_key: String,
+}
+
+impl Key {
+    /// Makes an RSA-2048 key: some CPU time, so not for an async task.
     ///
     /// # Errors
     /// The key could not be made or written.
-    pub fn generate(project: &str, endpoint: &str) -> Result<Self, rsa::pkcs8::Error> {
+    pub fn generate() -> Result<Self, rsa::pkcs8::Error> {
         let key = RsaPrivateKey::new(&mut OsRng, 2048).map_err(|_| rsa::pkcs8::Error::KeyMalformed)?;
         let mut id = [0; 20];
         OsRng.fill_bytes(&mut id);
-        let key_id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { id, private_key: key.to_pkcs8_pem(LineEnding::LF)?.to_string() })
+    }
+}
+
+impl ServiceAccount {
+    /// The account of a project with this key.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub fn new(project: &str, endpoint: &str, key: Key) -> Result<Self, rsa::pkcs8::Error> {
+        let parsed = RsaPrivateKey::from_pkcs8_pem(&key.private_key)?;
         let email = format!("emulator@{project}.iam.gserviceaccount.com");
         let token_uri = format!("{endpoint}/token");
         let key_file = json!({
             "type": "service_account",
             "project_id": project,
-            "private_key_id": key_id,
-            "private_key": key.to_pkcs8_pem(LineEnding::LF)?.as_str(),
+            "private_key_id": key.id,
+            "private_key": key.private_key,
             "client_email": email,
             "client_id": "100000000000000000001",
             "auth_uri": "https://accounts.google.com/o/oauth2/auth",
@@ -44,8 +64,8 @@ impl ServiceAccount {
                 format!("https://www.googleapis.com/robot/v1/metadata/x509/{}", email.replace('@', "%40")),
             "universe_domain": "googleapis.com",
         });
-        let public_key = RsaPublicKeyComponents { n: key.n().to_bytes_be(), e: key.e().to_bytes_be() };
-        Ok(Self { email, key_id, token_uri, key_file, public_key })
+        let public_key = RsaPublicKeyComponents { n: parsed.n().to_bytes_be(), e: parsed.e().to_bytes_be() };
+        Ok(Self { email, key, token_uri, key_file, public_key })
     }
 
     /// The key file as Google's console hands it out.

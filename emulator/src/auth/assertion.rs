@@ -79,7 +79,7 @@ pub fn check(
     if claims.iss != account.email {
         return Err(Refusal::UnknownAccount);
     }
-    let known_key = header.kid.is_none_or(|kid| kid == account.key_id);
+    let known_key = header.kid.is_none_or(|kid| kid == account.key.id);
     if !known_key || !account.signed(message, signature) {
         return Err(Refusal::Signature);
     }

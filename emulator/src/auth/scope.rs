@@ -1,6 +1,8 @@
 //! OAuth scopes that reach Compute Engine:
 //! <https://developers.google.com/identity/protocols/oauth2/scopes#compute>.
 
+use serde::{Deserialize, Serialize};
+
 const FULL: [&str; 2] =
     ["https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/compute"];
 const READ_ONLY: [&str; 2] = [
@@ -9,7 +11,7 @@ const READ_ONLY: [&str; 2] = [
 ];
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
     /// Every method.
     Full,

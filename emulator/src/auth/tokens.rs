@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::Json;
 use base64::prelude::{Engine, BASE64_URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use super::account::ServiceAccount;
@@ -22,9 +23,10 @@ const LIFETIME: Duration = Duration::from_secs(3599);
 const API: &str = "https://compute.googleapis.com/";
 
 /// The access tokens in use.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Tokens(Mutex<HashMap<String, Token>>);
 
+#[derive(Serialize, Deserialize)]
 struct Token {
     access: Access,
     expires: SystemTime,

@@ -1,9 +1,12 @@
 //! What can be done to an instance that exists, and when.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use super::edit::Edit;
 use super::instance::{Instance, State};
+use super::work::Step;
 use crate::error::ApiError;
 
 /// A change of an instance that exists.
@@ -15,90 +18,93 @@ pub enum Change {
     Resume,
     Reset,
     Delete,
-    Preempt,
     Edit(Edit),
-}
-
-/// A change that is to be carried out, now that its operation exists.
-#[derive(Debug, Clone)]
-pub struct Work {
-    pub instance: u64,
-    pub task: Task,
-    /// The operation's name.
-    pub operation: String,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Task {
-    /// Bring a new instance up.
-    Create,
-    /// Bring it up again.
-    Start,
-    /// Shut it down; the address stays until it is down.
-    Stop,
-    Suspend,
-    Resume,
-    /// Boot again without leaving RUNNING.
-    Reset,
-    /// Shut it down and forget it.
-    Delete,
-    /// Give the definition these fields.
-    Edit(Map<String, Value>),
+    /// Compute Engine takes a Spot VM back.
+    Preempt,
+    /// The guest powers its machine off.
+    GuestTerminate,
+    /// The host is maintained, and the instance moves to another meanwhile.
+    Migrate,
+    /// The host is maintained, and the instance ends for it.
+    HostMaintenance,
+    /// Compute Engine starts again what it has ended.
+    AutomaticRestart,
 }
 
 impl Change {
+    /// What the maintenance of its host means for an instance:
+    /// <https://cloud.google.com/compute/docs/instances/host-maintenance-overview>.
+    pub fn of_host_maintenance(instance: &Instance) -> Self {
+        if instance.migrates() {
+            Self::Migrate
+        } else {
+            Self::HostMaintenance
+        }
+    }
+
     /// The operation's `operationType`.
-    pub fn operation_type(&self) -> &'static str {
-        match self {
+    pub fn operation_type(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Reset => "reset",
             Self::Delete => "delete",
-            Self::Preempt => "compute.instances.preempted",
             Self::Edit(edit) => edit.operation_type(),
-        }
+            Self::Preempt => "compute.instances.preempted",
+            Self::GuestTerminate => "compute.instances.guestTerminate",
+            Self::Migrate => "compute.instances.migrateOnHostMaintenance",
+            Self::HostMaintenance => "compute.instances.terminateOnHostMaintenance",
+            Self::AutomaticRestart => "compute.instances.automaticRestart",
+        })
     }
 
     /// What the change means in the instance's state: `None` where there is nothing to do.
     ///
     /// # Errors
     /// The instance does not allow it.
-    pub fn task(self, instance: &Instance) -> Result<Option<Task>, ApiError> {
+    pub fn step(self, instance: &Instance) -> Result<Option<Step>, ApiError> {
         let refuse = |why: &str| Err(ApiError::bad_state(format!("{why} (instance '{}')", instance.name)));
         match (self, instance.state) {
-            (Self::Start, State::Terminated) => Ok(Some(Task::Start)),
+            (Self::Start | Self::AutomaticRestart, State::Terminated) => Ok(Some(Step::Start)),
             (Self::Start, State::Suspended) => {
                 refuse("You cannot start a suspended instance. Resume it with instances.resume.")
             }
-            (Self::Start, _) => Ok(None),
+            (Self::Start | Self::AutomaticRestart, _) => Ok(None),
             (Self::Stop, State::Terminated) => Ok(None),
             // "SUSPENDED: you can resume the VM or delete it": the life cycle's page.
             (Self::Stop, State::Suspended) => {
                 refuse("You cannot stop a suspended instance. Resume or delete it.")
             }
-            (Self::Stop, _) => Ok(Some(Task::Stop)),
-            (Self::Suspend, State::Running { .. }) => Ok(Some(Task::Suspend)),
+            (Self::Stop, _) => Ok(Some(Step::STOP)),
+            (Self::Suspend, State::Running { .. }) => Ok(Some(Step::Suspend)),
             (Self::Suspend, State::Suspended) => refuse("You cannot suspend an already suspended instance."),
             (Self::Suspend, _) => refuse("You cannot suspend an instance that is stopped or terminated."),
-            (Self::Resume, State::Suspended) => Ok(Some(Task::Resume)),
+            (Self::Resume, State::Suspended) => Ok(Some(Step::Resume)),
             (Self::Resume, _) => refuse("You cannot resume an instance that is not suspended."),
-            (Self::Reset, State::Running { .. }) => Ok(Some(Task::Reset)),
+            (Self::Reset, State::Running { .. }) => Ok(Some(Step::Reset)),
             (Self::Reset, _) => refuse("You cannot reset an instance that is not running."),
             (Self::Delete, _)
                 if instance.definition.get("deletionProtection") == Some(&Value::Bool(true)) =>
             {
                 refuse("Resource cannot be deleted if it's protected against deletion.")
             }
-            (Self::Delete, _) => Ok(Some(Task::Delete)),
+            (Self::Delete, _) => Ok(Some(Step::Delete)),
             (Self::Preempt, State::Running { .. }) if instance.is_deleted_when_terminated() => {
-                Ok(Some(Task::Delete))
+                Ok(Some(Step::Delete))
             }
-            (Self::Preempt, State::Running { .. }) => Ok(Some(Task::Stop)),
+            (Self::Preempt | Self::GuestTerminate, State::Running { .. }) => Ok(Some(Step::STOP)),
             (Self::Preempt, _) => refuse("Only a running instance can be preempted."),
-            (Self::Edit(edit), _) => edit.fields(instance).map(Task::Edit).map(Some),
+            (Self::GuestTerminate, _) => refuse("Only a running instance can power itself off."),
+            (Self::Migrate, State::Running { .. }) => Ok(Some(Step::Migrate)),
+            (Self::HostMaintenance, State::Running { .. }) => {
+                Ok(Some(Step::Stop { and_restart: instance.restarts_automatically() }))
+            }
+            (Self::Migrate | Self::HostMaintenance, _) => {
+                refuse("Only a running instance has a host to maintain.")
+            }
+            (Self::Edit(edit), _) => edit.fields(instance).map(Step::Edit).map(Some),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an instance writes to its first serial port:
 //! <https://cloud.google.com/compute/docs/troubleshooting/viewing-serial-port-output>.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use super::instance::Instance;
@@ -9,9 +10,9 @@ use super::instance::Instance;
 const KEPT: usize = 1 << 20;
 
 /// A serial port's output since the machine was started.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Console {
-    kept: Vec<u8>,
+    kept: String,
     /// Bytes written before those.
     discarded: usize,
 }
@@ -19,8 +20,11 @@ pub struct Console {
 impl Console {
     /// The machine writes.
     pub fn write(&mut self, text: &str) {
-        self.kept.extend_from_slice(text.as_bytes());
-        let excess = self.kept.len().saturating_sub(KEPT);
+        self.kept.push_str(text);
+        let mut excess = self.kept.len().saturating_sub(KEPT);
+        while !self.kept.is_char_boundary(excess) {
+            excess += 1;
+        }
         self.kept.drain(..excess);
         self.discarded += excess;
     }
@@ -32,7 +36,7 @@ impl Console {
         let end = self.discarded + self.kept.len();
         let distance = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
         let start = if start < 0 { end.saturating_sub(distance) } else { distance }.max(self.discarded);
-        let contents = self.kept.get(start - self.discarded..).unwrap_or_default();
+        let contents = self.kept.as_bytes().get(start - self.discarded..).unwrap_or_default();
         json!({
             "kind": "compute#serialPortOutput",
             "contents": String::from_utf8_lossy(contents),

@@ -4,7 +4,7 @@ use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
 use super::instance::{Instance, State};
-use super::scheduling;
+use super::{labels, scheduling};
 use crate::error::ApiError;
 
 /// A change of an instance's definition: the body of its method.
@@ -65,6 +65,7 @@ impl Edit {
             Self::Labels(body) => {
                 let why = "Labels fingerprint either invalid or resource labels have changed";
                 check(body.get("labelFingerprint"), &current("labelFingerprint"), why)?;
+                labels::check(body.get("labels"))?;
                 let labels = body.get("labels").cloned().unwrap_or_else(|| json!({}));
                 json!({ "labels": labels, "labelFingerprint": fingerprint(&Value::Object(body)) })
             }

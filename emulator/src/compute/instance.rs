@@ -1,16 +1,18 @@
 //! An instance: <https://cloud.google.com/compute/docs/reference/rest/v1/instances>.
 
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
 use super::console::Console;
-use super::scheduling;
+use super::place::Scope;
+use super::reach::{show, Reach, Wanted};
+use super::{scheduling, zones};
 use crate::clock::pacific;
 
 /// A virtual machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Instance {
     pub id: u64,
     pub name: String,
@@ -29,19 +31,19 @@ pub struct Instance {
 }
 
 /// The states of <https://cloud.google.com/compute/docs/instances/instance-lifecycle> that the emulator
-/// passes through, with the address at which the machine is reached in those that have one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// passes through, with the addresses at which the machine is reached in those that have some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Provisioning,
-    Staging(SocketAddr),
+    Staging(Reach),
     Running {
-        address: SocketAddr,
+        reach: Reach,
         /// When `maxRunDuration` ends it.
         until: Option<SystemTime>,
     },
-    Stopping(Option<SocketAddr>),
+    Stopping(Option<Reach>),
     Terminated,
-    Suspending(SocketAddr),
+    Suspending(Reach),
     Suspended,
 }
 
@@ -59,22 +61,40 @@ impl State {
         }
     }
 
-    /// Where the machine is, while it has an address.
-    pub fn address(self) -> Option<SocketAddr> {
+    /// Where the machine is, while it has addresses.
+    pub fn reach(self) -> Option<Reach> {
         match self {
-            Self::Staging(address) | Self::Running { address, .. } | Self::Suspending(address) => {
-                Some(address)
-            }
-            Self::Stopping(address) => address,
+            Self::Staging(reach) | Self::Running { reach, .. } | Self::Suspending(reach) => Some(reach),
+            Self::Stopping(reach) => reach,
             Self::Provisioning | Self::Terminated | Self::Suspended => None,
         }
+    }
+
+    /// Whether the machine holds processors and memory.
+    pub fn holds_hardware(self) -> bool {
+        !matches!(self, Self::Terminated | Self::Suspended)
     }
 }
 
 impl Instance {
-    /// Whether somebody asked for an address that the internet reaches.
-    pub fn is_public(&self) -> bool {
-        self.interfaces().any(|interface| interface.get("accessConfigs").is_some())
+    /// Its path below the project.
+    pub fn path(&self) -> String {
+        Scope::zone(&self.zone).path("instances", &self.name)
+    }
+
+    /// Its zone's region.
+    pub fn region(&self) -> &str {
+        zones::region_of(&self.zone).unwrap_or_default()
+    }
+
+    /// The addresses that it needs to run.
+    pub fn wanted(&self) -> Wanted {
+        Wanted::of(self.first_interface())
+    }
+
+    /// Its address in its network, which it has for life.
+    pub fn internal_ip(&self) -> Option<&str> {
+        self.first_interface()?.get("networkIP")?.as_str()
     }
 
     /// The last part of its machine type's URL.
@@ -85,8 +105,22 @@ impl Instance {
 
     /// Whether Compute Engine deletes it where it ends the run itself, rather than stopping it.
     pub fn is_deleted_when_terminated(&self) -> bool {
-        let action = self.scheduling().and_then(|scheduling| scheduling.get("instanceTerminationAction"));
-        action.and_then(Value::as_str) == Some("DELETE")
+        self.scheduled("instanceTerminationAction") == Some(&json!("DELETE"))
+    }
+
+    /// Whether it moves to another host when its own is maintained.
+    pub fn migrates(&self) -> bool {
+        self.scheduled("onHostMaintenance") != Some(&json!("TERMINATE"))
+    }
+
+    /// Whether Compute Engine starts it again after it has ended it.
+    pub fn restarts_automatically(&self) -> bool {
+        self.scheduled("automaticRestart") == Some(&json!(true))
+    }
+
+    /// Whether it is a Spot VM, or a preemptible one.
+    pub fn is_preemptible(&self) -> bool {
+        self.scheduled("preemptible") == Some(&json!(true))
     }
 
     /// How long it may run, if there is a limit.
@@ -114,7 +148,7 @@ impl Instance {
         set("creationTimestamp", json!(pacific(self.created)));
         set(
             "cpuPlatform",
-            json!(if self.state.address().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
+            json!(if self.state.reach().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
         );
         set("startRestricted", json!(false));
         let times = [
@@ -130,8 +164,9 @@ impl Instance {
         if let State::Running { until: Some(until), .. } = self.state {
             set("resourceStatus", json!({ "scheduling": { "terminationTimestamp": pacific(until) } }));
         }
-        if let Some(address) = self.state.address() {
-            show_address(&mut resource, address);
+        let interface = resource.get_mut("networkInterfaces").and_then(|interfaces| interfaces.get_mut(0));
+        if let (Some(reach), Some(interface)) = (self.state.reach(), interface) {
+            show(reach, interface);
         }
         Value::Object(resource)
     }
@@ -140,19 +175,12 @@ impl Instance {
         self.definition.get("scheduling").and_then(Value::as_object)
     }
 
-    fn interfaces(&self) -> impl Iterator<Item = &Value> {
-        self.definition.get("networkInterfaces").and_then(Value::as_array).into_iter().flatten()
+    fn scheduled(&self, option: &str) -> Option<&Value> {
+        self.scheduling()?.get(option)
     }
-}
 
-/// Only the first interface reaches the instance's server.
-fn show_address(resource: &mut Map<String, Value>, address: SocketAddr) {
-    let config = resource
-        .get_mut("networkInterfaces")
-        .and_then(|interfaces| interfaces.get_mut(0))
-        .and_then(|interface| interface.get_mut("accessConfigs"))
-        .and_then(|configs| configs.get_mut(0));
-    if let Some(config) = config {
-        config["natIP"] = json!(address.ip().to_string());
+    /// Only this one reaches the instance's server.
+    fn first_interface(&self) -> Option<&Value> {
+        self.definition.get("networkInterfaces")?.get(0)
     }
 }

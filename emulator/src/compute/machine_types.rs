@@ -56,6 +56,11 @@ pub fn all() -> Vec<MachineType> {
 }
 
 impl MachineType {
+    /// How many vCPUs it has.
+    pub fn cpus(&self) -> u32 {
+        self.cpus
+    }
+
     /// The resource as the API gives it; every zone has every type.
     pub fn resource(&self, place: &Place) -> Value {
         let shared = SHARED_CORE.contains(&self.name.as_str());

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::operation::{Operation, OperationError, OperationState};
+use serde::{Deserialize, Serialize};
 
-/// Every operation, by zone and name.
-#[derive(Default)]
-pub struct Operations(BTreeMap<(String, String), Operation>);
+use super::operation::{Operation, OperationState};
+use super::operation_error::OperationError;
+use super::place::Scope;
+
+/// Every operation, by its path below the project.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Operations(BTreeMap<String, Operation>);
 
 impl Operations {
     /// An operation by name, or by id as the API allows.
-    pub fn get(&self, zone: &str, name: &str) -> Option<&Operation> {
-        let by_name = self.0.get(&(zone.to_owned(), name.to_owned()));
-        by_name.or_else(|| self.all().find(|o| o.zone == zone && o.id.to_string() == name))
+    pub fn get(&self, scope: &Scope, name: &str) -> Option<&Operation> {
+        let by_id = || self.all().find(|o| o.scope == *scope && o.id.to_string() == name);
+        self.0.get(&scope.path("operations", name)).or_else(by_id)
     }
 
     /// All of them, in order.
@@ -23,18 +27,20 @@ impl Operations {
 
     /// There is one more.
     pub fn add(&mut self, operation: Operation) {
-        self.0.insert((operation.zone.clone(), operation.name.clone()), operation);
+        self.0.insert(operation.scope.path("operations", &operation.name), operation);
     }
 
     /// There is one less.
-    pub fn remove(&mut self, zone: String, name: String) {
-        self.0.remove(&(zone, name));
+    pub fn remove(&mut self, scope: &Scope, name: &str) {
+        self.0.remove(&scope.path("operations", name));
     }
 
-    /// The operation's work begins.
+    /// The operation's work begins, unless it has begun already.
     pub fn run(&mut self, name: &str, now: SystemTime) {
         if let Some(operation) = self.named(name) {
-            operation.state = OperationState::Running { since: now };
+            if matches!(operation.state, OperationState::Pending) {
+                operation.state = OperationState::Running { since: now };
+            }
         }
     }
 
@@ -47,11 +53,6 @@ impl Operations {
             };
             operation.state = OperationState::Done { since, end: now, error };
         }
-    }
-
-    /// All are gone.
-    pub fn clear(&mut self) {
-        self.0.clear();
     }
 
     fn named(&mut self, name: &str) -> Option<&mut Operation> {

@@ -1,8 +1,10 @@
 //! `requestId`, which makes a call safe to repeat:
 //! <https://cloud.google.com/compute/docs/api/how-tos/idempotency>.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
 use crate::error::ApiError;
@@ -11,38 +13,38 @@ use crate::error::ApiError;
 pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
 /// A repeated call is one of the same id, method and target.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub id: RequestId,
-    pub method: &'static str,
-    pub zone: String,
-    pub instance: String,
+    pub method: Cow<'static, str>,
+    /// The target's path.
+    pub target: String,
 }
 
 /// The calls that came with a `requestId`, and the operations that they began.
-#[derive(Default)]
-pub struct Requests(HashMap<Request, (SystemTime, Operation)>);
+#[derive(Default, Serialize, Deserialize)]
+pub struct Requests(Vec<(SystemTime, Request, Operation)>);
 
 impl Requests {
     /// The operation as it was when the same call began it a short while ago.
     pub fn begun(&self, request: &Request, now: SystemTime) -> Option<&Operation> {
-        let (when, operation) = self.0.get(request)?;
-        now.duration_since(*when).is_ok_and(|age| age < REMEMBERED).then_some(operation)
+        let mut known = self.0.iter().filter(|(when, _, _)| is_remembered(*when, now));
+        known.find(|(_, known, _)| known == request).map(|(_, _, operation)| operation)
     }
 
     /// A call began an operation.
     pub fn remember(&mut self, request: Request, operation: Operation, now: SystemTime) {
-        self.0.insert(request, (now, operation));
-    }
-
-    /// Forgets them all.
-    pub fn clear(&mut self) {
-        self.0.clear();
+        self.0.retain(|(when, _, _)| is_remembered(*when, now));
+        self.0.push((now, request, operation));
     }
 }
 
+fn is_remembered(when: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(when).is_ok_and(|age| age < REMEMBERED)
+}
+
 /// A checked `requestId`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestId(String);
 
 impl RequestId {

@@ -1,32 +1,57 @@
-//! All instances and operations of the project, and the beginning of each change.
+//! All that the project has, and the beginning of each change.
 
+mod limits;
 mod progress;
+mod resources;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::change::{Change, Task, Work};
+use super::change::Change;
 use super::console::Console;
-use super::insert::with_private_addresses;
+use super::insert::Definition;
 use super::instance::{Instance, State};
-use super::operation::{Operation, OperationState};
+use super::network::with_internal_addresses;
+use super::operation::{system_event, Operation, OperationState, Target};
+use super::operation_error::OperationError;
 use super::operations::Operations;
+use super::place::Scope;
+use super::quotas::Quotas;
 use super::request_id::{Request, RequestId, Requests};
+use super::resource::Resource;
+use super::stockouts::Stockout;
+use super::work::{Step, Task, Work};
 use crate::clock::millis;
 use crate::error::ApiError;
 
 /// An operation, and the work that it stands for unless it was done at once or is known already.
 pub type Begun = (Operation, Option<Work>);
 
-/// The project's state.
+/// The project's state. Instances and resources are known by their path below the project.
+#[derive(Serialize, Deserialize)]
 pub struct World {
     project: String,
-    instances: BTreeMap<(String, String), Instance>,
+    instances: BTreeMap<String, Instance>,
+    resources: BTreeMap<String, Resource>,
     operations: Operations,
+    /// What the operations that are not over stand for.
+    under_way: Vec<Work>,
     requests: Requests,
+    pub quotas: Quotas,
+    pub stockouts: Vec<Stockout>,
     last_id: u64,
+}
+
+/// What a caller says beside the change itself.
+#[derive(Default)]
+pub struct Asked {
+    pub request_id: Option<RequestId>,
+    /// The operation is to fail.
+    pub failure: Option<OperationError>,
 }
 
 impl World {
@@ -36,10 +61,19 @@ impl World {
         Self {
             project: project.to_owned(),
             instances: BTreeMap::new(),
+            resources: BTreeMap::new(),
             operations: Operations::default(),
+            under_way: Vec::new(),
             requests: Requests::default(),
+            quotas: Quotas::default(),
+            stockouts: Vec::new(),
             last_id,
         }
+    }
+
+    /// The project's id.
+    pub fn project(&self) -> &str {
+        &self.project
     }
 
     /// An instance by name, or by id as the API allows.
@@ -47,9 +81,9 @@ impl World {
     /// # Errors
     /// There is none.
     pub fn instance(&self, zone: &str, name: &str) -> Result<&Instance, ApiError> {
-        let by_name = self.instances.get(&(zone.to_owned(), name.to_owned()));
+        let path = Scope::zone(zone).path("instances", name);
         let by_id = || self.instances.values().find(|i| i.zone == zone && i.id.to_string() == name);
-        by_name.or_else(by_id).ok_or_else(|| ApiError::not_found(&self.path(zone, "instances", name)))
+        self.instances.get(&path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full(&path)))
     }
 
     /// An instance by its id alone, if it is still there.
@@ -69,8 +103,8 @@ impl World {
         start: Option<i64>,
     ) -> Result<Value, ApiError> {
         let instance = self.instance(zone, name)?;
-        if instance.state.address().is_none() {
-            return Err(ApiError::not_ready(&self.path(zone, "instances", &instance.name)));
+        if instance.state.reach().is_none() {
+            return Err(ApiError::not_ready(&self.full(&instance.path())));
         }
         // The guest writes to the first port only.
         let console = if port.is_none_or(|port| port == 1) { &instance.console } else { &Console::default() };
@@ -86,55 +120,61 @@ impl World {
     ///
     /// # Errors
     /// There is none.
-    pub fn operation(&self, zone: &str, name: &str) -> Result<&Operation, ApiError> {
-        let known = self.operations.get(zone, name);
-        known.ok_or_else(|| ApiError::not_found(&self.path(zone, "operations", name)))
+    pub fn operation(&self, scope: &Scope, name: &str) -> Result<&Operation, ApiError> {
+        let known = self.operations.get(scope, name);
+        known.ok_or_else(|| ApiError::not_found(&self.full(&scope.path("operations", name))))
     }
 
-    /// Every operation, by zone and name.
+    /// Every operation, by scope and name.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.operations.all()
+    }
+
+    /// What is to be carried out yet.
+    pub fn under_way(&self) -> &[Work] {
+        &self.under_way
     }
 
     /// Forgets an operation.
     ///
     /// # Errors
     /// There is none.
-    pub fn delete_operation(&mut self, zone: &str, name: &str) -> Result<(), ApiError> {
-        let name = self.operation(zone, name)?.name.clone();
-        self.operations.remove(zone.to_owned(), name);
+    pub fn delete_operation(&mut self, scope: &Scope, name: &str) -> Result<(), ApiError> {
+        let name = self.operation(scope, name)?.name.clone();
+        self.operations.remove(scope, &name);
         Ok(())
     }
 
-    /// Creates an instance from its checked definition.
+    /// Creates an instance from its checked definition; `internal` is to be its address if it has none that
+    /// is reached from outside.
     ///
     /// # Errors
-    /// The name is taken.
+    /// A name that is taken, or a disk or an address that it cannot have.
     pub fn insert(
         &mut self,
         zone: &str,
-        definition: Map<String, Value>,
-        request_id: Option<RequestId>,
+        definition: Definition,
+        internal: Option<String>,
+        asked: Asked,
         now: SystemTime,
     ) -> Result<Begun, ApiError> {
-        let name = definition.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let request = request_id.map(|id| request(id, "insert", zone, &name));
-        if let Some(known) = self.repeated(request.as_ref(), now) {
+        let name = definition.instance.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let path = Scope::zone(zone).path("instances", &name);
+        if let Some(known) = self.repeated(&asked, "insert", &path, now) {
             return Ok((known, None));
         }
-        let key = (zone.to_owned(), name.clone());
-        if self.instances.contains_key(&key) {
-            return Err(ApiError::already_exists(&self.path(zone, "instances", &name)));
+        if self.instances.contains_key(&path) {
+            return Err(ApiError::already_exists(&self.full(&path)));
         }
+        let scope = Scope::zone(zone);
         let id = self.next_id();
-        let operation = self.record("insert", zone, (name.clone(), id), request, now);
         let instance = Instance {
             id,
             name,
             zone: zone.to_owned(),
-            definition: with_private_addresses(definition, id),
+            definition: with_internal_addresses(definition.instance, id, internal),
             state: State::Provisioning,
-            operation: Some(operation.name.clone()),
+            operation: None,
             boots: 0,
             console: Console::default(),
             created: now,
@@ -142,8 +182,16 @@ impl World {
             last_stop: None,
             last_suspended: None,
         };
-        self.instances.insert(key, instance);
-        let work = Work { instance: id, task: Task::Create, operation: operation.name.clone() };
+        self.check_parts(&instance, &definition.disks)?;
+        let failure = asked.failure.or_else(|| self.lacking_for_new(&instance, &definition.disks));
+        for disk in definition.disks {
+            self.add_disk(&scope, disk, now);
+        }
+        let target = Target { path: path.clone(), id };
+        let operation = self.record("insert".into(), scope, target, asked.request_id, now);
+        let task = Task::Instance { id, before: State::Provisioning, step: Step::Create };
+        self.instances.insert(path, Instance { operation: Some(operation.name.clone()), ..instance });
+        let work = self.undertake(&operation, task, failure);
         Ok((operation, Some(work)))
     }
 
@@ -156,58 +204,64 @@ impl World {
         change: Change,
         zone: &str,
         name: &str,
-        request_id: Option<RequestId>,
+        asked: Asked,
         now: SystemTime,
     ) -> Result<Begun, ApiError> {
         let kind = change.operation_type();
-        let request = request_id.map(|id| request(id, kind, zone, name));
-        if let Some(known) = self.repeated(request.as_ref(), now) {
+        let asked_for = Scope::zone(zone).path("instances", name);
+        if let Some(known) = self.repeated(&asked, &kind, &asked_for, now) {
             return Ok((known, None));
         }
         let instance = self.instance(zone, name)?;
-        let (id, name) = (instance.id, instance.name.clone());
+        let (id, before, path) = (instance.id, instance.state, instance.path());
         if instance.operation.is_some() {
-            return Err(ApiError::not_ready(&self.path(zone, "instances", &name)));
+            return Err(ApiError::not_ready(&self.full(&path)));
         }
-        let task = change.task(instance)?;
-        let operation = self.record(kind, zone, (name, id), request, now);
-        let Some(task) = task else {
+        let step = change.step(instance)?;
+        let lacking = step.as_ref().filter(|step| step.brings_up()).and_then(|_| self.lacking(instance));
+        let failure = asked.failure.or(lacking);
+        let scope = Scope::zone(zone);
+        let operation = self.record(kind, scope.clone(), Target { path, id }, asked.request_id, now);
+        let Some(step) = step else {
             self.run(&operation.name, now);
             self.finish(&operation.name, None, now);
-            return Ok((self.operation(zone, &operation.name)?.clone(), None));
+            return Ok((self.operation(&scope, &operation.name)?.clone(), None));
         };
         if let Some(instance) = self.by_id(id) {
             instance.operation = Some(operation.name.clone());
         }
-        Ok((operation.clone(), Some(Work { instance: id, task, operation: operation.name })))
+        let work = self.undertake(&operation, Task::Instance { id, before, step }, failure);
+        Ok((operation, Some(work)))
     }
 
     /// Everything is gone.
     pub fn clear(&mut self) {
-        self.instances.clear();
-        self.operations.clear();
-        self.requests.clear();
+        let last_id = self.last_id;
+        *self = Self { last_id, ..Self::new(&self.project, SystemTime::UNIX_EPOCH) };
     }
 
-    fn repeated(&self, request: Option<&Request>, now: SystemTime) -> Option<Operation> {
-        let begun = self.requests.begun(request?, now)?;
+    fn repeated(&self, asked: &Asked, kind: &str, target: &str, now: SystemTime) -> Option<Operation> {
+        let request = request(asked.request_id.clone()?, kind.to_owned().into(), target);
+        let begun = self.requests.begun(&request, now)?;
         // It has come further since, unless it was deleted.
-        Some(self.operations.get(&begun.zone, &begun.name).unwrap_or(begun).clone())
+        Some(self.operations.get(&begun.scope, &begun.name).unwrap_or(begun).clone())
     }
 
     fn record(
         &mut self,
-        kind: &'static str,
-        zone: &str,
-        target: (String, u64),
-        request: Option<Request>,
+        kind: Cow<'static, str>,
+        scope: Scope,
+        target: Target,
+        request_id: Option<RequestId>,
         now: SystemTime,
     ) -> Operation {
         let id = self.next_id();
+        let origin = if system_event(&kind).is_some() { "systemevent" } else { "operation" };
+        let request = request_id.map(|id| request(id, kind.clone(), &target.path));
         let operation = Operation {
             id,
-            name: format!("operation-{}-{id:x}", millis(now)),
-            zone: zone.to_owned(),
+            name: format!("{origin}-{}-{id:x}", millis(now)),
+            scope,
             kind,
             target,
             inserted: now,
@@ -220,8 +274,15 @@ impl World {
         operation
     }
 
-    fn path(&self, zone: &str, collection: &str, name: &str) -> String {
-        format!("projects/{}/zones/{zone}/{collection}/{name}", self.project)
+    fn undertake(&mut self, operation: &Operation, task: Task, failure: Option<OperationError>) -> Work {
+        let work = Work { operation: operation.name.clone(), task, failure };
+        self.under_way.push(work.clone());
+        work
+    }
+
+    /// A path with the project.
+    fn full(&self, path: &str) -> String {
+        format!("projects/{}/{path}", self.project)
     }
 
     fn next_id(&mut self) -> u64 {
@@ -230,8 +291,8 @@ impl World {
     }
 }
 
-fn request(id: RequestId, method: &'static str, zone: &str, instance: &str) -> Request {
-    Request { id, method, zone: zone.to_owned(), instance: instance.to_owned() }
+fn request(id: RequestId, method: Cow<'static, str>, target: &str) -> Request {
+    Request { id, method, target: target.to_owned() }
 }
 
 #[cfg(test)]
@@ -245,32 +306,49 @@ mod tests {
 
     const ZONE: &str = "us-central1-a";
 
-    fn definition() -> Map<String, Value> {
-        Map::from_iter([("name".to_owned(), json!("vm"))])
+    fn definition() -> Definition {
+        let instance = serde_json::Map::from_iter([("name".to_owned(), json!("vm"))]);
+        Definition { instance, disks: Vec::new() }
+    }
+
+    fn asked(id: Option<&str>) -> Asked {
+        Asked { request_id: id.and_then(|id| RequestId::parse(id).ok()), failure: None }
     }
 
     #[test]
     fn a_request_id_is_known_for_an_hour() {
         let begin = SystemTime::UNIX_EPOCH;
-        let id = || RequestId::parse("0f8fad5b-d9cb-469f-a165-70867728950e").ok();
+        let id = || asked(Some("0f8fad5b-d9cb-469f-a165-70867728950e"));
         let mut world = World::new("p", begin);
-        let (first, work) = world.insert(ZONE, definition(), id(), begin).unwrap();
+        let (first, work) = world.insert(ZONE, definition(), None, id(), begin).unwrap();
         assert!(work.is_some());
 
         let late = begin + REMEMBERED - Duration::from_secs(1);
-        let (again, work) = world.insert(ZONE, definition(), id(), late).unwrap();
+        let (again, work) = world.insert(ZONE, definition(), None, id(), late).unwrap();
         assert_eq!((again.name, work.is_none()), (first.name, true));
 
         let too_late = begin + REMEMBERED;
-        assert_eq!(world.insert(ZONE, definition(), id(), too_late).unwrap_err().reason, "alreadyExists");
+        assert_eq!(
+            world.insert(ZONE, definition(), None, id(), too_late).unwrap_err().reason,
+            "alreadyExists"
+        );
+    }
+
+    #[test]
+    fn a_static_address_is_taken_though_nobody_has_it_yet() {
+        let now = SystemTime::UNIX_EPOCH;
+        let mut world = World::new("p", now);
+        let body = serde_json::Map::from_iter([("address".to_owned(), json!("127.0.0.9"))]);
+        world.add_resource(Resource { id: 1, path: "regions/r/addresses/a".into(), created: now, body });
+        assert!(world.taken(8080).contains(&([127, 0, 0, 9], 8080).into()));
     }
 
     #[test]
     fn an_instance_is_also_known_by_its_id() {
         let now = SystemTime::UNIX_EPOCH;
         let mut world = World::new("p", now);
-        let (operation, _) = world.insert(ZONE, definition(), None, now).unwrap();
-        let id = operation.target.1.to_string();
+        let (operation, _) = world.insert(ZONE, definition(), None, asked(None), now).unwrap();
+        let id = operation.target.id.to_string();
         assert_eq!(world.instance(ZONE, &id).unwrap().name, "vm");
         assert_eq!(world.instance("us-east1-b", &id).unwrap_err().reason, "notFound");
     }

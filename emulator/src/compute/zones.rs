@@ -1,4 +1,4 @@
-//! The zones there are: <https://cloud.google.com/compute/docs/regions-zones>.
+//! The regions and zones there are: <https://cloud.google.com/compute/docs/regions-zones>.
 
 use serde_json::{json, Value};
 
@@ -62,6 +62,34 @@ pub fn region_of(zone: &str) -> Result<&str, ApiError> {
         Some((region, letter)) if exists(region, letter) => Ok(region),
         _ => Err(ApiError::invalid_field("zone", zone, "Unknown zone.")),
     }
+}
+
+/// Every region's name, in order.
+pub fn regions() -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().map(|(name, _)| *name)
+}
+
+/// A region as the API gives it, with the limits that it has.
+///
+/// # Errors
+/// A region that does not exist.
+pub fn region_resource(project_url: &str, region: &str, quotas: &Value) -> Result<Value, ApiError> {
+    let Some((index, (_, letters))) = REGIONS.iter().enumerate().find(|(_, (name, _))| *name == region)
+    else {
+        return Err(ApiError::invalid_field("region", region, "Unknown region."));
+    };
+    let zones: Vec<_> = letters.chars().map(|zone| format!("{project_url}/zones/{region}-{zone}")).collect();
+    Ok(json!({
+        "kind": "compute#region",
+        "id": (1000 + index).to_string(),
+        "creationTimestamp": "1969-12-31T16:00:00.000-08:00",
+        "name": region,
+        "description": region,
+        "status": "UP",
+        "zones": zones,
+        "quotas": quotas,
+        "selfLink": format!("{project_url}/regions/{region}"),
+    }))
 }
 
 /// Every zone's name, in order.

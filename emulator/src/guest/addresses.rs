@@ -1,13 +1,23 @@
-//! Addresses for the instances: one each, in 127.0.0.0/8.
+//! Addresses for the instances: one each, in 127.0.0.0/8, and ::1 for those with IPv6.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use crate::compute::reach::{Reach, Wanted, WantedV4};
 
 /// Hands out addresses that can be bound, never the same twice in a row.
 #[derive(Debug)]
-pub enum Addresses {
+pub struct Addresses {
+    port: u16,
+    pool: Pool,
+}
+
+/// The IPv4 addresses there are.
+#[derive(Debug)]
+enum Pool {
     /// An address each, all with the same port.
-    Loopback { network: [u8; 3], last: u8, port: u16 },
+    Loopback { network: [u8; 3], last: u8 },
     /// Some systems (macOS) have only 127.0.0.1: a port each.
     Ports,
 }
@@ -36,11 +46,11 @@ impl Addresses {
     /// The instances' port cannot be had.
     pub fn of_emulator(api_port: u16, port: u16) -> Result<Self, AddressError> {
         let [high, low] = api_port.to_be_bytes();
-        let mut addresses = Self::Loopback { network: [127, high, low], last: 0, port };
-        match addresses.next() {
+        let mut addresses = Self { port, pool: Pool::Loopback { network: [127, high, low], last: 0 } };
+        match addresses.next(&HashSet::new()) {
             Ok(_) => Ok(addresses),
             Err(error) => match error.kind() {
-                ErrorKind::AddrNotAvailable => Ok(Self::Ports),
+                ErrorKind::AddrNotAvailable => Ok(Self { port, pool: Pool::Ports }),
                 ErrorKind::PermissionDenied => Err(AddressError::Forbidden(port)),
                 ErrorKind::AddrInUse => Err(AddressError::Taken(port)),
                 _ => Err(AddressError::Other(port, error)),
@@ -48,17 +58,59 @@ impl Addresses {
         }
     }
 
-    /// The next address that is free now.
+    /// The port of all instances that have an address to themselves.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether instances share one address.
+    pub fn are_ports(&self) -> bool {
+        matches!(self.pool, Pool::Ports)
+    }
+
+    /// Which address came last, for an emulator that goes on where this one ends.
+    pub fn last(&self) -> u8 {
+        match self.pool {
+            Pool::Loopback { last, .. } => last,
+            Pool::Ports => 0,
+        }
+    }
+
+    /// Goes on after this address.
+    pub fn go_on_after(&mut self, address: u8) {
+        if let Pool::Loopback { last, .. } = &mut self.pool {
+            *last = address;
+        }
+    }
+
+    /// Addresses for a machine that comes up.
     ///
     /// # Errors
     /// All are taken, or the system refuses.
-    pub fn next(&mut self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Ports => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr(),
-            Self::Loopback { network: [a, b, c], last, port } => {
+    pub fn reach(&mut self, wanted: Wanted, taken: &HashSet<SocketAddr>) -> io::Result<Reach> {
+        let v4 = match wanted.v4 {
+            None => None,
+            Some(WantedV4::Fixed(ip)) if !self.are_ports() => Some(SocketAddr::new(ip, self.port)),
+            Some(_) => Some(self.next(taken)?),
+        };
+        let v6 = if wanted.v6 { Some(self.next_v6(taken)?) } else { None };
+        Ok(Reach { v4, v6 })
+    }
+
+    /// The next IPv4 address that is free now, and not taken by somebody who does not listen yet.
+    ///
+    /// # Errors
+    /// All are taken, or the system refuses.
+    pub fn next(&mut self, taken: &HashSet<SocketAddr>) -> io::Result<SocketAddr> {
+        match &mut self.pool {
+            Pool::Ports => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr(),
+            Pool::Loopback { network: [a, b, c], last } => {
                 for _ in 1..=254 {
                     *last = *last % 254 + 1;
-                    let address = SocketAddr::new(IpAddr::from([*a, *b, *c, *last]), *port);
+                    let address = SocketAddr::new(IpAddr::from([*a, *b, *c, *last]), self.port);
+                    if taken.contains(&address) {
+                        continue;
+                    }
                     match TcpListener::bind(address) {
                         Ok(_) => return Ok(address),
                         Err(error) if error.kind() == ErrorKind::AddrInUse => {}
@@ -69,23 +121,49 @@ impl Addresses {
             }
         }
     }
+
+    /// There is one IPv6 loopback address: the first machine has it with the usual port, others with a port
+    /// of their own.
+    fn next_v6(&self, taken: &HashSet<SocketAddr>) -> io::Result<SocketAddr> {
+        let usual = SocketAddr::from((Ipv6Addr::LOCALHOST, self.port));
+        if !taken.contains(&usual) && TcpListener::bind(usual).is_ok() {
+            return Ok(usual);
+        }
+        TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?.local_addr()
+    }
+}
+
+/// Whether machines can have IPv6 addresses here.
+pub fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn loopback(network: [u8; 3], last: u8) -> Addresses {
+        Addresses { port: 18_081, pool: Pool::Loopback { network, last } }
+    }
+
     #[test]
     fn no_address_comes_twice_in_a_row() {
-        let mut addresses = Addresses::Loopback { network: [127, 99, 98], last: 253, port: 18_081 };
-        let seen: Vec<_> = (0..3).map(|_| addresses.next().unwrap().ip().to_string()).collect();
+        let mut addresses = loopback([127, 99, 98], 253);
+        let seen: Vec<_> =
+            (0..3).map(|_| addresses.next(&HashSet::new()).unwrap().ip().to_string()).collect();
         assert_eq!(seen, ["127.99.98.254", "127.99.98.1", "127.99.98.2"]);
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_passed_over_though_nobody_listens() {
+        let taken = HashSet::from([SocketAddr::from(([127, 99, 96, 1], 18_081))]);
+        assert_eq!(loopback([127, 99, 96], 0).next(&taken).unwrap().ip().to_string(), "127.99.96.2");
     }
 
     #[test]
     fn an_address_in_use_is_passed_over() {
         let _taken = TcpListener::bind(("127.99.97.1", 18_081)).unwrap();
-        let mut addresses = Addresses::Loopback { network: [127, 99, 97], last: 0, port: 18_081 };
-        assert_eq!(addresses.next().unwrap().ip().to_string(), "127.99.97.2");
+        let mut addresses = loopback([127, 99, 97], 0);
+        assert_eq!(addresses.next(&HashSet::new()).unwrap().ip().to_string(), "127.99.97.2");
     }
 }

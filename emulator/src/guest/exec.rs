@@ -11,11 +11,13 @@ use tokio::process::{Child, Command};
 
 use super::server::Listening;
 use super::Machine;
+use crate::compute::reach::Reach;
 use crate::log::Log;
 
 /// Runs the command until it ends; dropping this kills it and all it started.
-pub async fn run(command: &str, machine: &Machine, address: SocketAddr, listening: &Listening, log: Log) {
-    let mut process = match Process::spawn(command, machine, address) {
+pub async fn run(command: &str, machine: &Machine, reach: Reach, listening: &Listening, log: Log) {
+    let Some(address) = reach.first() else { return };
+    let mut process = match Process::spawn(command, machine, reach, address) {
         Ok(process) => process,
         Err(error) => return log.line(format_args!("{}: cannot run sh: {error}", machine.name)),
     };
@@ -34,12 +36,17 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(command: &str, machine: &Machine, address: SocketAddr) -> io::Result<Self> {
+    fn spawn(command: &str, machine: &Machine, reach: Reach, address: SocketAddr) -> io::Result<Self> {
+        let v6 = reach
+            .v6
+            .iter()
+            .flat_map(|v6| [("IPV6", v6.ip().to_string()), ("IPV6_PORT", v6.port().to_string())]);
         let child = Command::new("sh")
             .args(["-c", command])
             .env("IP", address.ip().to_string())
             .env("PORT", address.port().to_string())
             .env("INSTANCE", &machine.name)
+            .envs(v6)
             .stdin(Stdio::null())
             // The emulator's own standard output has one line, for programs to wait for.
             .stdout(io::stderr())

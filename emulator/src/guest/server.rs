@@ -1,18 +1,21 @@
 //! A guest's server: it ends, with its connections and processes, when dropped.
 
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::net::TcpListener;
+use futures_util::future::join_all;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::demo::{self, Memory};
 use super::exec;
 use super::Machine;
+use crate::compute::reach::Reach;
 use crate::log::Log;
 use crate::serve::serve;
 
@@ -22,6 +25,15 @@ pub enum Program {
     Demo(Arc<Memory>),
     /// A shell command, the user's.
     Command(String),
+}
+
+/// How a machine says nothing.
+#[derive(Debug, Clone, Copy)]
+pub enum Silence {
+    /// It accepts connections and never answers.
+    Accepting,
+    /// It does not even take them.
+    Swallowing,
 }
 
 /// A server that is coming up, or is up, or has ended by itself.
@@ -44,32 +56,47 @@ impl Listening {
 }
 
 impl Server {
-    /// Serves at `address`, after a time.
-    pub fn start(machine: Machine, address: SocketAddr, program: Program, after: Duration, log: Log) -> Self {
+    /// Serves at all addresses, after a time.
+    pub fn start(machine: Machine, reach: Reach, program: Program, after: Duration, log: Log) -> Self {
         Self::spawn(|listening, life| async move {
             tokio::time::sleep(after).await;
             match program {
                 Program::Demo(memory) => {
-                    let app = demo::router(machine, memory, address, life);
-                    if let Some(listener) = bind(address).await {
-                        listening.set(true);
-                        serve(listener, app).await;
-                    }
+                    let bound = join_all(reach.all().map(|address| bind(address, LISTENERS))).await;
+                    listening.set(bound.iter().all(Option::is_some));
+                    let serving = reach.all().zip(bound).filter_map(|(address, listener)| {
+                        let app = demo::router(machine.clone(), memory.clone(), address, life.clone());
+                        Some(serve(listener?, app))
+                    });
+                    join_all(serving).await;
                 }
-                Program::Command(command) => exec::run(&command, &machine, address, &listening, log).await,
+                Program::Command(command) => exec::run(&command, &machine, reach, &listening, log).await,
             }
         })
     }
 
-    /// Accepts connections and says nothing.
-    pub fn silent(address: SocketAddr) -> Self {
+    /// Says nothing.
+    pub fn silent(reach: Reach, silence: Silence) -> Self {
         Self::spawn(|listening, _| async move {
-            let Some(listener) = bind(address).await else { return };
-            listening.set(true);
-            let mut held = Vec::new();
-            while let Ok((connection, _)) = listener.accept().await {
-                held.push(connection);
-            }
+            let waiting = match silence {
+                Silence::Accepting => LISTENERS,
+                Silence::Swallowing => 0,
+            };
+            let quiet = reach.all().map(|address| {
+                let listening = listening.clone();
+                async move {
+                    let Some(listener) = bind(address, waiting).await else { return };
+                    if matches!(silence, Silence::Swallowing) {
+                        return swallow(address).await;
+                    }
+                    listening.set(true);
+                    let mut held = Vec::new();
+                    while let Ok((connection, _)) = listener.accept().await {
+                        held.push(connection);
+                    }
+                }
+            });
+            join_all(quiet).await;
         })
     }
 
@@ -93,11 +120,14 @@ impl Drop for Server {
     }
 }
 
+/// How many connections wait for a server that accepts them.
+const LISTENERS: u32 = 1024;
+
 /// The last server at this address may not have let go of it yet.
-async fn bind(address: SocketAddr) -> Option<TcpListener> {
+async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        match TcpListener::bind(address).await {
+        match listen(address, waiting) {
             Ok(listener) => return Some(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -106,6 +136,27 @@ async fn bind(address: SocketAddr) -> Option<TcpListener> {
                 eprintln!("cannot listen on {address}: {error}");
                 return None;
             }
+        }
+    }
+}
+
+fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(waiting)
+}
+
+/// Takes all places of a queue from which nobody accepts, and whichever becomes free: Linux drops the SYNs
+/// that come then, as if there were no machine.
+async fn swallow(address: SocketAddr) {
+    const LONGER_THAN_A_HANDSHAKE: Duration = Duration::from_millis(250);
+    let mut held = Vec::new();
+    loop {
+        match timeout(LONGER_THAN_A_HANDSHAKE, TcpStream::connect(address)).await {
+            Ok(Ok(connection)) => held.push(connection),
+            Ok(Err(_)) => tokio::time::sleep(LONGER_THAN_A_HANDSHAKE).await,
+            Err(_) => {}
         }
     }
 }

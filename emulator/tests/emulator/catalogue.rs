@@ -1,8 +1,9 @@
 //! Machine types, images, and the filters of lists.
 
+use reqwest::Method;
 use serde_json::{json, Value};
 
-use crate::harness::{Google, QUICK, ZONE};
+use crate::harness::{instance, Google, QUICK, ZONE};
 
 #[tokio::test]
 async fn machine_types_by_name_and_in_pages() {
@@ -57,6 +58,34 @@ async fn images_of_public_projects_and_others() {
     let (status, own) = google.get("global/images/family/my-family").await;
     assert_eq!((status, &own["family"]), (200, &json!("my-family")));
     assert_eq!(google.get("../other-project/global/images/my-image-1").await.1["family"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_instances_of_all_zones() {
+    let google = Google::start(QUICK).await;
+    google.create("a").await;
+    google.create("b").await;
+    let elsewhere = "europe-west1-b";
+    let body = instance("c").to_string().replace(ZONE, elsewhere);
+    let path = format!("zones/{elsewhere}/instances");
+    google.done(Method::POST, &path, Some(serde_json::from_str(&body).unwrap())).await;
+
+    let path = "aggregated/instances?fields=kind,nextPageToken,items";
+    let names = |list: &Value, zone: &str| -> Vec<String> {
+        let instances = list["items"][format!("zones/{zone}")]["instances"].as_array().cloned();
+        instances.iter().flatten().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, list) = google.get(path).await;
+    assert_eq!(list["kind"], "compute#instanceAggregatedList");
+    assert_eq!(
+        (names(&list, ZONE), names(&list, elsewhere)),
+        (vec!["a".into(), "b".into()], vec!["c".into()])
+    );
+    let (_, first) = google.get(&format!("{path}&maxResults=2")).await;
+    let (_, second) =
+        google.get(&format!("{path}&pageToken={}", first["nextPageToken"].as_str().unwrap())).await;
+    assert_eq!((names(&first, elsewhere), names(&first, ZONE)), (vec!["c".into()], vec!["a".into()]));
+    assert_eq!((names(&second, elsewhere), names(&second, ZONE)), (vec![], vec!["b".into()]));
 }
 
 #[tokio::test]

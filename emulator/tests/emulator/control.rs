@@ -101,8 +101,10 @@ async fn a_hung_server_accepts_and_says_nothing() {
 #[tokio::test]
 async fn unknown_instances_and_routes() {
     let google = Google::start(QUICK).await;
-    for path in ["instances/vm/preempt", "instances/vm/crash", "instances/vm/hang", "nothing"] {
-        let (status, body) = google.control(Method::POST, path, None).await;
+    for path in ["preempt", "maintain", "poweroff", "crash", "hang", "swallow", "fly"]
+        .map(|what| format!("instances/vm/{what}"))
+    {
+        let (status, body) = google.control(Method::POST, &path, None).await;
         assert_eq!((status, body["error"].is_string()), (404, true), "{path}");
     }
 }
@@ -112,5 +114,10 @@ async fn the_front_page_lists_instances() {
     let google = Google::start(QUICK).await;
     let page = google.http.get(&google.endpoint).send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
-    assert!(page.text().await.unwrap().contains("/emulator/instances"));
+    let page = page.text().await.unwrap();
+    for part in ["/emulator/instances", "/emulator/operations", "/emulator/stats", "<main>", "lang=\"en\""] {
+        assert!(page.contains(part), "{part}");
+    }
+    let elsewhere = ["https://", "src=", "@import"].map(|text| page.contains(text));
+    assert_eq!(elsewhere, [false; 3], "it needs nothing from outside");
 }

@@ -22,7 +22,7 @@ pub struct Google {
     pub endpoint: String,
     pub http: Client,
     pub key: Value,
-    token: String,
+    pub token: String,
     /// None if the emulator is a process of its own.
     _running: Option<Running>,
 }
@@ -124,6 +124,19 @@ impl Google {
         self.get(&format!("zones/{ZONE}/instances/{name}")).await.1
     }
 
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// A call whose operation goes well.
+    pub async fn done(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let (status, operation) = self.call(method, path, body).await;
+        assert_eq!(status, 200, "{operation}");
+        let done = self.wait(&operation).await;
+        assert_eq!(done["error"], Value::Null, "{done}");
+        done
+    }
+
     /// `start`, `stop`... and the operation's end.
     pub async fn change(&self, name: &str, verb: &str) -> Value {
         let (status, operation) = self.post(&format!("zones/{ZONE}/instances/{name}/{verb}")).await;
@@ -133,7 +146,10 @@ impl Google {
 
     pub async fn wait(&self, operation: &Value) -> Value {
         let name = operation["name"].as_str().unwrap();
-        let (status, done) = self.post(&format!("zones/{ZONE}/operations/{name}/wait")).await;
+        let link = operation["selfLink"].as_str().and_then(|link| link.split_once("/emulator-project/"));
+        let path =
+            link.map_or_else(|| format!("zones/{ZONE}/operations/{name}"), |(_, path)| path.to_owned());
+        let (status, done) = self.post(&format!("{path}/wait")).await;
         assert_eq!((status, &done["status"]), (200, &json!("DONE")), "{done}");
         done
     }
@@ -150,7 +166,7 @@ impl Google {
     pub async fn listening(&self, name: &str) -> String {
         eventually("the server listens", || async {
             let report = self.report(name).await?;
-            let root = format!("http://{}:{}", report["public_ip"].as_str()?, report["port"]);
+            let root = report["url"].as_str()?.to_owned();
             (report["listening"] == true).then_some(root)
         })
         .await

@@ -189,6 +189,14 @@ async fn an_instance_without_access_config_has_no_public_address() {
     google.wait(&operation).await;
     let interface = google.instance("vm").await["networkInterfaces"][0].clone();
     assert_eq!(interface["accessConfigs"], Value::Null);
-    assert!(interface["networkIP"].as_str().unwrap().starts_with("10."));
     assert_eq!(google.report("vm").await.unwrap()["public_ip"], Value::Null);
+
+    // Whoever is in its network reaches it, at an address that it keeps.
+    let internal = format!("http://{}:{INSTANCE_PORT}", interface["networkIP"].as_str().unwrap());
+    assert_eq!(google.listening("vm").await, internal);
+    assert!(google.http.get(&internal).send().await.unwrap().status().is_success());
+    google.change("vm", "stop").await;
+    assert_eq!(google.instance("vm").await["networkInterfaces"][0], interface);
+    google.change("vm", "start").await;
+    assert_eq!(google.listening("vm").await, internal);
 }

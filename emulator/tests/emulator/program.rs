@@ -11,14 +11,14 @@ use crate::harness::{accepts, eventually, options, Google};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gce-emulator");
 
-struct Program {
+pub struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
-    endpoint: String,
+    pub endpoint: String,
 }
 
 impl Program {
-    async fn start(flags: &[&str]) -> Self {
+    pub async fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["--port=0", "--instance-port=18080", "--quiet"])
             .args(flags)
@@ -33,13 +33,23 @@ impl Program {
         Self { child, output, endpoint }
     }
 
-    async fn end(mut self, signal: Signal) {
-        let id = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
-        kill_process(id, signal).unwrap();
+    /// It gets no chance to end in order.
+    pub async fn kill(mut self, signal: Signal) {
+        self.signal(signal);
+        assert!(!self.child.wait().await.unwrap().success());
+    }
+
+    pub async fn end(mut self, signal: Signal) {
+        self.signal(signal);
         assert!(self.child.wait().await.unwrap().success());
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "", "one line is all");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
+        kill_process(id, signal).unwrap();
     }
 }
 

@@ -56,7 +56,23 @@ async fn instances_that_compute_engine_refuses() {
         ("/disks/0/initializeParams", json!({}), "required", "sourceImage"),
         ("/disks/0/initializeParams/sourceImage", json!("debian-12"), "invalid", "The URL is malformed."),
         ("/networkInterfaces", Value::Null, "required", "resource.networkInterfaces"),
-        ("/networkInterfaces/0/accessConfigs", json!([{ "natIP": "203.0.113.9" }]), "invalid", "203.0.113.9"),
+        (
+            "/networkInterfaces/0/accessConfigs",
+            json!([{ "natIP": "203.0.113.9" }]),
+            "invalid",
+            "'203.0.113.9' was not found in region 'us-central1'.",
+        ),
+        (
+            "/networkInterfaces/0/accessConfigs",
+            json!([{ "type": "DIRECT_IPV6" }]),
+            "invalid",
+            "ONE_TO_ONE_NAT",
+        ),
+        ("/networkInterfaces/0/ipv6AccessConfigs", json!([{}]), "invalid", "stack type"),
+        ("/networkInterfaces/0/stackType", json!("IPV4_IPV6"), "invalid", "has no IPv6 addresses"),
+        ("/disks/0/source", json!("global/disks/d"), "invalid", "The URL is malformed."),
+        ("/disks/0/source", json!("zones/us-east1-b/disks/d"), "invalid", "in the instance's zone"),
+        ("/labels", json!({ "Team": "a" }), "invalid", "'resource.labels': 'Team'"),
         ("/tags", json!({ "items": ["Web"] }), "invalid", "resource.tags.items[0]"),
         ("/scheduling", json!({ "provisioningModel": "CHEAP" }), "invalid", "SPOT"),
         (
@@ -156,8 +172,14 @@ async fn paths_and_queries_that_do_not_fit() {
         (format!("{zone}/instances?fields=itmes"), 400, "Invalid field selection itmes"),
         (format!("{zone}/instances?filter=x"), 501, "does not implement the filter 'x'"),
         (format!("{zone}/instances?filter=x%3D1"), 400, "Invalid list filter expression."),
-        (format!("{zone}/instances?orderBy=name"), 501, "does not implement orderBy in lists"),
-        (format!("{zone}/disks"), 501, "does not implement compute.disks.list"),
+        (
+            format!("{zone}/instances?orderBy=status"),
+            400,
+            "Only 'name' and 'creationTimestamp desc' are known.",
+        ),
+        (format!("{zone}/instances?maxResults=501"), 400, "less than or equal to 500"),
+        ("regions/us-nowhere1/addresses".to_owned(), 400, "'region': 'us-nowhere1'. Unknown region."),
+        ("global/firewalls".to_owned(), 501, "does not implement compute.firewalls.list"),
         (format!("{zone}/spaceships"), 404, "was not found on this server"),
     ];
     for (path, status, text) in cases {

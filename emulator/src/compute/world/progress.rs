@@ -1,15 +1,16 @@
 //! How far instances and their operations have come.
 
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::resources::{disks, disks_deleted_with};
 use super::World;
 use crate::compute::console::{boot_log, Console};
 use crate::compute::fingerprint::fingerprint;
 use crate::compute::instance::{Instance, State};
-use crate::compute::operation::OperationError;
+use crate::compute::operation_error::OperationError;
+use crate::compute::reach::Reach;
 
 impl World {
     /// The operation's work begins.
@@ -20,6 +21,7 @@ impl World {
     /// The operation is over and the instance is free for the next.
     pub fn finish(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
         self.operations.finish(operation, error, now);
+        self.under_way.retain(|work| work.operation != operation);
         for instance in self.instances.values_mut() {
             if instance.operation.as_deref() == Some(operation) {
                 instance.operation = None;
@@ -44,9 +46,9 @@ impl World {
     }
 
     /// An instance runs from now on; `None` if it is gone.
-    pub fn run_at(&mut self, instance: u64, address: SocketAddr, now: SystemTime) -> Option<&Instance> {
+    pub fn run_at(&mut self, instance: u64, reach: Reach, now: SystemTime) -> Option<&Instance> {
         let limit = self.by_id(instance)?.max_run_duration();
-        self.enter(instance, State::Running { address, until: limit.map(|limit| now + limit) }, now)
+        self.enter(instance, State::Running { reach, until: limit.map(|limit| now + limit) }, now)
     }
 
     /// The guest of an instance boots; `None` if it is gone.
@@ -74,9 +76,20 @@ impl World {
         }
     }
 
-    /// An instance is gone.
+    /// An instance is deleted, and the disks that go with it.
     pub fn remove(&mut self, instance: u64) {
-        self.instances.retain(|_, known| known.id != instance);
+        let Some(instance) = self.known(instance) else { return };
+        let (path, disks) = (instance.path(), disks_deleted_with(instance));
+        self.instances.remove(&path);
+        self.resources.retain(|path, _| !disks.contains(path));
+    }
+
+    /// An instance could not be created, nor the disks that were to be made with it.
+    pub fn never_was(&mut self, instance: u64) {
+        let Some(instance) = self.known(instance) else { return };
+        let (path, created, disks) = (instance.path(), instance.created, disks(instance));
+        self.instances.remove(&path);
+        self.resources.retain(|path, known| !(disks.contains(path) && known.created == created));
     }
 
     pub(super) fn by_id(&mut self, id: u64) -> Option<&mut Instance> {

@@ -1,0 +1,143 @@
+//! The disks of instances: <https://cloud.google.com/compute/docs/reference/rest/v1/disks>.
+
+use serde_json::{json, Map, Value};
+
+use super::fingerprint::fingerprint;
+use super::insert::{default, list};
+use super::labels;
+use super::place::{path_in_project, resource_path, Place};
+use crate::error::ApiError;
+
+/// Checks the disks that `instances.insert` asks for and fills in what the API fills in. Gives the disks that
+/// are to be made.
+///
+/// # Errors
+/// What Compute Engine refuses.
+pub fn attached(
+    definition: &mut Map<String, Value>,
+    instance: &str,
+    place: &Place,
+) -> Result<Vec<Map<String, Value>>, ApiError> {
+    let disks = list(definition, "disks");
+    if disks.is_empty() {
+        return Err(ApiError::required("resource.disks", "No disks are specified."));
+    }
+    if disks[0].get("boot") != Some(&json!(true)) {
+        let why = "Boot disk must be the first disk attached to the instance.";
+        return Err(ApiError::invalid_field("resource.disks[0].boot", "false", why));
+    }
+    let mut made = Vec::new();
+    for (index, disk) in disks.iter_mut().enumerate() {
+        let Some(disk) = disk.as_object_mut() else { continue };
+        match disk.get("source").and_then(Value::as_str) {
+            Some(source) => {
+                let path = existing(source, index, place)?;
+                disk.insert("source".into(), json!(format!("{}/{path}", place.project_url)));
+            }
+            None => made.push(new(disk, index, instance, place)?),
+        }
+        default(disk, "deviceName", json!(format!("persistent-disk-{index}")));
+        default(disk, "autoDelete", json!(false));
+        default(disk, "boot", json!(false));
+        default(disk, "interface", json!("SCSI"));
+        default(disk, "mode", json!("READ_WRITE"));
+        default(disk, "type", json!("PERSISTENT"));
+        disk.insert("index".into(), json!(index));
+        disk.insert("kind".into(), json!("compute#attachedDisk"));
+    }
+    Ok(made)
+}
+
+/// A disk that `disks.insert` asks for.
+///
+/// # Errors
+/// What Compute Engine refuses.
+pub fn definition(mut body: Map<String, Value>, place: &Place) -> Result<Map<String, Value>, ApiError> {
+    if let Some(image) = body.get("sourceImage").and_then(Value::as_str) {
+        let url = image_url(image, "resource.sourceImage", place)?;
+        body.insert("sourceImage".into(), json!(url));
+    }
+    default(&mut body, "sizeGb", json!("10"));
+    let kind = body.get("type").and_then(Value::as_str).unwrap_or("pd-standard").to_owned();
+    body.insert("type".into(), json!(type_url(&kind, place)));
+    default(&mut body, "physicalBlockSizeBytes", json!("4096"));
+    labels::check(body.get("labels"))?;
+    let labels = fingerprint(body.get("labels").unwrap_or(&Value::Null));
+    body.insert("labelFingerprint".into(), labels);
+    Ok(body)
+}
+
+/// A disk that exists, by its path below the project.
+fn existing<'a>(source: &'a str, index: usize, place: &Place) -> Result<&'a str, ApiError> {
+    let field = format!("resource.disks[{index}].source");
+    let path = path_in_project(source, place.project, "compute.disks.use")?;
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["zones", zone, "disks", _] if *zone == place.zone => Ok(path),
+        ["zones", _, "disks", _] => {
+            let why = format!("The disk must be in the instance's zone, '{}'.", place.zone);
+            Err(ApiError::invalid_field(&field, source, &why))
+        }
+        _ => Err(ApiError::invalid_field(&field, source, "The URL is malformed.")),
+    }
+}
+
+/// A disk is made from an image or a snapshot (the boot disk), or empty.
+fn new(
+    attached: &mut Map<String, Value>,
+    index: usize,
+    instance: &str,
+    place: &Place,
+) -> Result<Map<String, Value>, ApiError> {
+    // Input only: the API does not give it back.
+    let parameters = attached.remove("initializeParams").unwrap_or_default();
+    let field = format!("resource.disks[{index}]");
+    let mut disk = Map::new();
+    match parameters.get("sourceImage").and_then(Value::as_str) {
+        Some(image) => {
+            let url = image_url(image, &format!("{field}.initializeParams.sourceImage"), place)?;
+            disk.insert("sourceImage".into(), json!(url));
+        }
+        None if index == 0 && parameters.get("sourceSnapshot").is_none() => {
+            let why = "Boot disk must have a source specified: source or initializeParams.sourceImage.";
+            return Err(ApiError::required(&field, why));
+        }
+        None => {}
+    }
+    for name in ["sourceSnapshot", "labels", "description", "provisionedIops", "provisionedThroughput"] {
+        if let Some(value) = parameters.get(name) {
+            disk.insert(name.into(), value.clone());
+        }
+    }
+    let size = attached.get("diskSizeGb").or(parameters.get("diskSizeGb")).cloned().unwrap_or(json!("10"));
+    disk.insert("sizeGb".into(), size.clone());
+    default(attached, "diskSizeGb", size);
+    if let Some(kind) = parameters.get("diskType") {
+        disk.insert("type".into(), kind.clone());
+    }
+    let own_name = if index == 0 { instance.to_owned() } else { format!("{instance}-{index}") };
+    let name = parameters.get("diskName").and_then(Value::as_str).unwrap_or(&own_name);
+    disk.insert("name".into(), json!(name));
+    attached
+        .insert("source".into(), json!(format!("{}/zones/{}/disks/{name}", place.project_url, place.zone)));
+    definition(disk, place)
+}
+
+/// A name alone is taken as well, as templates have it.
+fn type_url(given: &str, place: &Place) -> String {
+    let name = resource_path(given).rsplit('/').next().unwrap_or_default();
+    format!("{}/zones/{}/diskTypes/{name}", place.project_url, place.zone)
+}
+
+fn image_url(given: &str, field: &str, place: &Place) -> Result<String, ApiError> {
+    let path = resource_path(given);
+    let root = place.project_url.split_once("/projects/").map_or("", |(root, _)| root);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["global", "images", _] | ["global", "images", "family", _] => {
+            Ok(format!("{}/{path}", place.project_url))
+        }
+        ["projects", _, "global", "images", _] | ["projects", _, "global", "images", "family", _] => {
+            Ok(format!("{root}/{path}"))
+        }
+        _ => Err(ApiError::invalid_field(field, given, "The URL is malformed.")),
+    }
+}

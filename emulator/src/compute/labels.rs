@@ -1,0 +1,67 @@
+//! The rules of labels: <https://cloud.google.com/compute/docs/labeling-resources#restrictions>.
+
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+const MOST: usize = 64;
+const LONGEST: usize = 63;
+
+/// Checks a resource's labels.
+///
+/// # Errors
+/// There are too many, or one that is not allowed.
+pub fn check(labels: Option<&Value>) -> Result<(), ApiError> {
+    let Some(labels) = labels.and_then(Value::as_object) else { return Ok(()) };
+    let refuse = |value: &str, why: &str| Err(ApiError::invalid_field("resource.labels", value, why));
+    if labels.len() > MOST {
+        return refuse("", &format!("There can be at most {MOST} labels."));
+    }
+    for (key, value) in labels {
+        if !key.starts_with(|first: char| first.is_lowercase()) || !fits(key) {
+            return refuse(
+                key,
+                "Label keys have up to 63 lowercase letters, digits, '_' and '-', a letter first.",
+            );
+        }
+        let value = value.as_str().unwrap_or_default();
+        if !fits(value) {
+            return refuse(value, "Label values have up to 63 lowercase letters, digits, '_' and '-'.");
+        }
+    }
+    Ok(())
+}
+
+/// "Only lowercase letters, numeric characters, underscores, and dashes. All characters must use UTF-8
+/// encoding, and international characters are allowed."
+fn fits(text: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '_' || c == '-';
+    text.chars().count() <= LONGEST && text.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_that_fit_and_others() {
+        for good in [json!({}), json!({ "a": "" }), json!({ "team_1-x": "0-a" }), json!({ "größe": "ü" })]
+        {
+            assert_eq!(check(Some(&good)), Ok(()), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in [
+            json!({ "": "" }),
+            json!({ "A": "" }),
+            json!({ "1": "" }),
+            json!({ "a": "B" }),
+            json!({ "a": long }),
+        ] {
+            assert!(check(Some(&bad)).is_err(), "{bad}");
+        }
+        let many: serde_json::Map<_, _> = (0..65).map(|n| (format!("l{n}"), json!(""))).collect();
+        assert!(check(Some(&Value::Object(many))).is_err());
+    }
+}

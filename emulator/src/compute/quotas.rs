@@ -1,0 +1,146 @@
+//! Quotas of a region: <https://cloud.google.com/compute/resource-usage>.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+
+use super::instance::Instance;
+use super::{machine_types, zones};
+use crate::discovery::COMPUTE;
+
+const PREEMPTIBLE_CPUS: &str = "PREEMPTIBLE_CPUS";
+
+/// The limits of each region, by metric; what is not named has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quotas(BTreeMap<String, BTreeMap<String, u64>>);
+
+/// An amount of each metric.
+pub type Amounts = BTreeMap<String, u64>;
+
+impl Quotas {
+    /// Sets limits: `{"us-central1": {"CPUS": 8}}`, with null where there is to be none.
+    ///
+    /// # Errors
+    /// A region or metric that there is not.
+    pub fn set(&mut self, changes: BTreeMap<String, BTreeMap<String, Option<u64>>>) -> Result<(), String> {
+        for (region, metrics) in &changes {
+            if !zones::regions().any(|known| known == region) {
+                return Err(format!("unknown region {region:?}"));
+            }
+            for metric in metrics.keys() {
+                if !is_counted(metric) {
+                    return Err(format!(
+                        "unknown metric {metric:?}; counted are INSTANCES, IN_USE_ADDRESSES, \
+                         STATIC_ADDRESSES, DISKS_TOTAL_GB, SSD_TOTAL_GB, CPUS, \
+                         PREEMPTIBLE_CPUS and those such as N2_CPUS"
+                    ));
+                }
+            }
+        }
+        for (region, metrics) in changes {
+            let limits = self.0.entry(region).or_default();
+            for (metric, limit) in metrics {
+                match limit {
+                    Some(limit) => _ = limits.insert(metric, limit),
+                    None => _ = limits.remove(&metric),
+                }
+            }
+        }
+        self.0.retain(|_, limits| !limits.is_empty());
+        Ok(())
+    }
+
+    /// The `quotas` of a region's resource.
+    pub fn resource(&self, region: &str, used: &Amounts) -> Value {
+        let limits = self.0.get(region).into_iter().flatten();
+        let quota = |(metric, limit): (&String, &u64)| {
+            json!({
+                "metric": metric,
+                "limit": *limit as f64,
+                "usage": used.get(metric).copied().unwrap_or_default() as f64,
+            })
+        };
+        limits.map(quota).collect()
+    }
+
+    /// The first limit that more would exceed, with its metric.
+    pub fn exceeded(&self, region: &str, used: &Amounts, more: &Amounts) -> Option<(&str, u64)> {
+        let over = |metric: &String, limit: u64| {
+            let amount = |of: &Amounts| of.get(metric).copied().unwrap_or_default();
+            amount(more) > 0 && amount(used) + amount(more) > limit
+        };
+        let limits = self.0.get(region)?;
+        limits
+            .iter()
+            .find(|(metric, limit)| over(metric, **limit))
+            .map(|(metric, limit)| (metric.as_str(), *limit))
+    }
+
+    /// What an instance takes while it holds hardware.
+    pub fn of_hardware(&self, instance: &Instance) -> Amounts {
+        let machine_type = instance.machine_type();
+        let cpus = machine_types::find(machine_type).map_or(0, |known| known.cpus().into());
+        let granted =
+            self.0.get(instance.region()).is_some_and(|limits| limits.contains_key(PREEMPTIBLE_CPUS));
+        // "If you don't have preemptible quota, preemptible VMs consume standard quota":
+        // https://cloud.google.com/compute/docs/instances/preemptible#quota
+        let metric = match instance.is_preemptible() && granted {
+            true => PREEMPTIBLE_CPUS.to_owned(),
+            false => cpu_metric(machine_type),
+        };
+        let mut amounts = Amounts::from([(metric, cpus)]);
+        if instance.wanted().external_v4 {
+            amounts.insert("IN_USE_ADDRESSES".into(), 1);
+        }
+        amounts
+    }
+}
+
+/// What an instance takes as long as it exists.
+pub fn of_existence() -> Amounts {
+    Amounts::from([("INSTANCES".into(), 1)])
+}
+
+/// What a static address takes.
+pub fn of_address() -> Amounts {
+    Amounts::from([("STATIC_ADDRESSES".into(), 1)])
+}
+
+/// What a disk takes.
+pub fn of_disk(body: &serde_json::Map<String, Value>) -> Amounts {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let metric = match text("type").rsplit('/').next() {
+        Some("pd-ssd" | "pd-balanced") => "SSD_TOTAL_GB",
+        _ => "DISKS_TOTAL_GB",
+    };
+    Amounts::from([(metric.into(), text("sizeGb").parse().unwrap_or_default())])
+}
+
+/// Adds amounts up.
+pub fn add(sum: &mut Amounts, more: Amounts) {
+    for (metric, amount) in more {
+        *sum.entry(metric).or_default() += amount;
+    }
+}
+
+/// "E2 and N1 VMs share the CPUS quota"; most other series have one of their own.
+fn cpu_metric(machine_type: &str) -> String {
+    let series = machine_type.split('-').next().unwrap_or_default().to_uppercase();
+    let own = format!("{series}_CPUS");
+    match series != "E2" && metrics().contains(&own) {
+        true => own,
+        false => "CPUS".into(),
+    }
+}
+
+fn is_counted(metric: &str) -> bool {
+    let others = ["INSTANCES", "IN_USE_ADDRESSES", "STATIC_ADDRESSES", "DISKS_TOTAL_GB", "SSD_TOTAL_GB"];
+    let series = metric.strip_suffix("_CPUS").is_some_and(|series| cpu_metric(series) == metric);
+    others.contains(&metric) || metric == "CPUS" || metric == PREEMPTIBLE_CPUS || series
+}
+
+fn metrics() -> &'static [String] {
+    let metric = COMPUTE.schemas.get("Quota").and_then(|quota| quota.properties.get("metric"));
+    metric.and_then(|metric| metric.values.as_deref()).unwrap_or_default()
+}

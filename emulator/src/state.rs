@@ -1,0 +1,166 @@
+//! `--state`: what the emulator knows, in a file, for the emulator after this one.
+//!
+//! The file is replaced as a whole after each change, before the change is answered, so that it is always
+//! that of some moment, whatever kills the emulator. (A machine that loses its power may lose the last of
+//! them.)
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::account::Key;
+use crate::auth::tokens::Tokens;
+use crate::compute::world::World;
+use crate::Timing;
+
+/// Of the file's form: another is not read.
+const VERSION: u32 = 1;
+
+/// What is to survive.
+#[derive(Serialize)]
+pub struct Saving<'a> {
+    version: u32,
+    /// URLs in the world begin with it.
+    endpoint: &'a str,
+    key: &'a Key,
+    tokens: &'a Tokens,
+    timing: Option<Timing>,
+    /// The address handed out last.
+    last_address: u8,
+    world: &'a World,
+}
+
+/// What has survived.
+#[derive(Deserialize)]
+pub struct Saved {
+    pub key: Key,
+    pub tokens: Tokens,
+    /// If it was changed: otherwise the flags count.
+    pub timing: Option<Timing>,
+    pub last_address: u8,
+    pub world: World,
+}
+
+impl<'a> Saving<'a> {
+    /// All that an emulator at `endpoint` knows.
+    pub fn new(
+        endpoint: &'a str,
+        key: &'a Key,
+        tokens: &'a Tokens,
+        timing: Option<Timing>,
+        last_address: u8,
+        world: &'a World,
+    ) -> Self {
+        Self { version: VERSION, endpoint, key, tokens, timing, last_address, world }
+    }
+}
+
+impl Saved {
+    /// The state of an emulator that goes on from none.
+    pub fn of_nothing(key: Key, world: World) -> Self {
+        Self { key, tokens: Tokens::default(), timing: None, last_address: 0, world }
+    }
+}
+
+/// Why there is no going on from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be read or written.
+    #[error("cannot use {0} for the state: {1}")]
+    Io(PathBuf, io::Error),
+    /// It is something else, or damaged.
+    #[error("{0} holds no state of an emulator: {1}")]
+    Content(PathBuf, String),
+}
+
+/// The file, and what it holds.
+pub struct StateFile {
+    path: PathBuf,
+    written: Mutex<Vec<u8>>,
+}
+
+impl StateFile {
+    /// Reads the file, if there is one yet, for an emulator of this project at `endpoint`.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or holds something else.
+    pub fn open(path: &Path, project: &str, endpoint: &str) -> Result<(Self, Option<Saved>), StateError> {
+        let file = Self { path: path.to_owned(), written: Mutex::default() };
+        let saved = match fs::read(path) {
+            Ok(bytes) => Some(read(&bytes, project, endpoint).map_err(|why| file.is_wrong(why))?),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(StateError::Io(file.path, error)),
+        };
+        Ok((file, saved))
+    }
+
+    /// Replaces the content, unless it is the same.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, state: &Saving) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec(state).map_err(|error| self.is_wrong(error.to_string()))?;
+        let mut written = self.written.lock().unwrap();
+        if *written != bytes {
+            self.replace(&bytes).map_err(|error| StateError::Io(self.path.clone(), error))?;
+            *written = bytes;
+        }
+        Ok(())
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = self.path.with_file_name(name);
+        create(&new)?.write_all(bytes)?;
+        fs::rename(new, &self.path)
+    }
+
+    fn is_wrong(&self, why: String) -> StateError {
+        StateError::Content(self.path.clone(), why)
+    }
+}
+
+/// Only its owner may read the key in it.
+fn create(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+fn read(bytes: &[u8], project: &str, endpoint: &str) -> Result<Saved, String> {
+    let mut content: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let version = content.get("version").and_then(Value::as_u64);
+    if version != Some(VERSION.into()) {
+        return Err(format!(
+            "its version is {}, not {VERSION}",
+            content.get("version").unwrap_or(&Value::Null)
+        ));
+    }
+    let before = content.get("endpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if before != endpoint {
+        move_urls(&mut content, &format!("{before}/compute/v1/"), &format!("{endpoint}/compute/v1/"));
+    }
+    let saved: Saved = serde_json::from_value(content).map_err(|error| error.to_string())?;
+    match saved.world.project() {
+        known if known == project => Ok(saved),
+        other => Err(format!("it is of the project {other}; start with --project {other}")),
+    }
+}
+
+/// The emulator has another port than last time.
+fn move_urls(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) => {
+            if let Some(path) = text.strip_prefix(from) {
+                *text = format!("{to}{path}");
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| move_urls(element, from, to)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| move_urls(field, from, to)),
+        _ => {}
+    }
+}
