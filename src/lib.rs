@@ -51,6 +51,7 @@ pub mod config;
 mod control;
 mod durable_object;
 mod error;
+mod gather;
 pub mod lifecycle;
 mod pages;
 mod platform;

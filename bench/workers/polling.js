@@ -33,7 +33,7 @@ function resource(name) {
   return {
     name,
     machineType: "zones/us-central1-a/machineTypes/e2-small",
-    disks: [{ boot: true, initializeParams: { sourceImage: "projects/debian-cloud/global/images/family/debian-12" } }],
+    disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage: "projects/debian-cloud/global/images/family/debian-12" } }],
     networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT" }] }],
   };
 }

@@ -1,4 +1,4 @@
-//! The API's routes: `/compute/v1/…` and the token server.
+//! The APIs' routes: `/compute/v1/…` and the token servers.
 //!
 //! The discovery document decides which method a request calls and whether it is well-formed; [`methods`]
 //! does the rest.
@@ -9,16 +9,17 @@ mod methods;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{header, StatusCode};
+use axum::extract::{Path, Request, State};
+use axum::http::{header, HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value};
 
+use crate::auth::impersonation;
 use crate::auth::scope::Access;
 use crate::calls::arrive;
 use crate::compute::operation_error::OperationError;
@@ -26,18 +27,23 @@ use crate::compute::zones;
 use crate::discovery::{Method, PathParameters, COMPUTE};
 use crate::emulator::Emulator;
 use crate::error::ApiError;
-use crate::faults::TOKEN;
+use crate::faults::{IMPERSONATION, TOKEN};
 use crate::fields::Fields;
 use crate::schema::{accept_body, check_parameters, Query};
 use crate::serve::HangUp;
 
 const SERVICE_PATH: &str = "/compute/v1/";
+/// The audience of self-signed tokens.
+const AUDIENCE: &str = "https://compute.googleapis.com/";
 /// The API's own limit for a request body.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
 /// The API's routes.
 pub fn router() -> Router<Arc<Emulator>> {
-    Router::new().route("/token", post(token)).route("/compute/v1/{*path}", any(compute))
+    Router::new()
+        .route("/token", post(token))
+        .route("/v1/projects/-/serviceAccounts/{target}", post(generate_access_token))
+        .route("/compute/v1/{*path}", any(compute))
 }
 
 /// A well-formed call of a method.
@@ -55,14 +61,54 @@ async fn token(State(emulator): State<Arc<Emulator>>, form: Bytes) -> Response {
     let response = match arrive(&emulator, TOKEN, false).await {
         ControlFlow::Break(response) => response,
         ControlFlow::Continue(arrived) => {
-            let granted = emulator.tokens.grant(&emulator.account, &form, SystemTime::now());
+            let granted = emulator.tokens.grant(&emulator.account, &form, emulator.googles_now());
             emulator.changed();
             arrived
                 .answer(granted.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()))
         }
     };
     log(&emulator, TOKEN, began, &response);
+    dated(&emulator, response)
+}
+
+/// Of IAM Service Account Credentials there is this method alone.
+async fn generate_access_token(
+    State(emulator): State<Arc<Emulator>>,
+    Path(target): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let began = Instant::now();
+    let Some(email) = target.strip_suffix(":generateAccessToken") else {
+        return ApiError::not_implemented(&target).into_response();
+    };
+    let response = match arrive(&emulator, IMPERSONATION, false).await {
+        ControlFlow::Break(response) => response,
+        ControlFlow::Continue(arrived) => {
+            let (tokens, account, now) = (&emulator.tokens, &emulator.account, emulator.googles_now());
+            let authorization = text(&headers, header::AUTHORIZATION);
+            let generated =
+                impersonation::generate_access_token(tokens, account, authorization, email, &body, now);
+            arrived.answer(
+                generated.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()),
+            )
+        }
+    };
+    log(&emulator, &format!("{IMPERSONATION} {email}"), began, &response);
+    dated(&emulator, response)
+}
+
+/// The answer with the `Date` that Google's clock shows.
+fn dated(emulator: &Emulator, mut response: Response) -> Response {
+    let date = httpdate::fmt_http_date(emulator.googles_now());
+    if let Ok(date) = date.parse() {
+        response.headers_mut().insert(header::DATE, date);
+    }
     response
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn compute(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
@@ -92,14 +138,18 @@ async fn answer(
     request: Request,
     operation_error: Option<OperationError>,
 ) -> Result<Response, ApiError> {
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let access = emulator.tokens.access(&emulator.account, authorization, SystemTime::now());
+    let authorization = text(request.headers(), header::AUTHORIZATION);
+    let scopes = emulator.tokens.scopes(&emulator.account, authorization, AUDIENCE, emulator.googles_now());
     let query =
         form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    match access {
-        None => return Err(ApiError::unauthenticated()),
-        Some(Access::ReadOnly) if request.method() != "GET" => return Err(ApiError::insufficient_scopes()),
-        Some(_) => {}
+    match scopes.ok_or_else(ApiError::unauthenticated)?.compute {
+        Some(Access::Full) => {}
+        Some(Access::ReadOnly) if request.method() == "GET" => {}
+        Some(Access::ReadOnly) | None => return Err(ApiError::insufficient_scopes()),
+    }
+    let quota_project = text(request.headers(), HeaderName::from_static("x-goog-user-project"));
+    if let Some(project) = quota_project.filter(|project| *project != emulator.options.project) {
+        return Err(ApiError::no_quota_project(project));
     }
     check_parameters(&COMPUTE, method, &path, &query)?;
     let fields = fields(method, &query)?;

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
 use crate::clock::utc;
@@ -24,6 +25,16 @@ use crate::lifecycle::carry_out;
 use crate::rate_limit::Limit;
 
 type Shared = State<Arc<Emulator>>;
+
+/// A year, in milliseconds.
+const FARTHEST_CLOCK: u64 = 365 * 24 * 60 * 60 * 1000;
+
+/// Google's clock, beside this machine's.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    offset_ms: i64,
+}
 
 /// The control routes.
 pub fn router() -> Router<Arc<Emulator>> {
@@ -43,6 +54,7 @@ pub fn router() -> Router<Arc<Emulator>> {
         .route("/emulator/stats", get(stats))
         .route("/emulator/reset", post(reset))
         .route("/emulator/timing", get(timing).put(set_timing))
+        .route("/emulator/clock", get(clock).put(set_clock))
         .route("/emulator/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/emulator/service-account.json", get(service_account))
         .fallback(|| async { Refused(StatusCode::NOT_FOUND, "there is nothing here; see /".into()) })
@@ -220,6 +232,19 @@ async fn set_timing(State(emulator): Shared, body: Bytes) -> Result<Json<Value>,
     *emulator.timing() = timing;
     emulator.changed();
     Ok(Json(json!(timing)))
+}
+
+async fn clock(State(emulator): Shared) -> Json<Clock> {
+    Json(Clock { offset_ms: emulator.clock_offset() })
+}
+
+async fn set_clock(State(emulator): Shared, body: Bytes) -> Result<Json<Clock>, Refused> {
+    let clock: Clock = serde_json::from_slice(&body).map_err(bad_request)?;
+    if clock.offset_ms.unsigned_abs() > FARTHEST_CLOCK {
+        return Err(bad_request("offset_ms must be within a year"));
+    }
+    emulator.set_clock_offset(clock.offset_ms);
+    Ok(Json(clock))
 }
 
 async fn faults(State(emulator): Shared) -> Json<Value> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -43,6 +44,8 @@ pub struct Emulator {
     state: Mutex<Option<StateFile>>,
     faults: Mutex<Faults>,
     rate_limit: Mutex<RateLimit>,
+    /// By how much Google's clock is ahead of this machine's, in milliseconds.
+    clock_offset: AtomicI64,
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -105,6 +108,7 @@ impl Emulator {
             state: Mutex::new(state),
             faults: Mutex::default(),
             rate_limit: Mutex::default(),
+            clock_offset: AtomicI64::default(),
             calls: Mutex::default(),
             endpoint,
             options,
@@ -190,11 +194,31 @@ impl Emulator {
         self.calls.lock().unwrap()
     }
 
+    /// The time as those see it who give out tokens and check them.
+    pub(crate) fn googles_now(&self) -> SystemTime {
+        let offset = self.clock_offset();
+        let by = Duration::from_millis(offset.unsigned_abs());
+        if offset < 0 {
+            SystemTime::now() - by
+        } else {
+            SystemTime::now() + by
+        }
+    }
+
+    pub(crate) fn clock_offset(&self) -> i64 {
+        self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_clock_offset(&self, millis: i64) {
+        self.clock_offset.store(millis, Ordering::Relaxed);
+    }
+
     /// As if just started; tokens stay valid.
     pub(crate) fn reset(&self) {
         self.faults().clear();
         self.calls().clear();
         *self.rate_limit() = RateLimit::default();
+        self.set_clock_offset(0);
         *self.timing() = self.options.timing;
         self.change(|world, _| world.clear());
         self.guests.clear();

@@ -131,6 +131,21 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    /// A quota project that is not the caller's to use:
+    /// <https://cloud.google.com/docs/quotas/set-quota-project>.
+    pub fn no_quota_project(project: &str) -> Self {
+        let message = format!(
+            "Caller does not have required permission to use project {project}. Grant the caller the \
+             roles/serviceusage.serviceUsageConsumer role, or a custom role with the serviceusage.services.use \
+             permission, by visiting https://console.developers.google.com/iam-admin/iam/project?project={project} \
+             and then retry. Propagation of the new permission may take a few minutes."
+        );
+        Self {
+            status: Some("PERMISSION_DENIED".into()),
+            ..Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+        }
+    }
+
     /// A token whose scopes do not cover the method.
     pub fn insufficient_scopes() -> Self {
         let message = "Request had insufficient authentication scopes.";

@@ -16,6 +16,9 @@ use crate::error::{usual_reason, ApiError};
 /// The token server's name in faults and statistics.
 pub const TOKEN: &str = "token";
 
+/// The name of the method that gives out tokens of another account.
+pub const IMPERSONATION: &str = "serviceAccounts.generateAccessToken";
+
 /// What is to go wrong.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +122,7 @@ impl Fault {
     /// A text for whoever sent it.
     pub fn check(&self) -> Result<(), String> {
         let method = COMPUTE.method(&self.method);
-        if method.is_none() && self.method != TOKEN && self.method != "*" {
+        if method.is_none() && ![TOKEN, IMPERSONATION, "*"].contains(&self.method.as_str()) {
             return Err(format!(
                 "unknown method {:?}; use a name such as \"instances.insert\", \"token\", or \"*\"",
                 self.method

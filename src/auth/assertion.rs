@@ -1,6 +1,8 @@
-//! The assertion: a JWT that the service account signs.
+//! What the service account signs: JWTs (RFC 7519) with RS256.
 
-use chrono::{DateTime, Duration, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use jwt_compact::alg::{Rsa, StrongAlg, StrongKey};
 use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions};
 use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -8,53 +10,68 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::RsaPrivateKey;
 use serde::Serialize;
 
-use super::{AuthError, ServiceAccountKey};
+use super::{Api, ServiceAccountKey};
+use crate::config::ConfigError;
 use crate::time::Timestamp;
 
-/// The scope that is asked for: all of Compute Engine, and nothing else.
-pub const SCOPE: &str = "https://www.googleapis.com/auth/compute";
+/// How long a JWT is good for: the most that Google takes of an assertion, and just what it takes of a token.
+pub(super) const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// How long an assertion is good for: the most that Google takes.
-const LIFETIME: Duration = Duration::hours(1);
-
-/// Signs an assertion that `key`'s token server exchanges for an access token (RFC 7523, section 2.1).
+/// Signs an assertion that `key`'s token server exchanges for an access token to `api` (RFC 7523, section 2.1).
 ///
 /// # Errors
-/// [`AuthError::Key`] if the private key cannot be read, or is shorter than 2048 bits.
-pub fn sign_assertion(key: &ServiceAccountKey, now: Timestamp) -> Result<String, AuthError> {
-    let private_key = read_private_key(&key.private_key)?;
+/// The private key cannot be read, or is shorter than 2048 bits.
+pub fn sign_assertion(key: &ServiceAccountKey, api: Api, now: Timestamp) -> Result<String, ConfigError> {
+    let scope = Some(api.scope());
+    sign(key, Grant { iss: &key.client_email, sub: None, aud: &key.token_uri, scope }, now)
+}
+
+/// Signs a token that `api` itself takes as it is (<https://google.aip.dev/auth/4111>).
+///
+/// # Errors
+/// As [`sign_assertion`].
+pub fn sign_token(key: &ServiceAccountKey, api: Api, now: Timestamp) -> Result<String, ConfigError> {
+    let email = &key.client_email;
+    sign(key, Grant { iss: email, sub: Some(email), aud: api.audience(), scope: None }, now)
+}
+
+#[derive(Serialize)]
+struct Grant<'a> {
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
+    aud: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+}
+
+fn sign(key: &ServiceAccountKey, grant: Grant<'_>, now: Timestamp) -> Result<String, ConfigError> {
+    let private_key = read_private_key(key)?;
     // `iat` is in whole seconds; a fraction would be rounded into the future by some readers.
     let issued_at = i64::try_from(now.as_secs()).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
     let issued_at: DateTime<Utc> = issued_at.unwrap_or_default();
-    let options = TimeOptions::new(Duration::zero(), move || issued_at);
-    let grant = Grant { iss: &key.client_email, aud: &key.token_uri, scope: SCOPE };
-    let claims = Claims::new(grant).set_duration_and_issuance(&options, LIFETIME);
+    let options = TimeOptions::new(chrono::Duration::zero(), move || issued_at);
+    let lifetime = chrono::Duration::from_std(LIFETIME).unwrap_or_default();
+    let claims = Claims::new(grant).set_duration_and_issuance(&options, lifetime);
     let mut header = Header::empty().with_token_type("JWT");
     if let Some(id) = &key.private_key_id {
         header = header.with_key_id(id);
     }
     StrongAlg(Rsa::rs256())
         .token(&header, &claims, &private_key)
-        .map_err(|error| AuthError::Key(format!("could not sign: {error}")))
-}
-
-#[derive(Serialize)]
-struct Grant<'a> {
-    iss: &'a str,
-    aud: &'a str,
-    scope: &'a str,
+        .map_err(|error| key.wrong(format!("could not sign: {error}")))
 }
 
 /// PKCS#8, as Google writes it, or PKCS#1.
-fn read_private_key(pem: &str) -> Result<StrongKey<RsaPrivateKey>, AuthError> {
-    let key = if pem.contains("BEGIN RSA PRIVATE KEY") {
+fn read_private_key(key: &ServiceAccountKey) -> Result<StrongKey<RsaPrivateKey>, ConfigError> {
+    let pem = &key.private_key;
+    let read = if pem.contains("BEGIN RSA PRIVATE KEY") {
         RsaPrivateKey::from_pkcs1_pem(pem).map_err(|error| error.to_string())
     } else {
         RsaPrivateKey::from_pkcs8_pem(pem).map_err(|error| error.to_string())
     };
-    let key =
-        key.map_err(|error| AuthError::Key(format!("has a `private_key` that cannot be read: {error}")))?;
-    StrongKey::try_from(key).map_err(|_| {
-        AuthError::Key("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned())
-    })
+    let read =
+        read.map_err(|error| key.wrong(format!("has a `private_key` that cannot be read: {error}")))?;
+    StrongKey::try_from(read)
+        .map_err(|_| key.wrong("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned()))
 }

@@ -2,24 +2,28 @@
 
 use std::fmt;
 
+use crate::config::ConfigError;
+
 /// Why there is no access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// `GOOGLE_SERVICE_ACCOUNT_KEY` is missing, or is no key file; the text says what is wrong with it.
-    Key(String),
-    /// The token server refused the assertion.
+    /// A variable or secret is missing, or wrong.
+    Config(ConfigError),
+    /// A token server refused what it was asked.
     Refused {
-        /// Where the assertion went.
-        token_uri: String,
+        /// Where the request went.
+        server: String,
+        /// What it was to do or take, as `the service account key of GOOGLE_SERVICE_ACCOUNT_KEY`.
+        what: String,
         /// The HTTP status.
         status: u16,
-        /// OAuth's error code and description, as `invalid_grant: Invalid JWT Signature.`
+        /// Its own words, as `invalid_grant: Invalid JWT Signature.`
         reason: String,
     },
-    /// The token server could not be asked, or gave no usable answer.
+    /// A token server, or where the key is kept, could not be asked, or gave no usable answer.
     Unavailable {
-        /// Where the assertion went.
-        token_uri: String,
+        /// Where the request went.
+        server: String,
         /// What happened.
         reason: String,
     },
@@ -35,16 +39,19 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AuthError::Key(problem) => write!(f, "GOOGLE_SERVICE_ACCOUNT_KEY {problem}"),
-            AuthError::Refused { token_uri, status, reason } => write!(
-                f,
-                "{token_uri} refused the service account key of GOOGLE_SERVICE_ACCOUNT_KEY ({status} {reason})"
-            ),
-            AuthError::Unavailable { token_uri, reason } => {
-                write!(f, "{token_uri} gave no access token: {reason}")
+            AuthError::Config(error) => error.fmt(f),
+            AuthError::Refused { server, what, status, reason } => {
+                write!(f, "{server} refused {what} ({status} {reason})")
             }
+            AuthError::Unavailable { server, reason } => write!(f, "{server} gave no access token: {reason}"),
         }
     }
 }
 
 impl std::error::Error for AuthError {}
+
+impl From<ConfigError> for AuthError {
+    fn from(error: ConfigError) -> Self {
+        AuthError::Config(error)
+    }
+}

@@ -2,111 +2,127 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use base64ct::{Base64, Encoding};
 use serde_json::Value;
 
-use super::AuthError;
+use crate::config::ConfigError;
+
+const DEFAULT_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// The fields of a key file that are used. See <https://cloud.google.com/iam/docs/keys-create-delete>.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 pub struct ServiceAccountKey {
+    /// The Worker's secret that it is from.
+    pub secret: &'static str,
     /// The project that the account, and so the VM, belongs to.
     pub project_id: String,
-    /// The account: the assertion's `iss`.
+    /// The account: the `iss` of what it signs.
     pub client_email: String,
-    /// The key's id: the assertion's `kid`.
-    #[serde(default)]
+    /// The key's id: the `kid` of what it signs.
     pub private_key_id: Option<String>,
     /// Where assertions are exchanged for tokens.
-    #[serde(default = "default_token_uri")]
     pub token_uri: String,
     pub(super) private_key: String,
 }
 
 impl ServiceAccountKey {
-    /// Reads a key file and checks that it is whole. The private key itself is only read when it signs.
+    /// Reads the key file that `secret` holds, as JSON or as its base64, and checks that it is whole. The private
+    /// key itself is only read when it signs.
     ///
     /// # Errors
-    /// [`AuthError::Key`] that says what is missing or wrong; it never quotes the file.
-    pub fn parse(json: &str) -> Result<Self, AuthError> {
-        let wrong = |problem: String| Err(AuthError::Key(problem));
-        if json.trim().is_empty() {
-            return wrong("is empty: it must hold the service account's key file (JSON)".to_owned());
+    /// What is missing or wrong; the file is never quoted.
+    pub fn parse(secret: &'static str, text: &str) -> Result<Self, ConfigError> {
+        let wrong = |problem: &str| Err(ConfigError::new(secret, problem));
+        if text.trim().is_empty() {
+            return wrong("is empty: it must hold the service account's key file (JSON)");
         }
         // The messages are our own: those of serde quote what they do not like.
-        let Ok(file) = serde_json::from_str::<Value>(json) else {
+        let Some(file) = serde_json::from_str(text).ok().or_else(|| from_base64(text)) else {
             return wrong(
-                "is not JSON: it must hold the service account's key file as downloaded".to_owned(),
+                "is not JSON: it must hold the service account's key file as downloaded, or that in base64",
             );
         };
-        let Value::Object(fields) = &file else {
-            return wrong("is JSON, but not a service account's key file, which is an object".to_owned());
+        let Value::Object(_) = &file else {
+            return wrong("is JSON, but not a service account's key file, which is an object");
         };
-        for name in ["project_id", "client_email", "private_key", "private_key_id", "token_uri"] {
-            let required = !matches!(name, "private_key_id" | "token_uri");
-            match fields.get(name) {
-                Some(Value::String(_)) => {}
-                None if !required => {}
-                None => {
-                    let problem = format!("is not a service account's key file: `{name}` is missing");
-                    return wrong(problem);
-                }
-                Some(_) => {
-                    let problem = format!("is not a service account's key file: `{name}` is not a string");
-                    return wrong(problem);
-                }
-            }
-        }
-        let Ok(key) = serde_json::from_value::<Self>(file) else {
-            return wrong("is not a service account's key file".to_owned());
+        let field = |name: &str| match file.get(name) {
+            Some(Value::String(value)) if !value.trim().is_empty() => Ok(Some(value.clone())),
+            Some(Value::String(_)) => Err("is empty"),
+            Some(_) => Err("is not a string"),
+            None => Ok(None),
         };
-        for (name, value) in [
-            ("project_id", &key.project_id),
-            ("client_email", &key.client_email),
-            ("private_key", &key.private_key),
-            ("token_uri", &key.token_uri),
-        ] {
-            if value.trim().is_empty() {
-                return wrong(format!("is not a service account's key file: `{name}` is empty"));
-            }
-        }
+        let no_key_file = |name: &str, problem: &str| {
+            ConfigError::new(secret, format!("is not a service account's key file: `{name}` {problem}"))
+        };
+        let optional = |name: &str| field(name).map_err(|problem| no_key_file(name, problem));
+        let required = |name: &str| optional(name)?.ok_or_else(|| no_key_file(name, "is missing"));
+        let key = Self {
+            secret,
+            project_id: required("project_id")?,
+            client_email: required("client_email")?,
+            private_key: required("private_key")?,
+            private_key_id: optional("private_key_id")?,
+            token_uri: optional("token_uri")?.unwrap_or_else(|| DEFAULT_TOKEN_URI.to_owned()),
+        };
         if !key.private_key.contains("PRIVATE KEY-----") {
-            return wrong("has a `private_key` that is not in PEM".to_owned());
+            return wrong("has a `private_key` that is not in PEM");
         }
         Ok(key)
     }
+
+    /// What is wrong with it.
+    pub(super) fn wrong(&self, problem: String) -> ConfigError {
+        ConfigError::new(self.secret, problem)
+    }
+}
+
+/// Base64 is often broken into lines.
+fn from_base64(text: &str) -> Option<Value> {
+    let text: String = text.split_ascii_whitespace().collect();
+    serde_json::from_slice(&Base64::decode_vec(&text).ok()?).ok()
 }
 
 impl fmt::Debug for ServiceAccountKey {
     /// Without the private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceAccountKey")
+            .field("secret", &self.secret)
             .field("project_id", &self.project_id)
             .field("client_email", &self.client_email)
             .finish_non_exhaustive()
     }
 }
 
-fn default_token_uri() -> String {
-    "https://oauth2.googleapis.com/token".to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::KEY;
 
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----\\n";
 
     #[test]
-    fn a_key_file_is_read() {
+    fn a_key_file_is_read_as_it_is_and_in_base64() {
         let json = format!(
             r#"{{"type": "service_account", "project_id": "p", "private_key_id": "k", "private_key": "{PEM}",
             "client_email": "a@p.iam.gserviceaccount.com", "client_id": "1"}}"#
         );
-        let key = ServiceAccountKey::parse(&json).unwrap();
-        assert_eq!(key.project_id, "p");
-        assert_eq!(key.token_uri, "https://oauth2.googleapis.com/token");
-        assert!(!format!("{key:?}").contains("MIIE"), "the private key shows in the debug output");
+        let one_line = Base64::encode_string(json.as_bytes());
+        let lines: String = one_line
+            .as_bytes()
+            .chunks(76)
+            .flat_map(|line| [line, b"\r\n"])
+            .flatten()
+            .map(|b| *b as char)
+            .collect();
+        for text in [json, one_line, lines] {
+            let key = ServiceAccountKey::parse(KEY, &text).unwrap();
+            assert_eq!(key.project_id, "p");
+            assert_eq!(key.client_email, "a@p.iam.gserviceaccount.com");
+            assert_eq!(key.private_key_id.as_deref(), Some("k"));
+            assert_eq!(key.token_uri, "https://oauth2.googleapis.com/token");
+            assert!(key.private_key.contains("MIIE"));
+            assert!(!format!("{key:?}").contains("MIIE"), "the private key shows in the debug output");
+        }
     }
 
     #[test]
@@ -115,6 +131,8 @@ mod tests {
             ("", "is empty"),
             ("not json", "is not JSON"),
             ("{\"project_id\": \"p\"", "is not JSON"),
+            ("TUlJRQ==", "is not JSON"),
+            ("W10=", "is JSON, but not"),
             ("{}", "`project_id` is missing"),
             ("\"{\\\"private_key\\\": \\\"MIIE\\\"}\"", "is JSON, but not"),
             ("[\"MIIE\"]", "is JSON, but not"),
@@ -122,9 +140,13 @@ mod tests {
             (r#"{"project_id": "p", "client_email": "", "private_key": "x"}"#, "`client_email` is empty"),
             (r#"{"project_id": "p", "client_email": "a", "private_key": "x"}"#, "not in PEM"),
             (r#"{"project_id": 1}"#, "`project_id` is not a string"),
+            (
+                r#"{"project_id": "p", "client_email": "a", "private_key": "x", "token_uri": 7}"#,
+                "`token_uri` is not a string",
+            ),
         ] {
-            let error = ServiceAccountKey::parse(json).expect_err(reason).to_string();
-            assert!(error.starts_with("GOOGLE_SERVICE_ACCOUNT_KEY ") && error.contains(reason), "{error}");
+            let error = ServiceAccountKey::parse(KEY, json).expect_err(reason).to_string();
+            assert!(error.starts_with("GOOGLE_SERVICE_ACCOUNT_KEY: ") && error.contains(reason), "{error}");
             assert!(!error.contains("MIIE"), "the file is quoted: {error}");
         }
     }

@@ -9,6 +9,15 @@ use super::drift::Change;
 use super::resource::{in_place, instance_resource, Provisioning};
 use crate::vm::Instance;
 
+/// The fields of an Instance that are looked at: a whole one is many times as long.
+///
+/// See <https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response>.
+const INSTANCE_FIELDS: &str = "fields=status,machineType,scheduling,tags,metadata,labels,labelFingerprint,\
+     networkInterfaces(networkIP,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)";
+
+/// The fields of an Operation that are looked at.
+const OPERATION_FIELDS: &str = "fields=name,status,error/errors(code,message),httpErrorStatusCode";
+
 /// A call of the Compute API about one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -54,8 +63,18 @@ impl Call {
         }
     }
 
-    /// The HTTP request that makes this call.
+    /// The HTTP request that makes this call. It asks only for what [`Answer::read`](super::Answer::read) looks at.
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
+        let mut request = self.plain_request(target);
+        request.url.push(if request.url.contains('?') { '&' } else { '?' });
+        request.url.push_str(match self {
+            Call::Look => INSTANCE_FIELDS,
+            Call::Mutate { .. } | Call::Adapt { .. } | Call::Wait { .. } => OPERATION_FIELDS,
+        });
+        request
+    }
+
+    fn plain_request(&self, target: &Target<'_>) -> HttpRequest {
         let Target { endpoint, project, zone, instance } = target;
         let endpoint = endpoint.trim_end_matches('/');
         let project = instance.project.as_deref().unwrap_or(project);
@@ -251,11 +270,12 @@ mod tests {
     fn calls_are_the_requests_of_the_discovery_document() {
         let zone = "https://compute.googleapis.com/compute/v1/projects/p/zones/us-central1-a";
         let id = RequestId::derive(7, 1);
-        assert_eq!(request(&Call::Look), HttpRequest::get(format!("{zone}/instances/backend")));
+        let look = format!("{zone}/instances/backend?{INSTANCE_FIELDS}");
+        assert_eq!(request(&Call::Look), HttpRequest::get(look));
         let operation = OperationName("operation-1".into());
         assert_eq!(
             request(&Call::Wait { operation }),
-            HttpRequest::post(format!("{zone}/operations/operation-1/wait"))
+            HttpRequest::post(format!("{zone}/operations/operation-1/wait?{OPERATION_FIELDS}"))
         );
         for (mutation, method, path) in [
             (Mutation::Start, "POST", "/backend/start"),
@@ -265,11 +285,12 @@ mod tests {
             (Mutation::Delete, "DELETE", "/backend"),
         ] {
             let got = request(&Call::Mutate { mutation, request_id: id.clone() });
-            let url = format!("{zone}/instances{path}?requestId={id}");
+            let url = format!("{zone}/instances{path}?requestId={id}&{OPERATION_FIELDS}");
             assert_eq!(got, HttpRequest { method, url, body: None });
         }
         let insert = request(&Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() });
-        assert_eq!((insert.method, insert.url), ("POST", format!("{zone}/instances?requestId={id}")));
+        let url = format!("{zone}/instances?requestId={id}&{OPERATION_FIELDS}");
+        assert_eq!((insert.method, insert.url), ("POST", url));
         assert!(insert.body.unwrap().contains("\"name\":\"backend\""));
     }
 
@@ -290,11 +311,12 @@ mod tests {
             let instances = "https://api/projects/example.com:other/zones/z/instances";
             let expected = HttpRequest {
                 method: "POST",
-                url: format!("{instances}?requestId={id}&sourceInstanceTemplate={url}"),
+                url: format!("{instances}?requestId={id}&sourceInstanceTemplate={url}&{OPERATION_FIELDS}"),
                 body: Some(r#"{"name":"backend"}"#.to_owned()),
             };
             assert_eq!(call.http_request(&target), expected);
-            assert_eq!(Call::Look.http_request(&target).url, format!("{instances}/backend"));
+            let look = format!("{instances}/backend?{INSTANCE_FIELDS}");
+            assert_eq!(Call::Look.http_request(&target).url, look);
         }
     }
 

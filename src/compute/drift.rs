@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::resource::{instance_resource, is_templated, item, object, Provisioning};
+use crate::gather::gather;
 use crate::time::format_duration;
 use crate::vm::Instance;
 
@@ -102,7 +103,8 @@ impl Change {
                 fingerprinted("items", items, fingerprint)
             }
             Change::Labels { fingerprint, others } => {
-                let mut labels = Map::from_iter(others.iter().map(|(k, v)| (k.clone(), v.as_str().into())));
+                let others = others.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+                let mut labels: Map<_, _> = gather(others);
                 if let Value::Object(wanted) = take("/labels") {
                     labels.extend(wanted);
                 }
@@ -182,7 +184,7 @@ fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
         None if is_templated(instance) => return None,
         items => items.unwrap_or(&Value::Null),
     };
-    let set = |items| elements(items).filter_map(Value::as_str).collect::<BTreeSet<_>>();
+    let set = |items| gather::<BTreeSet<_>, _>(elements(items).filter_map(Value::as_str));
     let is = set(is.pointer("/tags/items").unwrap_or(&Value::Null));
     differ(&format!("{is:?}"), &format!("{:?}", set(wanted)), Change::Tags { fingerprint })
 }
@@ -192,7 +194,7 @@ fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
     let items = |resource: &Value| {
         let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
         let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
-        items.filter_map(pair).collect()
+        gather(items.filter_map(pair))
     };
     let (differing, others) = entries_that_differ(items(is), &items(wanted))?;
     let change = Change::Metadata { fingerprint, others };
@@ -203,7 +205,7 @@ fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/labelFingerprint")?.to_owned();
     let labels = |resource: &Value| {
         let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
-        labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        gather(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
     };
     let (differing, others) = entries_that_differ(labels(is), &labels(wanted))?;
     let change = Change::Labels { fingerprint, others };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use crate::gather::gather;
 use crate::time::{format_duration, parse_duration, DURATION};
 
 /// A kind of value.
@@ -53,8 +54,8 @@ impl<T: Table> Setting for T {
     }
 
     fn write(&self) -> Value {
-        let all = T::KEYS.iter().map(|key| (key.name, (key.write)(self)));
-        all.filter(|(_, value)| !value.is_null()).collect()
+        let all = T::KEYS.iter().map(|key| (key.name.to_owned(), (key.write)(self)));
+        Value::Object(gather(all.filter(|(_, value)| !value.is_null())))
     }
 }
 
@@ -155,15 +156,16 @@ impl<T: Setting> Setting for Vec<T> {
 
 impl Setting for BTreeMap<String, String> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        let text = |(name, value): (&String, &Value)| match String::read(value) {
-            Ok(text) => Ok((name.clone(), text)),
-            Err(error) => Err(error.below(name)),
-        };
-        Map::read(value)?.iter().map(text).collect()
+        let mut texts = Self::new();
+        for (name, value) in &Map::read(value)? {
+            let text = String::read(value).map_err(|error| error.below(name))?;
+            texts.insert(name.clone(), text);
+        }
+        Ok(texts)
     }
 
     fn write(&self) -> Value {
-        self.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+        Value::Object(gather(self.iter().map(|(name, text)| (name.clone(), text.as_str().into()))))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod client;
 mod compute_client;
+mod credentials;
 mod message;
 mod object;
 mod shell;
@@ -12,6 +13,6 @@ mod store;
 mod vm_text;
 
 pub(crate) use client::ObjectClient;
-pub(crate) use compute_client::service_account_key;
+pub(crate) use credentials::check_credentials;
 pub(crate) use message::{Command, GoDown, Message, Reply, Wake};
 pub use object::VmObject;

@@ -7,7 +7,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
 use worker::{worker_sys, Env};
 
+use super::headers::value;
 use super::{describe, settled, timeout_signal};
+use crate::time::Timestamp;
 
 thread_local! {
     /// The settings of a request that is handed on; `fetch()` has read them when it returns.
@@ -79,7 +81,7 @@ impl Fetcher {
         headers: &[(&str, &str)],
         body: Option<&str>,
         limit: Duration,
-    ) -> Result<(u16, String), String> {
+    ) -> Result<Exchanged, String> {
         let request =
             text_request(method, url, headers, body, Some(limit)).map_err(|error| describe(&error))?;
         let sent = match self {
@@ -89,7 +91,25 @@ impl Fetcher {
         let response = answered(sent).await?;
         let text = response.text().map_err(|error| describe(&error))?;
         let text = settled(text).await.map_err(|error| describe(&error))?;
-        Ok((response.status(), text.as_string().unwrap_or_default()))
+        Ok(Exchanged { status: response.status(), body: text.as_string().unwrap_or_default(), response })
+    }
+}
+
+/// A whole answer of text.
+pub(crate) struct Exchanged {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    response: Response,
+}
+
+impl Exchanged {
+    /// The `Date` header (RFC 9110, section 6.6.1): the server's time.
+    pub fn date(&self) -> Option<Timestamp> {
+        let millis = js_sys::Date::parse(&value(&self.response.headers(), "date")?);
+        // NaN is no date; any other is below 2^53, so nothing is lost.
+        (millis >= 0.0).then(|| Timestamp::from_millis(millis as u64))
     }
 }
 

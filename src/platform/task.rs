@@ -1,7 +1,7 @@
 //! Running futures.
 //!
 //! A future goes on in the very callback of the promise or timer that it waited for. `wasm_bindgen_futures` gives each
-//! step a microtask of its own, and `queueMicrotask()` is dear in the Workers runtime: it took a tenth of a warm request.
+//! step a microtask of its own, and `queueMicrotask()` is dear in the Workers runtime: it took 7 % of a warm request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

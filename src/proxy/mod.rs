@@ -28,9 +28,8 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use crate::admin;
-use crate::auth::AuthError;
 use crate::config::{check_vms, parse_vms, ConfigError};
-use crate::durable_object::service_account_key;
+use crate::durable_object::check_credentials;
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::fetch::Fetcher;
@@ -59,7 +58,8 @@ impl Proxy {
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
     }
 
-    /// The proxy that the Worker's variables describe: `VMS`, and the secret `GOOGLE_SERVICE_ACCOUNT_KEY`.
+    /// The proxy that the Worker's variables describe: `VMS`, the secret `GOOGLE_SERVICE_ACCOUNT_KEY`, and how that is
+    /// used.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -71,10 +71,8 @@ impl Proxy {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
         }
-        match service_account_key(env) {
-            Err(AuthError::Key(problem)) => Err(ConfigError::new("GOOGLE_SERVICE_ACCOUNT_KEY", problem)),
-            _ => Ok(Self { vms: vms.into_iter().map(Rc::new).collect() }),
-        }
+        check_credentials(env)?;
+        Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
     }
 
     /// Answers a request. Whatever goes wrong is an answer too, and its reason is in the log.

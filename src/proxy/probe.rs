@@ -53,7 +53,7 @@ async fn get(
             let fetcher = Fetcher::of(env, binding.as_deref()).map_err(ForwardError::NotSent)?;
             let headers = [("user-agent", crate::USER_AGENT)];
             let answered = fetcher.exchange("GET", &format!("{base}{path}"), &headers, None, limit).await;
-            answered.map(|(status, _)| status).map_err(ForwardError::NotSent)
+            answered.map(|answer| answer.status).map_err(ForwardError::NotSent)
         }
         Err(problem) => Err(ForwardError::NotSent(problem)),
     }

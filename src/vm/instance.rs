@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::gather::gather;
+
 /// The boot image when none is given: Debian 12, the newest of its family.
 pub const DEFAULT_IMAGE: &str = "projects/debian-cloud/global/images/family/debian-12";
 
@@ -116,7 +118,7 @@ impl Instance {
     /// The metadata items, the scripts among them.
     pub(crate) fn all_metadata(&self) -> BTreeMap<&str, &String> {
         let scripts = self.scripts().into_iter().filter_map(|(key, _, value)| Some((key, value?)));
-        self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts).collect()
+        gather(self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts))
     }
 
     /// The metadata keys that have settings of their own, with the settings' names and values.

@@ -11,6 +11,12 @@ const settings: Record<string, Setting> = {
   "`VMS` is a text that is not JSON": { variables: { VMS: "path = '/'" } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not set": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: undefined } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not the key file": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" } },
+  "`GOOGLE_SERVICE_ACCOUNT_KEY_NEXT` is of another project": {
+    variables: (key) => ({ GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: JSON.stringify({ ...key, project_id: "other" }) }),
+  },
+  "`AUTH` is neither `token` nor `self_signed`": { variables: { AUTH: "jwt" } },
+  "`IMPERSONATE_SERVICE_ACCOUNT` is no account": { variables: { IMPERSONATE_SERVICE_ACCOUNT: "vm-starter" } },
+  "`QUOTA_PROJECT` is no project": { variables: { QUOTA_PROJECT: "my project" } },
   "`vpc` names no binding": { vm: { vpc: "NET", instance: { address: "internal" } } },
 };
 

@@ -29,6 +29,11 @@ describe("a misconfigured proxy", () => {
       /GOOGLE_SERVICE_ACCOUNT_KEY: is not set.*wrangler secret put/,
     ],
     [
+      "a next key that is not JSON",
+      { variables: { GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: "key.json" } },
+      /GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is not JSON/,
+    ],
+    [
       "an unknown key",
       { vm: { idle_timeut: "5m" } },
       /VMS\[0\]\.idle_timeut: is no key; there are path, .*, idle_timeout, /,
@@ -76,7 +81,7 @@ describe("a start that is refused", () => {
       "by the private key itself, which cannot be read",
       {
         setting: { key: { private_key: "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n" } },
-        cause: /GOOGLE_SERVICE_ACCOUNT_KEY has a `private_key` that cannot be read/,
+        cause: /GOOGLE_SERVICE_ACCOUNT_KEY: has a `private_key` that cannot be read/,
       },
     ],
     [

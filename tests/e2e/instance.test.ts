@@ -131,3 +131,45 @@ test("an instance without the address that is asked for is refused with what to 
   const { error } = await worker.vm();
   expect(error).toMatch(/has no external IPv4 address \(instance\.address = "external"\).*"internal" or "ipv6"/);
 });
+
+test("an instance may be made from a template", async ({ launch }) => {
+  const { cloud, worker } = await launch({ vm: { instance: { source_instance_template: "web", labels: { team: "shop" } } } });
+  const { name: _, zone: __, ...properties } = instanceResource({ machineType: "e2-small", labels: { env: "test", team: "blog" } });
+  const { name } = await cloud.call("POST", "global/instanceTemplates", { name: "web", properties });
+  await cloud.call("POST", `global/operations/${String(name)}/wait`);
+
+  expect((await worker.fetch("/")).status).toBe(200);
+
+  expect(await cloud.resource()).toMatchObject({
+    machineType: expect.stringMatching(/\/machineTypes\/e2-small$/),
+    labels: { env: "test", team: "shop" },
+  });
+  expect((await worker.vm()).drift).toEqual([]);
+});
+
+test("an external address may be a reserved one", async ({ launch }) => {
+  const { cloud, startAgain } = await launch();
+  const { name } = await cloud.call("POST", "regions/us-central1/addresses", { name: "web" });
+  await cloud.call("POST", `regions/us-central1/operations/${String(name)}/wait`);
+  const { address } = await cloud.call("GET", "regions/us-central1/addresses/web");
+  const worker = await startAgain({ vm: { instance: { static_address: address } } });
+
+  expect((await worker.fetch("/")).status).toBe(200);
+
+  expect(await cloud.resource()).toMatchObject({ networkInterfaces: [{ accessConfigs: [{ natIP: address }] }] });
+});
+
+test("a VM may be reached over IPv6", async ({ launch }) => {
+  const { cloud, startAgain } = await launch();
+  const ipv6AccessConfigs = [{ type: "DIRECT_IPV6", networkTier: "PREMIUM" }];
+  const networkInterfaces = [{ subnetwork: "regions/us-central1/subnetworks/dual", stackType: "IPV4_IPV6", ipv6AccessConfigs }];
+  await cloud.call("POST", "zones/us-central1-a/instances", instanceResource({ networkInterfaces }));
+  await cloud.until("RUNNING");
+  // All emulators of a machine share its one loopback address: each has a port of its own there.
+  const port = (await cloud.instance())?.ipv6_port;
+  const worker = await startAgain({ vm: { port, instance: { address: "ipv6", subnetwork: "dual" } } });
+
+  expect((await worker.fetch("/")).status).toBe(200);
+
+  expect(await worker.vm()).toMatchObject({ state: "running", public_ip: "::1" });
+});

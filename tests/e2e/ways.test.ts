@@ -2,10 +2,11 @@
 
 import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { instancePort } from "./harness/emulator.ts";
+import { eventually } from "./harness/eventually.ts";
 import { test } from "./harness/test.ts";
 
 /** Tells what it was asked, and redirects to itself. */
@@ -35,6 +36,18 @@ afterAll(() => {
 
 /** Longer than what is watched, and of an unknown length: the hardest way. */
 const compressed = gzipSync(Buffer.alloc(4_000_000, "vmproxy "), { level: 1 });
+
+/** Whether a connection is neither accepted nor refused. */
+function isUnanswered(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect({ host, port, timeout: 300 });
+    for (const [event, unanswered] of [["connect", false], ["error", false], ["timeout", true]] as const) {
+      connection.once(event, () => resolve(unanswered));
+    }
+    connection.once("close", () => resolve(false));
+    for (const event of ["connect", "timeout"]) connection.once(event, () => connection.destroy());
+  });
+}
 
 interface Seen {
   url: string;
@@ -115,6 +128,23 @@ test("a host of the VM's own is asked for over a socket", async ({ launch }) => 
 
   expect(seen.headers).toMatchObject({ host: "internal.example:81", "x-forwarded-host": new URL(worker.url).host });
 });
+
+// Elsewhere a server cannot leave connections unanswered.
+test.skipIf(process.platform !== "linux").for(["GET", "POST"])(
+  "a VM that leaves connections unanswered is given up after connect_timeout (%s)",
+  async (method, { launch }) => {
+    const { cloud, worker } = await launch({ vm: { connect_timeout: "1s" } });
+    expect((await worker.fetch("/")).status).toBe(200);
+    await cloud.afflict("swallow");
+    const { public_ip } = (await cloud.instance())!;
+    await eventually("connections stay unanswered", () => isUnanswered(public_ip!, instancePort));
+
+    const answer = await worker.fetch("/echo", { method, ...(method === "POST" ? { body: "upload" } : {}) });
+
+    expect(answer.status).toBe(502);
+    await worker.untilLogged(/no connection within 1s/);
+  },
+);
 
 test("a VPC network's binding reaches a VM that has no external address", async ({ launch }) => {
   const asked: string[] = [];

@@ -26,12 +26,13 @@ impl World {
         let timeout = what.timeout();
         let unanswered = Err(CallError::Unanswered("the time is up".into()));
         self.plan_in(timeout, Happening::Answered { call, result: unanswered });
-        let token_uri = || "https://oauth2.googleapis.com/token".to_owned();
+        let server = || "https://oauth2.googleapis.com/token".to_owned();
         let no_token = if self.strikes(Fault::TokenUnavailable) {
-            Some(AuthError::Unavailable { token_uri: token_uri(), reason: "in the simulation".into() })
+            Some(AuthError::Unavailable { server: server(), reason: "in the simulation".into() })
         } else if self.strikes(Fault::KeyRefused) {
             let reason = "invalid_grant: in the simulation".to_owned();
-            Some(AuthError::Refused { token_uri: token_uri(), status: 400, reason })
+            let what = "the service account key of GOOGLE_SERVICE_ACCOUNT_KEY".to_owned();
+            Some(AuthError::Refused { server: server(), what, status: 400, reason })
         } else {
             None
         };

@@ -12,6 +12,8 @@ use serde_json::{json, Value};
 /// A service account with one key.
 pub struct ServiceAccount {
     pub email: String,
+    /// Another account of the project, as which it may act.
+    pub impersonated: String,
     pub key: Key,
     /// The token server as the key file names it; an assertion's audience.
     pub token_uri: String,
@@ -49,6 +51,7 @@ impl ServiceAccount {
     pub fn new(project: &str, endpoint: &str, key: Key) -> Result<Self, rsa::pkcs8::Error> {
         let parsed = RsaPrivateKey::from_pkcs8_pem(&key.private_key)?;
         let email = format!("emulator@{project}.iam.gserviceaccount.com");
+        let impersonated = format!("vm-starter@{project}.iam.gserviceaccount.com");
         let token_uri = format!("{endpoint}/token");
         let key_file = json!({
             "type": "service_account",
@@ -65,7 +68,7 @@ impl ServiceAccount {
             "universe_domain": "googleapis.com",
         });
         let public_key = RsaPublicKeyComponents { n: parsed.n().to_bytes_be(), e: parsed.e().to_bytes_be() };
-        Ok(Self { email, key, token_uri, key_file, public_key })
+        Ok(Self { email, impersonated, key, token_uri, key_file, public_key })
     }
 
     /// The key file as Google's console hands it out.

@@ -14,13 +14,11 @@ use serde_json::{json, Value};
 
 use super::account::ServiceAccount;
 use super::assertion::{self, Audience, Refusal};
-use super::scope::Access;
+use super::scope::Scopes;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// One second less than the hour that a token lives, as Google counts.
 const LIFETIME: Duration = Duration::from_secs(3599);
-/// The audience of self-signed tokens.
-const API: &str = "https://compute.googleapis.com/";
 
 /// The access tokens in use.
 #[derive(Default, Serialize, Deserialize)]
@@ -28,7 +26,7 @@ pub struct Tokens(Mutex<HashMap<String, Token>>);
 
 #[derive(Serialize, Deserialize)]
 struct Token {
-    access: Access,
+    scopes: Scopes,
     expires: SystemTime,
 }
 
@@ -49,39 +47,41 @@ impl Tokens {
         if scope.trim().is_empty() {
             return Err(GrantError::NoScope);
         }
-        let access = Access::of(&scope).ok_or(GrantError::Scope)?;
-        let access_token = self.issue(access, now);
+        let scopes = Scopes::of(&scope).ok_or(GrantError::Scope)?;
+        let access_token = self.issue(scopes, now, LIFETIME);
         Ok(json!({ "access_token": access_token, "expires_in": LIFETIME.as_secs(), "token_type": "Bearer" }))
     }
 
-    /// What an `Authorization` header allows, if anything.
-    pub fn access(
+    /// What an `Authorization` header allows, if anything; `api` is the audience of self-signed tokens.
+    pub fn scopes(
         &self,
         account: &ServiceAccount,
         authorization: Option<&str>,
+        api: &str,
         now: SystemTime,
-    ) -> Option<Access> {
+    ) -> Option<Scopes> {
         let (scheme, token) = authorization?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
         }
         if let Some(known) = self.0.lock().unwrap().get(token) {
-            return (now < known.expires).then_some(known.access);
+            return (now < known.expires).then_some(known.scopes);
         }
-        let claims = assertion::check(account, token, Audience::Api(API), now).ok()?;
+        let claims = assertion::check(account, token, Audience::Api(api), now).ok()?;
         match claims.scope {
-            Some(scope) => Access::of(&scope),
-            None => Some(Access::Full),
+            Some(scope) => Scopes::of(&scope),
+            None => Some(Scopes::ALL),
         }
     }
 
-    fn issue(&self, access: Access, now: SystemTime) -> String {
+    /// A new token.
+    pub fn issue(&self, scopes: Scopes, now: SystemTime, lifetime: Duration) -> String {
         let mut secret = [0; 48];
         SystemRandom::new().fill(&mut secret).expect("the system has randomness");
         let name = format!("ya29.{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
         let mut tokens = self.0.lock().unwrap();
         tokens.retain(|_, token| now < token.expires);
-        tokens.insert(name.clone(), Token { access, expires: now + LIFETIME });
+        tokens.insert(name.clone(), Token { scopes, expires: now + lifetime });
         name
     }
 }
@@ -101,7 +101,7 @@ pub enum GrantError {
     /// No scope asked for.
     #[error("Empty or missing scope not allowed.")]
     NoScope,
-    /// No scope that reaches Compute Engine.
+    /// No scope that is known.
     #[error("Invalid OAuth scope or ID token audience provided.")]
     Scope,
 }

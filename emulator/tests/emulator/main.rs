@@ -1,6 +1,7 @@
 //! The emulator from outside, as its users see it.
 
 mod catalogue;
+mod clock;
 mod console;
 mod control;
 mod demo;
@@ -8,6 +9,7 @@ mod edits;
 mod events;
 mod faults;
 mod harness;
+mod impersonation;
 mod ipv6;
 mod life;
 mod limits;

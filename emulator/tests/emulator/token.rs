@@ -157,3 +157,14 @@ async fn a_read_only_token_changes_nothing() {
         assert_eq!(response.status(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_quota_project_must_be_the_callers_to_use() {
+    let google = Google::start(QUICK).await;
+    for (project, expected) in [("emulator-project", 200), ("other", 403)] {
+        let request =
+            google.request(Method::GET, "zones").bearer_auth(google.assertion(json!({ "aud": null })));
+        let response = request.header("x-goog-user-project", project).send().await.unwrap();
+        assert_eq!(response.status(), expected, "{project}");
+    }
+}

@@ -5,6 +5,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+use crate::gather::gather;
 use crate::vm::{Accelerator, Address, Instance};
 
 /// How an instance is paid for.
@@ -26,13 +27,14 @@ pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: P
         let kind = typed("acceleratorTypes", kind);
         object(&mut [("acceleratorType", kind), ("acceleratorCount", (*count).into())])
     });
+    let labels = instance.labels.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
     let mut resource = object(&mut [
         ("name", instance.name.as_str().into()),
         ("machineType", machine_type.map(|name| typed("machineTypes", name)).into()),
         ("disks", list(boot_disk(instance, zone))),
         ("networkInterfaces", list(network_interface(instance, zone))),
         ("tags", object(&mut [("items", instance.tags.clone().into())])),
-        ("labels", Value::from_iter(instance.labels.clone())),
+        ("labels", Value::Object(gather(labels))),
         ("metadata", object(&mut [("items", items.collect())])),
         ("scheduling", scheduling(instance, provisioning)),
         ("serviceAccounts", list(service_account(instance))),
@@ -53,7 +55,7 @@ pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
         _ => true,
     };
     let given = fields.iter_mut().filter(|(_, value)| is_something(value));
-    given.map(|(name, value)| (*name, value.take())).collect()
+    Value::Object(gather(given.map(|(name, value)| ((*name).to_owned(), value.take()))))
 }
 
 /// A metadata item.

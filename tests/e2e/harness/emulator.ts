@@ -27,6 +27,7 @@ export interface Instance {
   zone: string;
   status: Status;
   public_ip: string | null;
+  ipv6_port: number | null;
   listening: boolean;
   listening_since: string | null;
   boots: number;
@@ -82,6 +83,10 @@ export class Emulator {
 
   get computeEndpoint(): string {
     return `${this.url}/compute/v1`;
+  }
+
+  get iamCredentialsEndpoint(): string {
+    return `${this.url}/v1`;
   }
 
   keyFile(): Promise<KeyFile> {
@@ -148,7 +153,12 @@ export class Emulator {
     return this.#control("PUT", "timing", timing);
   }
 
-  afflict(how: "preempt" | "crash" | "hang", name = "backend"): Promise<unknown> {
+  /** By how much Google's clock is ahead. */
+  clock(offset_ms: number): Promise<unknown> {
+    return this.#control("PUT", "clock", { offset_ms });
+  }
+
+  afflict(how: "preempt" | "crash" | "hang" | "swallow", name = "backend"): Promise<unknown> {
     return this.#control("POST", `instances/${name}/${how}`);
   }
 
@@ -170,8 +180,13 @@ export class Emulator {
 
 // The API takes a token that the service account has signed itself (AIP-4111), which needs no token server.
 export function selfSignedToken(key: KeyFile, lifetime = 600): string {
+  return signed(key, lifetime);
+}
+
+/** What the service account says in a token of its own, and to a token server. */
+export function signed(key: KeyFile, lifetime: number, more: Record<string, unknown> = {}): string {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + lifetime };
+  const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + lifetime, ...more };
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const message = `${part({ alg: "RS256", typ: "JWT", kid: key.private_key_id })}.${part(claims)}`;
   return `${message}.${createSign("RSA-SHA256").update(message).sign(key.private_key, "base64url")}`;

@@ -10,8 +10,10 @@ export interface Setting {
   vm?: VmConfig;
   /** Several VMs. */
   vms?: VmConfig[];
-  /** Variables and secrets that differ; `undefined` leaves one out. */
-  variables?: Record<string, unknown>;
+  /** Variables and secrets that differ, or how they are made of the key file; `undefined` leaves one out. */
+  variables?: Record<string, unknown> | ((key: KeyFile) => Record<string, unknown>);
+  /** Those of them that are kept in a Secrets Store. */
+  stored?: string[];
   /** The service account's key file that differs. */
   key?: Partial<KeyFile>;
   main?: string;
@@ -46,9 +48,9 @@ export async function launch(setting: Setting = {}): Promise<World> {
     }
   };
   const startAgain = async (changed: Pick<Setting, "vm" | "vms" | "main"> = {}) => {
-    const { main, networks, storage, mayLog, ...rest } = { ...setting, ...changed };
+    const { main, networks, storage, stored, mayLog, ...rest } = { ...setting, ...changed };
     const variables = await variablesOf(rest, cloud);
-    const worker = await Worker.start({ variables, main, networks, storage, mayLog });
+    const worker = await Worker.start({ variables, stored, main, networks, storage, mayLog });
     workers.push(worker);
     return worker;
   };
@@ -79,6 +81,7 @@ export const test = base.extend<{ storage: string; launch: typeof launch }>({
 });
 
 async function variablesOf({ vm = {}, vms = [vm], variables, key }: Setting, cloud: Emulator) {
+  const keyFile = { ...(await cloud.keyFile()), ...key } as KeyFile;
   const all: Record<string, unknown> = {
     VMS: vms.map(({ instance, ...rest }) => ({
       path: "/",
@@ -88,9 +91,10 @@ async function variablesOf({ vm = {}, vms = [vm], variables, key }: Setting, clo
       instance: { name: "backend", zone: "us-central1-a", ...instance },
     })),
     COMPUTE_ENDPOINT: cloud.computeEndpoint,
-    GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify({ ...(await cloud.keyFile()), ...key }),
+    IAM_CREDENTIALS_ENDPOINT: cloud.iamCredentialsEndpoint,
+    GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(keyFile),
     ADMIN_TOKEN: adminToken,
-    ...variables,
+    ...(typeof variables === "function" ? variables(keyFile) : variables),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -12,6 +12,8 @@ export interface WorkerSetting {
   build?: string;
   /** Variables and secrets. */
   variables: Record<string, unknown>;
+  /** Those of them that are kept in a Secrets Store. */
+  stored?: string[] | undefined;
   /** A main module of the test's own, beside the built one (`index.js`). */
   main?: string | undefined;
   /** Bindings that answer requests, by their names. */
@@ -54,7 +56,8 @@ export class Worker {
     this.#mayLog = mayLog;
   }
 
-  static async start({ build = "build", variables, main, networks = {}, storage, mayLog }: WorkerSetting): Promise<Worker> {
+  static async start(setting: WorkerSetting): Promise<Worker> {
+    const { build = "build", variables, stored = [], main, networks = {}, storage, mayLog } = setting;
     const log: string[] = [];
     const text = (name: string) => readFileSync(join(root, build, name), "utf8");
     const wasm = new Uint8Array(readFileSync(join(root, build, "index_bg.wasm")));
@@ -80,6 +83,7 @@ export class Worker {
             },
             env: {
               ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, variable(value)])),
+              ...Object.fromEntries(stored.map((name) => [name, storedSecret(name)])),
               ...Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, binding(network)])),
               VM: { type: "durable-object", worker: "vmproxy", exportName: "VmObject" },
             },
@@ -89,7 +93,16 @@ export class Worker {
       ],
     });
     const url = await miniflare.ready;
-    return new Worker(url.origin, miniflare, log, mayLog);
+    const worker = new Worker(url.origin, miniflare, log, mayLog);
+    for (const name of stored) await worker.store(name, String(variables[name]));
+    return worker;
+  }
+
+  /** Changes what the Secrets Store holds. */
+  async store(name: string, value: string): Promise<void> {
+    const open = await this.#miniflare.getSecretsStoreSecretAPI(name);
+    const secret = await open();
+    await secret.create(value);
   }
 
   /** Asks for a path. Redirects are not followed. */
@@ -162,6 +175,10 @@ function pairs(raw: string[]): Pairs {
 
 function variable(value: unknown) {
   return typeof value === "string" ? ({ type: "text", value } as const) : ({ type: "json", value } as const);
+}
+
+function storedSecret(name: string) {
+  return { type: "secrets-store-secret", storeId: "the-store", secretName: name } as const;
 }
 
 function binding(network: Network) {

@@ -1,0 +1,76 @@
+//! Where the keys are, and the way to the token servers.
+
+use std::time::Duration;
+
+use worker::Env;
+
+use crate::auth::{AuthError, Keys, Outside, Settings, TokenAnswer, TokenRequest, KEY, NEXT_KEY};
+use crate::config::ConfigError;
+use crate::platform::env::{secret, variable, Secret};
+use crate::platform::fetch::Fetcher;
+use crate::platform::now;
+use crate::time::Timestamp;
+
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Checks what the Worker's variables and secrets say about how it shows who it is. What a Secrets Store holds is not
+/// looked at: every new isolate would have to fetch it, and only the VM's object needs it.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn check_credentials(env: &Env) -> Result<(), ConfigError> {
+    settings(env)?;
+    match (secret(env, KEY), secret(env, NEXT_KEY)) {
+        (Some(Secret::Stored(_)), _) | (_, Some(Secret::Stored(_))) => Ok(()),
+        (key, next) => Keys::parse(own(&key), own(&next)).map(drop),
+    }
+}
+
+/// How the Worker shows who it is.
+pub(super) fn settings(env: &Env) -> Result<Settings, ConfigError> {
+    Settings::read(&|name| variable(env, name))
+}
+
+/// The keys, as they are at present: a Secrets Store may have got others since.
+pub(super) async fn keys(env: &Env) -> Result<Keys, AuthError> {
+    let (key, next) = (read(env, KEY).await?, read(env, NEXT_KEY).await?);
+    Ok(Keys::parse(key.as_deref(), next.as_deref())?)
+}
+
+async fn read(env: &Env, name: &str) -> Result<Option<String>, AuthError> {
+    let Some(secret) = secret(env, name) else { return Ok(None) };
+    match secret.read().await {
+        Ok(text) => Ok(Some(text)),
+        Err(reason) => Err(AuthError::Unavailable { server: format!("the Secrets Store of {name}"), reason }),
+    }
+}
+
+fn own(secret: &Option<Secret>) -> Option<&str> {
+    match secret {
+        Some(Secret::Own(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The world that tokens come from.
+pub(super) struct TokenServers;
+
+impl Outside for TokenServers {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn post(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
+        let mut headers = vec![("content-type", request.content_type), ("user-agent", crate::USER_AGENT)];
+        if let Some(authorization) = &request.authorization {
+            headers.push(("authorization", authorization));
+        }
+        let body = Some(request.body.as_str());
+        let answer = Fetcher::Worker.exchange("POST", &request.url, &headers, body, TOKEN_TIMEOUT).await?;
+        Ok(TokenAnswer { status: answer.status, date: answer.date(), body: answer.body })
+    }
+
+    fn log(&self, message: &str) {
+        worker::console_warn!("vmproxy: {message}");
+    }
+}

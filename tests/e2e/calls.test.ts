@@ -1,0 +1,54 @@
+// How many calls of Google's APIs a cold start takes: each is a round trip that the held request waits for.
+
+import { describe, expect } from "vitest";
+import { byHand } from "./harness/by-hand.ts";
+import type { Emulator, Timing } from "./harness/emulator.ts";
+import { test } from "./harness/test.ts";
+
+interface Case {
+  auth: "token" | "self_signed";
+  from: "absent" | "stopped" | "suspended";
+  pace: keyof typeof paces;
+  /** For tokens, to the instance, and the waits. */
+  most: number;
+}
+
+// The operation may end before the look that is made 3 s into the wait, or after it; and that look may find the
+// address, or come too early for it.
+const paces = {
+  "at once": {},
+  "in 5 s, address early": { provision_ms: 500, stage_ms: 4500, resume_ms: 5000, boot_ms: 1000 },
+  "in 5 s, address late": { provision_ms: 4500, stage_ms: 500, resume_ms: 5000, boot_ms: 1000 },
+} satisfies Record<string, Partial<Timing>>;
+
+const cases = (["token", "self_signed"] as const).flatMap((auth) =>
+  (["absent", "stopped", "suspended"] as const).flatMap((from) =>
+    (Object.keys(paces) as Case["pace"][]).map((pace): Case => {
+      return { auth, from, pace, most: auth === "token" ? 6 : 5 };
+    }),
+  ),
+);
+
+describe.concurrent("a cold start", () => {
+  test.for(cases)("from $from, $pace, with AUTH = $auth, takes $most calls at most", async ({ auth, from, pace, most }, { launch }) => {
+    const { cloud, worker } = await launch({ variables: { AUTH: auth } });
+    if (from === "stopped") await byHand(cloud, ["insert", "stop"], "TERMINATED");
+    if (from === "suspended") await byHand(cloud, ["insert", "suspend"], "SUSPENDED");
+    await cloud.timing(paces[pace]);
+    const before = await cloud.calls();
+
+    const answer = await worker.fetch("/");
+
+    expect(answer.status).toBe(200);
+    const made = await callsSince(cloud, before);
+    expect(made["zoneOperations.wait"], "the operation is waited for").toBeGreaterThanOrEqual(1);
+    expect(made.token ?? 0).toBe(auth === "token" ? 1 : 0);
+    const total = Object.values(made).reduce((sum, count) => sum + count, 0);
+    expect(total, JSON.stringify(made)).toBeLessThanOrEqual(most);
+  });
+});
+
+async function callsSince(cloud: Emulator, before: Record<string, number>): Promise<Record<string, number>> {
+  const made = Object.entries(await cloud.calls()).map(([method, count]) => [method, count - (before[method] ?? 0)] as const);
+  return Object.fromEntries(made.filter(([, count]) => count > 0));
+}
