@@ -4,6 +4,7 @@
 import { coldStarts } from "./cold_start.ts";
 import { dataPlane } from "./data_plane.ts";
 import { isolateStart } from "./isolate_start.ts";
+import { overhead } from "./overhead.ts";
 import { print, type Row, write } from "./rows.ts";
 import { touches } from "./touches.ts";
 import { wasmSize } from "./wasm.ts";
@@ -12,6 +13,7 @@ import { webSockets } from "./websocket.ts";
 const groups: Record<string, () => Row[] | Promise<Row[]>> = {
   size: wasmSize,
   "cold-start": coldStarts,
+  overhead,
   "data-plane": dataPlane,
   touches,
   websocket: webSockets,

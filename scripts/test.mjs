@@ -6,6 +6,7 @@ import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
+import { googleClients } from "./setup/google-clients.mjs";
 
 const stages = {
   format: () => cargo("fmt", "--all", "--check"),
@@ -16,6 +17,7 @@ const stages = {
   "dry-run": dryRun,
   types: () => npmProgram("tsc", "--noEmit", "--project", "tests/e2e"),
   e2e,
+  clients,
   start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/setup/start.test.mjs"),
 };
 
@@ -55,6 +57,15 @@ async function e2e() {
   await build();
   await cargo("build", "--package", "gce-emulator");
   await npmProgram("vitest", "run");
+}
+
+async function clients() {
+  await setUp([googleClients]);
+  await build();
+  await cargo("build", "--package", "gce-emulator");
+  // Google's libraries warn of every Python but the newest.
+  const options = ["-W", "ignore::FutureWarning"];
+  await run(googleClients.python(), [...options, "-m", "unittest", "discover", "--verbose", "--start-directory", "tests/clients"], { cwd: root });
 }
 
 function cargo(...args) {
