@@ -140,7 +140,9 @@ async fn crash(State(emulator): Shared, Path(name): Path<String>) -> Result<Json
 
 async fn hang(State(emulator): Shared, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
     let instance = named(&emulator, &name)?;
-    emulator.guests.hang(instance.id, running(&instance)?);
+    if let Some(settling) = emulator.guests.hang(instance.id, running(&instance)?) {
+        settling.settled().await;
+    }
     emulator.log.line(format_args!("{}/{name} hangs", instance.zone));
     Ok(Json(json!({})))
 }
@@ -153,7 +155,9 @@ async fn swallow(State(emulator): Shared, Path(name): Path<String>) -> Result<Js
         ));
     }
     let instance = named(&emulator, &name)?;
-    emulator.guests.swallow(instance.id, running(&instance)?);
+    if let Some(settling) = emulator.guests.swallow(instance.id, running(&instance)?) {
+        settling.settled().await;
+    }
     emulator.log.line(format_args!("{}/{name} swallows connections", instance.zone));
     Ok(Json(json!({})))
 }

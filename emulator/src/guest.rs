@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use self::addresses::Addresses;
 use self::demo::Memory;
-use self::server::{Program, Server, Silence};
+use self::server::{Program, Server, Settling, Silence};
 use crate::compute::instance::Instance;
 use crate::compute::reach::Reach;
 use crate::log::Log;
@@ -71,13 +71,13 @@ impl Guests {
     }
 
     /// The server goes on accepting connections and never answers.
-    pub fn hang(&self, instance: u64, reach: Reach) {
-        self.replace(instance, reach, Silence::Accepting);
+    pub fn hang(&self, instance: u64, reach: Reach) -> Option<Settling> {
+        self.replace(instance, reach, Silence::Accepting)
     }
 
     /// Nobody answers those who connect, not even to refuse them.
-    pub fn swallow(&self, instance: u64, reach: Reach) {
-        self.replace(instance, reach, Silence::Swallowing);
+    pub fn swallow(&self, instance: u64, reach: Reach) -> Option<Settling> {
+        self.replace(instance, reach, Silence::Swallowing)
     }
 
     /// The machine is gone.
@@ -95,12 +95,14 @@ impl Guests {
         self.guests.lock().unwrap().get(&instance)?.server.as_ref()?.listening_since()
     }
 
-    fn replace(&self, instance: u64, reach: Reach, silence: Silence) {
-        if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
-            // The old one first: both want the same address.
-            guest.server = None;
-            guest.server = Some(Server::silent(reach, silence));
-        }
+    fn replace(&self, instance: u64, reach: Reach, silence: Silence) -> Option<Settling> {
+        let mut guests = self.guests.lock().unwrap();
+        let guest = guests.get_mut(&instance)?;
+        // The old one first: both want the same address.
+        guest.server = None;
+        let (server, settling) = Server::silent(reach, silence);
+        guest.server = Some(server);
+        Some(settling)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -55,6 +56,17 @@ impl Listening {
     }
 }
 
+/// Ends when a machine says nothing at any of its addresses.
+pub struct Settling(mpsc::Receiver<()>);
+
+impl Settling {
+    /// Waits for it.
+    pub async fn settled(mut self) {
+        // Nothing is sent: each address lets go of its end.
+        self.0.recv().await;
+    }
+}
+
 impl Server {
     /// Serves at all addresses, after a time.
     pub fn start(machine: Machine, reach: Reach, program: Program, after: Duration, log: Log) -> Self {
@@ -76,28 +88,33 @@ impl Server {
     }
 
     /// Says nothing.
-    pub fn silent(reach: Reach, silence: Silence) -> Self {
-        Self::spawn(|listening, _| async move {
+    pub fn silent(reach: Reach, silence: Silence) -> (Self, Settling) {
+        let (settling, settled) = mpsc::channel(1);
+        let server = Self::spawn(|listening, _| async move {
             let waiting = match silence {
                 Silence::Accepting => LISTENERS,
                 Silence::Swallowing => 0,
             };
             let quiet = reach.all().map(|address| {
-                let listening = listening.clone();
+                let (listening, settling) = (listening.clone(), settling.clone());
                 async move {
                     let Some(listener) = bind(address, waiting).await else { return };
                     if matches!(silence, Silence::Swallowing) {
-                        return swallow(address).await;
+                        return swallow(address, settling).await;
                     }
                     listening.set(true);
+                    drop(settling);
                     let mut held = Vec::new();
                     while let Ok((connection, _)) = listener.accept().await {
                         held.push(connection);
                     }
                 }
             });
-            join_all(quiet).await;
-        })
+            let quiet = join_all(quiet);
+            drop(settling);
+            quiet.await;
+        });
+        (server, Settling(settled))
     }
 
     /// Since when it listens, if it does.
@@ -149,14 +166,14 @@ fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
 
 /// Takes all places of a queue from which nobody accepts, and whichever becomes free: Linux drops the SYNs
 /// that come then, as if there were no machine.
-async fn swallow(address: SocketAddr) {
+async fn swallow(address: SocketAddr, settling: mpsc::Sender<()>) {
     const LONGER_THAN_A_HANDSHAKE: Duration = Duration::from_millis(250);
-    let mut held = Vec::new();
+    let (mut held, mut settling) = (Vec::new(), Some(settling));
     loop {
         match timeout(LONGER_THAN_A_HANDSHAKE, TcpStream::connect(address)).await {
             Ok(Ok(connection)) => held.push(connection),
             Ok(Err(_)) => tokio::time::sleep(LONGER_THAN_A_HANDSHAKE).await,
-            Err(_) => {}
+            Err(_) => drop(settling.take()),
         }
     }
 }
