@@ -80,7 +80,7 @@ describe("after kill -9", { concurrent: false }, () => {
     const answer = await worker.fetch("/");
 
     expect(answer.status).toBe(200);
-    expect(await world.cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.stop": 1, "instances.start": 1 });
+    expect(await world.cloud.operations()).toEqual(["insert", "stop", "start"]);
   });
 });
 
@@ -101,7 +101,9 @@ function children(): { pid: number; command: string }[] {
   });
 }
 
+/** A call whose answer was lost is made again with the same `requestId`: that is no second operation. */
 async function expectOneInstance(cloud: Emulator): Promise<void> {
-  expect(await cloud.calls()).toMatchObject({ "instances.insert": 1 });
+  const operations = await cloud.operations();
+  expect(operations.filter((type) => type === "insert")).toHaveLength(1);
   expect(await cloud.instances()).toMatchObject([{ name: "backend", boots: 1 }]);
 }
