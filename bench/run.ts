@@ -7,12 +7,14 @@ import { isolateStart } from "./isolate_start.ts";
 import { overhead } from "./overhead.ts";
 import { print, type Row, write } from "./rows.ts";
 import { touches } from "./touches.ts";
+import { waitingPages } from "./waiting_pages.ts";
 import { wasmSize } from "./wasm.ts";
 import { webSockets } from "./websocket.ts";
 
 const groups: Record<string, () => Row[] | Promise<Row[]>> = {
   size: wasmSize,
   "cold-start": coldStarts,
+  "waiting-pages": waitingPages,
   overhead,
   "data-plane": dataPlane,
   touches,

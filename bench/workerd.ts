@@ -77,6 +77,12 @@ export class Workerd {
     return times.reduce((sum, nanoseconds) => sum + Number(nanoseconds) / 1000, 0);
   }
 
+  /** How much memory the process has in use, in bytes. */
+  get memory(): number {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#process.pid}/status`, "utf8"))?.[1];
+    return Number(kibibytes) * 1024;
+  }
+
   async stop(): Promise<void> {
     // Asked to end, it would first wait for its open connections.
     await stop(this.#process, "SIGKILL");

@@ -8,12 +8,12 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use crate::compute::Mutation;
-use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
+use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake, Watch};
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::headers::value;
 use crate::problem::{json_response, Problem};
-use crate::vm::{Status, Vm};
+use crate::vm::{Expected, Status, Vm};
 
 /// The rest of a path that is the proxy's own.
 pub(crate) fn own_path(path: &str) -> Option<&str> {
@@ -32,6 +32,13 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
             _ => method_not_allowed(&method, "GET"),
         };
     }
+    if let Some(name) = path.strip_prefix("wait/") {
+        return match (find(vms, name), method.as_str()) {
+            (None, _) => Problem::not_found("There is nothing here.").details(),
+            (Some(vm), "GET" | "HEAD") => wait(vm, request, &ObjectClient::new(env)).await,
+            (Some(_), _) => method_not_allowed(&method, "GET"),
+        };
+    }
     if !is_admin(request, env) {
         // Nobody without the token learns what there is.
         return Problem::not_found("There is nothing here.").details();
@@ -45,7 +52,7 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
         ["vms", name, action] => (*name, Some(*action)),
         _ => return Problem::not_found("There is no such page.").details(),
     };
-    let Some(vm) = vms.iter().find(|vm| vm.instance.name == name) else {
+    let Some(vm) = find(vms, name) else {
         let names: Vec<&str> = vms.iter().map(|vm| vm.instance.name.as_str()).collect();
         return Problem::not_found(format!("There is no VM {name:?}. There is: {}.", names.join(", ")))
             .details();
@@ -69,6 +76,20 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
     }
 }
 
+fn find<'v>(vms: &'v [Rc<Vm>], name: &str) -> Option<&'v Rc<Vm>> {
+    vms.iter().find(|vm| vm.instance.name == name)
+}
+
+/// How far the VM's start is, for anybody, since whoever sees the waiting page asks: wakes nothing and is no activity.
+async fn wait(vm: &Vm, request: &Request, object: &ObjectClient) -> Response {
+    let accept = value(&request.headers(), "accept").unwrap_or_default();
+    let is_live = request.method() == "GET" && accept.contains("text/event-stream");
+    match object.watch(vm, if is_live { Watch::Live } else { Watch::Once }).await {
+        Ok(response) => response,
+        Err(error) => failed(vm, &error),
+    }
+}
+
 /// What `healthz` says when the configuration is wrong; how it is wrong is only in the log.
 pub(crate) fn misconfigured() -> Response {
     json_response(500, &json!({"status": "misconfigured"}))
@@ -80,8 +101,8 @@ pub(crate) fn misconfigured() -> Response {
 /// [`Error::Internal`]: its object did not answer.
 pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
     match object.call(vm, &Command::Status).await? {
-        Reply::Status(status) => Ok(status),
-        Reply::Outcome(_) | Reply::Pending | Reply::Endpoint(_) | Reply::Done => {
+        Reply::Status(status) => Ok(Status { expected: Expected::of(&status.cold_starts), ..*status }),
+        Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done => {
             Err(Error::internal("the VM's object gave the wrong answer"))
         }
     }
@@ -109,7 +130,7 @@ async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result
 fn command(action: &str) -> Option<Command> {
     let down = |mutation| Some(Command::GoDown(GoDown { mutation, wait: false }));
     match action {
-        "start" => Some(Command::Wake(Wake { unreachable: None, wait: false, insist: true })),
+        "start" => Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true })),
         "stop" => down(Mutation::Stop),
         "suspend" => down(Mutation::Suspend),
         "delete" => down(Mutation::Delete),

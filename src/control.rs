@@ -8,7 +8,7 @@ use worker::{Context, Env};
 use crate::admin;
 use crate::compute::Mutation;
 use crate::config::check_vm;
-use crate::durable_object::{Command, GoDown, ObjectClient, Reply, Wake};
+use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::now;
@@ -37,11 +37,11 @@ impl Vm {
     /// meanwhile.
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
         check_vm(self)?;
-        let wake = Command::Wake(Wake { unreachable: None, wait: true, insist: true });
+        let wake = Command::Wake(Wake { unreachable: None, hold: Hold::ToTheEnd, insist: true });
         match ObjectClient::new(env).call(self, &wake).await? {
             Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
-            Reply::Pending | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
+            Reply::Pending(_) | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }
         }

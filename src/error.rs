@@ -6,7 +6,7 @@ use std::fmt;
 use web_sys::{Request, Response};
 
 use crate::config::ConfigError;
-use crate::lifecycle::{Failure, FailureKind};
+use crate::lifecycle::{Failure, FailureKind, Progress};
 use crate::problem::Problem;
 use crate::time::{format_duration, Timestamp};
 use crate::vm::Vm;
@@ -57,10 +57,12 @@ pub enum Error {
         /// The instance's name.
         vm: String,
     },
-    /// The VM is starting, and the configuration says not to wait for it.
+    /// The VM is starting, and the configuration says not to wait for it, or not that long.
     Starting {
         /// The instance's name.
         vm: String,
+        /// How far it is.
+        progress: Progress,
     },
     /// The VM took the request, but did not begin to answer in time. Whether it acts on it is unknown.
     Late {
@@ -146,11 +148,11 @@ impl Error {
                 detail: "Its operator stopped it while it was starting.".to_owned(),
                 retry_after: Some(10),
             },
-            Error::Starting { .. } => Problem {
+            Error::Starting { progress, .. } => Problem {
                 status: 503,
                 title: "The VM is starting",
-                detail: "It was asleep, and this request has woken it.".to_owned(),
-                retry_after: Some(10),
+                detail: "It was asleep, and a request has woken it.".to_owned(),
+                retry_after: Some(progress.retry_after()),
             },
             Error::Late { .. } => Problem {
                 status: 504,
@@ -188,7 +190,9 @@ impl fmt::Display for Error {
             }
             Error::Refused { vm, reason, .. } => write!(f, "{vm}: the start was refused: {reason}"),
             Error::Interrupted { vm } => write!(f, "{vm}: stopped by the operator while it was starting"),
-            Error::Starting { vm } => write!(f, "{vm}: starting"),
+            Error::Starting { vm, progress } => {
+                write!(f, "{vm}: not ready after {} ms: {}", progress.elapsed_ms, progress.phase.as_str())
+            }
             Error::Internal(reason) => write!(f, "internal error: {reason}"),
         }
     }

@@ -52,6 +52,7 @@ mod control;
 mod durable_object;
 mod error;
 mod gather;
+mod json;
 pub mod lifecycle;
 mod pages;
 mod platform;
@@ -68,8 +69,8 @@ pub use error::Error;
 pub use lifecycle::Endpoint;
 pub use proxy::{serve_configured, Proxy};
 pub use vm::{
-    Accelerator, Address, ColdStart, ColdStartRecord, Instance, OnDrift, OnIdle, Status, Vm, VmState,
-    DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
+    Accelerator, Address, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance, OnDrift, OnIdle,
+    Spread, StartKind, Status, Vm, VmState, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
 };
 
 /// What the proxy calls itself towards Google and the VMs' health paths.

@@ -1,7 +1,7 @@
 //! What a client is told when it cannot have what it asked for: problem details (RFC 9457).
 
 use wasm_bindgen::JsValue;
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::{Headers, ReadableStream, Request, Response, ResponseInit};
 
 use crate::pages::{is_navigation, problem_page, CONTENT_SECURITY_POLICY};
 use crate::platform::describe;
@@ -81,7 +81,23 @@ pub(crate) fn json_response(status: u16, body: &impl serde::Serialize) -> Respon
     text_response(status, &headers, &text)
 }
 
-fn text_response(status: u16, headers: &[(&str, String)], body: &str) -> Response {
+/// An answer of text.
+pub(crate) fn text_response(status: u16, headers: &[(&str, String)], body: &str) -> Response {
+    response(status, headers, |init| Response::new_with_opt_str_and_init(Some(body), init))
+}
+
+/// An answer of server-sent events.
+pub(crate) fn event_response(events: &ReadableStream) -> Response {
+    let headers =
+        [("content-type", "text/event-stream".to_owned()), ("cache-control", "no-store".to_owned())];
+    response(200, &headers, |init| Response::new_with_opt_readable_stream_and_init(Some(events), init))
+}
+
+fn response(
+    status: u16,
+    headers: &[(&str, String)],
+    make: impl Fn(&ResponseInit) -> Result<Response, JsValue>,
+) -> Response {
     let build = || -> Result<Response, JsValue> {
         let fields = Headers::new()?;
         for (name, value) in headers {
@@ -90,7 +106,7 @@ fn text_response(status: u16, headers: &[(&str, String)], body: &str) -> Respons
         let init = ResponseInit::new();
         init.set_status(status);
         init.set_headers(&fields);
-        Response::new_with_opt_str_and_init(Some(body), &init)
+        make(&init)
     };
     build().unwrap_or_else(|error| {
         worker::console_error!("vmproxy: cannot build an answer: {}", describe(&error));

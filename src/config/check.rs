@@ -58,13 +58,14 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     }
     need(vm.port != 0, "port", "0 is not a port: 1 to 65535")?;
     check_origin(vm)?;
+    let hold_timeout = vm.hold_timeout.map(|timeout| ("hold_timeout", timeout));
     let timeouts = [
         ("connect_timeout", vm.connect_timeout),
         ("response_timeout", vm.response_timeout),
         ("startup_timeout", vm.startup_timeout),
         ("idle_timeout", vm.idle_timeout),
     ];
-    for (key, timeout) in timeouts {
+    for (key, timeout) in timeouts.into_iter().chain(hold_timeout) {
         need(!timeout.is_zero(), key, "must be longer than 0s")?;
     }
     check(vm.busy_path.is_none() || vm.busy_limit >= vm.idle_timeout, "busy_limit", || {

@@ -46,6 +46,7 @@ impl Table for Vm {
         max_hours_per_month,
         on_drift,
         cold_start,
+        hold_timeout,
         instance,
     });
 
@@ -120,4 +121,4 @@ macro_rules! choices {
 choices!(Address { "external" External, "internal" Internal, "ipv6" Ipv6 });
 choices!(OnIdle { "stop" Stop, "suspend" Suspend, "delete" Delete, "never" Never });
 choices!(OnDrift { "report" Report, "apply" Apply });
-choices!(ColdStart { "auto" Auto, "hold" Hold, "reject" Reject });
+choices!(ColdStart { "auto" Auto, "hold" Hold, "page" Page, "reject" Reject });

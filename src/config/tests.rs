@@ -36,6 +36,7 @@ pub(super) fn all_set() -> Vm {
         max_hours_per_month: Some(50),
         on_drift: OnDrift::Apply,
         cold_start: ColdStart::Reject,
+        hold_timeout: Some(Duration::from_secs(25)),
         instance: Instance {
             name: "backend".into(),
             project: text("other"),

@@ -1,10 +1,12 @@
 //! What the Worker says to a VM's object, and what it answers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::vm_text;
 use crate::compute::Mutation;
-use crate::lifecycle::{Endpoint, Outcome};
+use crate::lifecycle::{Endpoint, Outcome, Progress};
 use crate::vm::{Status, Vm};
 
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     GoDown(GoDown),
     /// Say how the VM is.
     Status,
+    /// Say how its start is, once, or as long as it lasts. The answer is not a [`Reply`] but what a visitor is shown.
+    Watch(Watch),
 }
 
 /// How a VM is woken.
@@ -34,10 +38,22 @@ pub(crate) enum Command {
 pub(crate) struct Wake {
     /// The generation of the endpoint that could not be connected to.
     pub unreachable: Option<u64>,
-    /// Whether the answer is held until the VM is ready or has failed.
-    pub wait: bool,
+    /// How long the answer is held while the VM starts.
+    pub hold: Hold,
     /// Whether to try although the last start has failed just now.
     pub insist: bool,
+}
+
+/// How long the answer to a wake is held while the VM starts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Hold {
+    /// Not at all.
+    No,
+    /// For so long at most.
+    For(Duration),
+    /// Until the VM is ready, or the start has failed.
+    ToTheEnd,
 }
 
 /// How a VM is brought down.
@@ -48,16 +64,26 @@ pub(crate) struct GoDown {
     pub wait: bool,
 }
 
+/// How a start is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Watch {
+    /// A look at it, in JSON.
+    Once,
+    /// A stream of events.
+    Live,
+}
+
 /// What the object answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     /// How a wake ended.
     Outcome(Outcome),
-    /// It goes on; the sender did not want to wait.
-    Pending,
+    /// It goes on; the sender did not want to wait any longer.
+    Pending(Progress),
     /// How the VM is.
-    Status(Status),
+    Status(Box<Status>),
     /// Where the VM serves, if it does.
     Endpoint(Option<Endpoint>),
     /// It is done.

@@ -7,12 +7,14 @@ mod client;
 mod compute_client;
 mod credentials;
 mod message;
+mod news;
 mod object;
 mod shell;
 mod store;
 mod vm_text;
+mod watchers;
 
 pub(crate) use client::ObjectClient;
 pub(crate) use credentials::check_credentials;
-pub(crate) use message::{Command, GoDown, Message, Reply, Wake};
+pub(crate) use message::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
 pub use object::VmObject;

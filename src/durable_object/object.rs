@@ -8,7 +8,7 @@ use std::rc::Rc;
 use worker::{durable_object, DurableObject, Env, Request, Response, Result, State};
 
 use super::shell::Shell;
-use super::Message;
+use super::{Command, Message};
 
 /// The Durable Object class. A Worker that uses this crate binds it as `VM` in its `wrangler.toml`:
 ///
@@ -32,7 +32,10 @@ impl DurableObject for VmObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = serde_json::from_str(&request.text().await?)?;
+        let message: Message = crate::json::read(&request.text().await?)?;
+        if let Command::Watch(watch) = message.command {
+            return Ok(self.shell.watch(message.vm, watch)?.into());
+        }
         Response::ok(serde_json::to_string(&self.shell.receive(message).await)?)
     }
 

@@ -7,19 +7,23 @@ use std::time::Duration;
 use chrono::DateTime;
 use futures::channel::oneshot;
 use futures::future::{abortable, AbortHandle};
+use web_sys::Response;
 use worker::{Env, State};
 
 use super::compute_client::ComputeClient;
+use super::news::News;
 use super::store::{Record, Store};
-use super::{Command, GoDown, Message, Reply, Wake};
+use super::watchers::{Watchers, HEARTBEAT};
+use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
 use crate::compute::{Call, CallError, Mutation};
 use crate::config::parse_vms;
-use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy};
+use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress};
 use crate::platform::env::variable;
-use crate::platform::{now, random, sleep, spawn};
+use crate::platform::{now, random, sleep, spawn, within};
+use crate::problem::{event_response, text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
-use crate::vm::{Status, Vm};
+use crate::vm::{Expected, Status, Vm};
 
 /// While something is under way, the alarm rings at least this often, so that an object that was lost takes it
 /// up again.
@@ -45,6 +49,7 @@ pub(super) struct Shell {
     vms: OnceCell<Option<Vec<Vm>>>,
     waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
     waiting_for_down: RefCell<Vec<oneshot::Sender<Result<(), Failure>>>>,
+    watchers: RefCell<Watchers>,
     alarm_at: Cell<Option<Timestamp>>,
     /// The timer for the next deadline; a newer one replaces it.
     timer: RefCell<Option<AbortHandle>>,
@@ -72,6 +77,7 @@ impl Shell {
             vms: OnceCell::new(),
             waiting_for_up: RefCell::default(),
             waiting_for_down: RefCell::default(),
+            watchers: RefCell::default(),
             alarm_at: Cell::new(None),
             timer: RefCell::default(),
         }
@@ -79,10 +85,7 @@ impl Shell {
 
     /// Does what a message asks for.
     pub async fn receive(self: &Rc<Self>, message: Message) -> Reply {
-        // Other versions of the Worker may be in service beside the object's: it must not follow each in turn.
-        let configured = self.configured_vm(&message.vm.instance.name).cloned();
-        self.configure(configured.unwrap_or(message.vm));
-        self.resume();
+        self.follow(message.vm);
         match message.command {
             Command::Touch => {
                 self.step(Event::Touch);
@@ -90,26 +93,32 @@ impl Shell {
             }
             Command::Status => {
                 self.step(Event::Tick);
-                self.status().map_or(Reply::Done, Reply::Status)
+                self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)))
             }
-            Command::Wake(Wake { unreachable, wait, insist }) => {
+            Command::Wake(Wake { unreachable, hold, insist }) => {
                 let (sender, mut receiver) = oneshot::channel();
                 self.waiting_for_up.borrow_mut().push(sender);
                 self.step(Event::Wake { unreachable, insist });
-                if !wait {
-                    return match receiver.try_recv() {
-                        Ok(Some(outcome)) => Reply::Outcome(outcome),
-                        Ok(None) | Err(oneshot::Canceled) => Reply::Pending,
-                    };
+                let outcome = match hold {
+                    Hold::No => receiver.try_recv().ok().flatten(),
+                    Hold::For(hold) => within(hold, &mut receiver).await.and_then(Result::ok),
+                    Hold::ToTheEnd => (&mut receiver).await.ok(),
+                };
+                if let Some(outcome) = outcome {
+                    return Reply::Outcome(outcome);
                 }
-                receiver.await.map_or(Reply::Pending, Reply::Outcome)
+                drop(receiver);
+                self.waiting_for_up.borrow_mut().retain(|waiting| !waiting.is_canceled());
+                Reply::Pending(self.progress())
             }
+            // Answered by `watch`.
+            Command::Watch(_) => Reply::Done,
             Command::GoDown(GoDown { mutation, wait }) => {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting_for_down.borrow_mut().push(sender);
                 self.step(Event::GoDown(mutation));
                 if !wait {
-                    return self.status().map_or(Reply::Done, Reply::Status);
+                    return self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)));
                 }
                 match receiver.await {
                     Ok(Err(failure)) => Reply::Outcome(Outcome::Failed(failure)),
@@ -117,6 +126,50 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// Shows a visitor how the VM's start is.
+    ///
+    /// # Errors
+    /// The text of the exception.
+    pub fn watch(self: &Rc<Self>, vm: Vm, watch: Watch) -> Result<Response, String> {
+        self.follow(vm);
+        self.step(Event::Tick);
+        let Some(news) = self.news() else { return Err("there is no record".to_owned()) };
+        match watch {
+            Watch::Once => {
+                let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+                Ok(text_response(200, &headers.map(|(name, value)| (name, value.to_owned())), &news.json))
+            }
+            Watch::Live => {
+                let is_first = self.watchers.borrow().is_empty();
+                let stream = self.watchers.borrow_mut().add(&news)?;
+                if is_first {
+                    self.beat();
+                }
+                Ok(event_response(&stream))
+            }
+        }
+    }
+
+    /// Keeps the watchers' streams alive as long as there are any.
+    fn beat(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        spawn(async move {
+            while !shell.watchers.borrow().is_empty() {
+                sleep(HEARTBEAT).await;
+                shell.watchers.borrow_mut().beat();
+            }
+        });
+    }
+
+    fn news(&self) -> Option<News> {
+        self.record.borrow().as_ref().map(|record| News::of(record, now()))
+    }
+
+    fn progress(&self) -> Progress {
+        let record = self.record.borrow();
+        record.as_ref().and_then(|record| record.lifecycle.progress(now())).unwrap_or_default()
     }
 
     /// The alarm has rung: for a deadline, or to see whether the object was lost.
@@ -134,6 +187,14 @@ impl Shell {
             self.go_down_for_good();
         }
         self.step(Event::Tick);
+    }
+
+    /// Follows the configuration that came with a message.
+    fn follow(self: &Rc<Self>, vm: Vm) {
+        // Other versions of the Worker may be in service beside the object's: it must not follow each in turn.
+        let configured = self.configured_vm(&vm.instance.name).cloned();
+        self.configure(configured.unwrap_or(vm));
+        self.resume();
     }
 
     fn configure(&self, vm: Vm) {
@@ -182,6 +243,11 @@ impl Shell {
                         let _ = waiting.send(outcome.clone());
                     }
                 }
+            }
+        }
+        if !self.watchers.borrow().is_empty() {
+            if let Some(news) = self.news() {
+                self.watchers.borrow_mut().tell(&news);
             }
         }
         self.schedule();
@@ -321,6 +387,7 @@ impl Shell {
             error: lifecycle.failure().map(|failure| failure.message.clone()),
             drift: lifecycle.drift().iter().map(ToString::to_string).collect(),
             cold_starts: lifecycle.cold_starts().to_vec(),
+            expected: Expected::default(),
         })
     }
 }

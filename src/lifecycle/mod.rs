@@ -7,6 +7,7 @@
 
 mod backoff;
 mod event;
+mod progress;
 mod running;
 mod search;
 mod sleep;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use event::{Action, CallId, Endpoint, Event, Failure, FailureKind, Outcome, ProbeResult};
+pub use progress::{Phase, Progress};
 pub use running::Up;
 pub use sleep::Sleep;
 pub use start::Start;
@@ -28,8 +30,8 @@ pub use state::{DownKind, Policy, State};
 pub use usage::Limits;
 
 use crate::compute::{Difference, Mutation, RequestId};
-use crate::time::Timestamp;
-use crate::vm::{ColdStartRecord, VmState};
+use crate::time::{millis, Timestamp};
+use crate::vm::{ColdStartRecord, ExpectedPhases, VmState};
 use search::Search;
 use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
@@ -249,6 +251,21 @@ impl Lifecycle {
         }
     }
 
+    /// How far the start is that is under way, or that begins as soon as the VM is down.
+    pub fn progress(&self, now: Timestamp) -> Option<Progress> {
+        let (phase, kind, began) = match &self.state {
+            State::Starting(start) => (start.phase(), start.kind(), start.began()),
+            State::Sleeping(sleep) => (Phase::Starting, sleep.kind_after(), sleep.woken_at()?),
+            State::Down(_) | State::Running(_) | State::Failed { .. } => return None,
+        };
+        let expected = ExpectedPhases::of(&self.cold_starts, kind);
+        Some(Progress {
+            phase,
+            elapsed_ms: millis(now.since(began)),
+            expected_ms: expected.map(|phases| phases.total.median_ms),
+        })
+    }
+
     /// What went wrong last, if no start has succeeded since.
     pub fn failure(&self) -> Option<&Failure> {
         self.trouble.as_ref().map(|trouble| &trouble.failure)
@@ -399,7 +416,11 @@ impl Lifecycle {
 
     fn keep_record(&mut self, record: ColdStartRecord) {
         self.cold_starts.insert(0, record);
-        self.cold_starts.truncate(KEPT_COLD_STARTS);
+        let mut kept = 0;
+        self.cold_starts.retain(|older| {
+            kept += usize::from(older.kind == record.kind);
+            older.kind != record.kind || kept <= KEPT_COLD_STARTS
+        });
     }
 }
 

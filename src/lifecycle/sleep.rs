@@ -14,7 +14,7 @@ use crate::compute::{
     Verdict,
 };
 use crate::time::Timestamp;
-use crate::vm::VmState;
+use crate::vm::{StartKind, VmState};
 
 /// The longest pause between two tries. They go on for ever: a VM that cannot be stopped costs money.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -65,6 +65,16 @@ impl Sleep {
             Mutation::Stop | Mutation::Resume => VmState::Stopping,
             Mutation::Insert | Mutation::InsertStandard | Mutation::Start => VmState::Stopping,
         }
+    }
+
+    /// Since when a request waits for the VM to be down, and then up again.
+    pub(super) fn woken_at(&self) -> Option<Timestamp> {
+        self.woken_at
+    }
+
+    /// How the VM comes up after this.
+    pub(super) fn kind_after(&self) -> StartKind {
+        self.goal().start_kind()
     }
 
     fn goal(&self) -> DownKind {

@@ -12,9 +12,9 @@ use super::start::Start;
 use super::usage::Limits;
 use crate::compute::{Mutation, RequestId};
 use crate::time::Timestamp;
-use crate::vm::{Address, OnDrift, OnIdle, Vm, VmState};
+use crate::vm::{Address, OnDrift, OnIdle, StartKind, Vm, VmState};
 
-/// How many cold starts are remembered.
+/// How many cold starts of a kind are remembered.
 pub(super) const KEPT_COLD_STARTS: usize = 10;
 
 /// The state of a VM.
@@ -52,6 +52,15 @@ pub enum DownKind {
 }
 
 impl DownKind {
+    /// How the VM comes up from there.
+    pub(super) fn start_kind(self) -> StartKind {
+        match self {
+            DownKind::Absent => StartKind::Create,
+            DownKind::Stopped => StartKind::Start,
+            DownKind::Suspended => StartKind::Resume,
+        }
+    }
+
     pub(super) fn vm_state(self) -> VmState {
         match self {
             DownKind::Absent => VmState::Absent,

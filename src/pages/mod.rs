@@ -1,5 +1,9 @@
 //! What a person sees in a browser. Pages are whole in themselves: nothing is loaded from anywhere.
 
+mod waiting;
+
+pub(crate) use waiting::waiting_page;
+
 use crate::problem::Problem;
 
 /// Nothing may be loaded, run or framed; the page's own style is all there is.

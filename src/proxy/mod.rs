@@ -2,6 +2,7 @@
 
 mod activity;
 mod body;
+mod cold;
 mod colo;
 mod endpoints;
 mod fetch_origin;

@@ -11,6 +11,7 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::activity::Reporter;
+use super::cold::ColdAnswer;
 use super::endpoints::Known;
 use super::headers::{for_vm, Client, HeaderLines, TELLING};
 use super::location::public_location;
@@ -21,12 +22,12 @@ use super::websocket::{is_asked_for, Handshake};
 use super::{colo, fetch_origin, log, Endpoints, ForwardError, Incoming};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
-use crate::lifecycle::{Endpoint, Outcome};
+use crate::lifecycle::{Endpoint, Outcome, Progress};
 use crate::platform::fetch::{amend, Fetcher};
 use crate::platform::headers::{lines, value, Names};
 use crate::platform::task::run;
 use crate::platform::{aborted, now, random_bytes, settled};
-use crate::vm::{ColdStart, ColdStartRecord, Vm};
+use crate::vm::{ColdStartRecord, Vm};
 
 thread_local! {
     static ALL_TELLING: Names = Names::new(TELLING);
@@ -46,7 +47,10 @@ pub(crate) async fn serve(
             exchange.touch();
             (endpoint, None)
         }
-        None => exchange.find(None).await?,
+        None => match exchange.find(None).await? {
+            Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
+            Found::Starting(answer, progress) => return answer.while_starting(vm, progress).await,
+        },
     };
     let error = match exchange.forward(&endpoint).await {
         Ok(response) => return marked(response, cold_start),
@@ -57,7 +61,10 @@ pub(crate) async fn serve(
         return Err(exchange.no_answer(error));
     }
     // The VM has gone, or moved: its object finds out, and wakes it again if need be.
-    let (endpoint, cold_start) = exchange.find(Some(endpoint.generation)).await?;
+    let (endpoint, cold_start) = match exchange.find(Some(endpoint.generation)).await? {
+        Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
+        Found::Starting(answer, progress) => return answer.while_starting(vm, progress).await,
+    };
     match exchange.forward(&endpoint).await {
         Ok(response) => marked(response, cold_start),
         Err(error) => Err(exchange.no_answer(error)),
@@ -70,6 +77,14 @@ struct Exchange<'a> {
     request: &'a Request,
     env: &'a Env,
     ctx: &'a Context,
+}
+
+/// What a VM's object says when it is asked for the VM.
+enum Found {
+    /// It is there, perhaps after a cold start.
+    Ready(Endpoint, Option<ColdStartRecord>),
+    /// It starts, and the request gets this meanwhile.
+    Starting(ColdAnswer, Progress),
 }
 
 impl Exchange<'_> {
@@ -89,22 +104,22 @@ impl Exchange<'_> {
         Some(known.endpoint)
     }
 
-    /// Asks the VM's object where the VM is; holds until it is there.
-    async fn find(&self, unreachable: Option<u64>) -> Result<(Endpoint, Option<ColdStartRecord>), Error> {
+    /// Asks the VM's object where the VM is; held until it is there, if this request is to be held.
+    async fn find(&self, unreachable: Option<u64>) -> Result<Found, Error> {
         let name = &self.vm.instance.name;
         if unreachable.is_some() {
             Endpoints::with(|endpoints| endpoints.forget(name));
             colo::forget(self.vm, self.env).await;
         }
-        let wait = self.vm.cold_start != ColdStart::Reject;
-        let command = Command::Wake(Wake { unreachable, wait, insist: false });
+        let answer = ColdAnswer::of(self.vm, self.request);
+        let command = Command::Wake(Wake { unreachable, hold: answer.hold(self.vm), insist: false });
         match ObjectClient::new(self.env).call(self.vm, &command).await? {
             Reply::Outcome(Outcome::Ready { endpoint, cold_start }) => {
                 self.learn(endpoint);
-                Ok((endpoint, cold_start))
+                Ok(Found::Ready(endpoint, cold_start))
             }
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self.vm, &failure, now())),
-            Reply::Pending => Err(Error::Starting { vm: name.clone() }),
+            Reply::Pending(progress) => Ok(Found::Starting(answer, progress)),
             Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }

@@ -1,13 +1,15 @@
 //! A VM and the Compute Engine instance behind it: the types that a configuration fills in, and what the
 //! library's users write.
 
+mod expected;
 mod instance;
 mod status;
 
 use std::time::Duration;
 
+pub use expected::{Expected, ExpectedPhases, Spread};
 pub use instance::{Accelerator, Address, Instance, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG};
-pub use status::{ColdStartRecord, Status, VmState};
+pub use status::{ColdStartRecord, StartKind, Status, VmState};
 
 /// How a VM is reached when [`origin`](Vm::origin) does not say so.
 pub(crate) const DEFAULT_ORIGIN: &str = "http://{ip}:{port}";
@@ -88,6 +90,8 @@ pub struct Vm {
     pub on_drift: OnDrift,
     /// What a request gets while the VM is not ready.
     pub cold_start: ColdStart,
+    /// How long a request is held for the VM to be ready. `None`: as long as the start takes.
+    pub hold_timeout: Option<Duration>,
     /// The Compute Engine instance.
     pub instance: Instance,
 }
@@ -130,6 +134,7 @@ impl Default for Vm {
             max_hours_per_month: None,
             on_drift: OnDrift::default(),
             cold_start: ColdStart::default(),
+            hold_timeout: None,
             instance: Instance::default(),
         }
     }
@@ -163,11 +168,13 @@ pub enum OnDrift {
 /// What a request gets while its VM is not ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColdStart {
-    /// The proxy's choice; at present the same as [`Hold`](ColdStart::Hold).
+    /// A browser's navigation gets the waiting page, everything else is held.
     #[default]
     Auto,
-    /// It is held until the VM is ready.
+    /// It is held until the VM is ready, for [`hold_timeout`](Vm::hold_timeout) at most.
     Hold,
+    /// The waiting page at once: 503, which goes on by itself when the VM is ready.
+    Page,
     /// 503 with `Retry-After` at once, while the VM starts.
     Reject,
 }

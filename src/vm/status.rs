@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Expected;
 use crate::time::Timestamp;
 
 /// A VM as the admin API and [`Vm::status`](crate::Vm::status) show it.
@@ -27,8 +28,11 @@ pub struct Status {
     pub error: Option<String>,
     /// In what the instance differs from the configuration, as far as it was seen at the last start.
     pub drift: Vec<String>,
-    /// The last cold starts, newest first.
+    /// The last cold starts, newest first: ten of each kind.
     pub cold_starts: Vec<ColdStartRecord>,
+    /// How long a cold start takes, as far as they tell.
+    #[serde(skip_deserializing)]
+    pub expected: Expected,
 }
 
 /// What a VM is doing. `Running` means healthy and serving.
@@ -63,6 +67,9 @@ pub struct ColdStartRecord {
     /// When it began.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
+    /// How it was made.
+    #[serde(default)]
+    pub kind: StartKind,
     /// Getting access tokens.
     pub token_ms: u64,
     /// From the first request until Compute Engine said that the instance runs, tokens aside.
@@ -73,6 +80,21 @@ pub struct ColdStartRecord {
     pub app_ms: u64,
     /// All of it.
     pub total_ms: u64,
+}
+
+/// How a VM was brought up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartKind {
+    /// A stopped instance was started.
+    #[default]
+    Start,
+    /// A suspended instance was resumed.
+    Resume,
+    /// The instance was created.
+    Create,
+    /// The instance ran already, or somebody else had started it.
+    Found,
 }
 
 /// For `#[serde(with = "…")]`: a [`Timestamp`] as RFC 3339.

@@ -12,6 +12,7 @@ use crate::lifecycle::running::Up;
 use crate::lifecycle::state::State;
 use crate::lifecycle::Lifecycle;
 use crate::time::Timestamp;
+use crate::vm::StartKind;
 
 /// The longest pause between two tries of a call that a request waits for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -182,6 +183,11 @@ impl Lifecycle {
         let request_id = self.next_request_id();
         let State::Starting(start) = &mut self.state else { return };
         start.may_run = true;
+        start.kind = match mutation {
+            Mutation::Insert | Mutation::InsertStandard => StartKind::Create,
+            Mutation::Resume => StartKind::Resume,
+            Mutation::Start | Mutation::Stop | Mutation::Suspend | Mutation::Delete => StartKind::Start,
+        };
         start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
     }
 

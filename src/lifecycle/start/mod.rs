@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::backoff::Attempt;
 use super::event::{Action, Endpoint, Failure, FailureKind, Outcome};
 use super::state::State;
-use super::Lifecycle;
+use super::{Lifecycle, Phase};
 use crate::compute::{Call, Change, Mutation, OperationName, RequestId};
 use crate::time::{format_duration, millis, Timestamp};
-use crate::vm::{ColdStartRecord, VmState};
+use crate::vm::{ColdStartRecord, StartKind, VmState};
 use probing::Probing;
 
 /// How often an instance is looked at that is neither up nor down.
@@ -56,6 +56,9 @@ pub struct Start {
     listens_since: Option<Timestamp>,
     /// The last error that was worth another try.
     last_error: Option<String>,
+    /// How the VM comes up, as far as is known or likely.
+    #[serde(default)]
+    kind: StartKind,
 }
 
 /// What becomes of a VM whose start is no longer wanted.
@@ -109,6 +112,24 @@ impl Start {
             runs_since: None,
             listens_since: None,
             last_error: None,
+            kind: StartKind::default(),
+        }
+    }
+
+    /// How the VM comes up, as far as is known or likely.
+    pub(super) fn kind(&self) -> StartKind {
+        self.kind
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match &self.step {
+            Step::Look(_) if self.mutations == 0 => Phase::Asking,
+            Step::Probe { .. } | Step::Wait { early: Early::Probe(_), .. } => match self.listens_since {
+                Some(_) => Phase::App,
+                None => Phase::Booting,
+            },
+            Step::Look(_) if self.runs_since.is_some() => Phase::Booting,
+            Step::Look(_) | Step::Adapt { .. } | Step::Mutate { .. } | Step::Wait { .. } => Phase::Starting,
         }
     }
 
@@ -209,6 +230,7 @@ impl Start {
         let token_ms = millis(self.token_took);
         ColdStartRecord {
             at: self.began,
+            kind: if self.mutations == 0 { StartKind::Found } else { self.kind },
             token_ms,
             api_ms: millis(runs_since.since(self.began)).saturating_sub(token_ms),
             boot_ms: millis(listens_since.since(runs_since)),
@@ -253,6 +275,11 @@ impl Lifecycle {
             start.mutations = 1;
             start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
         }
+        start.kind = match &self.state {
+            State::Down(kind) => kind.start_kind(),
+            State::Sleeping(sleep) => sleep.kind_after(),
+            State::Running(_) | State::Starting(_) | State::Failed { .. } => StartKind::Start,
+        };
         start.silent = self.trouble.as_ref().and_then(|trouble| trouble.silent);
         self.state = State::Starting(start);
     }

@@ -4,6 +4,7 @@ mod drift;
 mod failing;
 mod limits;
 mod moving;
+mod progress;
 mod rig;
 mod sleeping;
 mod starting;

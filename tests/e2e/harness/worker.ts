@@ -112,7 +112,7 @@ export class Worker {
   }
 
   /** The same with path and headers sent exactly as given. */
-  request(path: string, options: http.RequestOptions = {}): Promise<{ status: number; headers: Pairs; body: string }> {
+  request(path: string, options: http.RequestOptions = {}, upload?: string): Promise<{ status: number; headers: Pairs; body: string }> {
     return new Promise((resolve, reject) => {
       const request = http.request(this.url, { path, agent: false, ...options }, (answer) => {
         const chunks: Buffer[] = [];
@@ -124,7 +124,7 @@ export class Worker {
         });
       });
       request.on("error", reject);
-      request.end();
+      request.end(upload);
     });
   }
 

@@ -1,0 +1,215 @@
+// What clients get while the VM starts, and what they are told of the start.
+
+import WebSocket from "ws";
+import { describe, expect } from "vitest";
+import { once } from "node:events";
+import { eventually } from "./harness/eventually.ts";
+import { test } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", accept: html };
+
+/** Long enough to be seen, short enough to be waited for. */
+const slow = { provision_ms: 1500, boot_ms: 1500 };
+
+interface Asks {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+interface Waiting {
+  state: string;
+  phase: string | null;
+  elapsed_ms: number;
+  expected_ms: number | null;
+  eta_ms: number | null;
+  failure: { title: string; detail: string; retry_after: number | null } | null;
+}
+
+async function waiting(worker: Worker): Promise<Waiting> {
+  const answer = await worker.fetch("/_vmproxy/wait/backend");
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("content-type")).toBe("application/json");
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  return (await answer.json()) as Waiting;
+}
+
+/** All events of a stream, to its end. */
+async function watch(worker: Worker): Promise<Waiting[]> {
+  const answer = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
+  expect(answer.headers.get("content-type")).toBe("text/event-stream");
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  const lines = (await answer.text()).split("\n").filter((line) => line.startsWith("data: "));
+  return lines.map((line) => JSON.parse(line.slice("data: ".length)) as Waiting);
+}
+
+describe("while the VM starts", () => {
+  test.for<[who: string, cold_start: string, asks: Asks, gets: "page" | "answer" | "problem"]>([
+    ["a browser's navigation", "auto", { headers: navigation }, "page"],
+    ["an old browser", "auto", { headers: { accept: html } }, "page"],
+    ["curl", "auto", { headers: { accept: "*/*" } }, "answer"],
+    ["a script in a page", "auto", { headers: { "sec-fetch-mode": "cors", accept: "*/*" } }, "answer"],
+    ["an image in a page", "auto", { headers: { "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" } }, "answer"],
+    ["a webhook", "auto", { method: "POST", body: "{}" }, "answer"],
+    // A page could not send it once more.
+    ["a form", "auto", { method: "POST", body: "a=b", headers: navigation }, "answer"],
+    ["a browser's navigation", "hold", { headers: navigation }, "answer"],
+    ["a browser's navigation", "page", { headers: navigation }, "page"],
+    ["curl", "page", {}, "page"],
+    ["a webhook", "page", { method: "POST", body: "{}" }, "page"],
+    ["curl", "reject", {}, "problem"],
+    ["a browser's navigation", "reject", { headers: navigation }, "problem"],
+  ])("%s with cold_start = %s", async ([, cold_start, { body, ...asks }, gets], { launch }) => {
+    const { worker } = await launch({ vm: { cold_start } });
+
+    const answer = await worker.request("/echo", asks, body);
+
+    const headers = new Headers(answer.headers);
+    if (gets === "answer") {
+      expect(answer.status).toBe(200);
+      expect(headers.get("x-vmproxy-cold-start")).toBe("true");
+      expect(headers.get("server-timing")).toMatch(/^token;dur=\d+, api;dur=\d+, boot;dur=\d+, app;dur=\d+, total;dur=\d+$/);
+      return;
+    }
+    expect(answer.status).toBe(503);
+    expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(headers.get("cache-control")).toBe("no-store");
+    const isHtml = gets === "page" || asks.headers === navigation;
+    expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
+    expect(answer.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
+    if (gets === "page") expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'; script-src 'nonce-/);
+    // It has been woken all the same.
+    await worker.untilVm("running");
+    expect((await worker.request("/echo", asks, body)).status).toBe(200);
+  });
+
+  test("a WebSocket is held", async ({ launch }) => {
+    const { worker } = await launch();
+    const socket = new WebSocket(`${worker.url.replace("http", "ws")}/ws`);
+    await once(socket, "open");
+    socket.close();
+  });
+
+  test("an upload is held whole, and hold_timeout ends the wait with 503", async ({ launch }) => {
+    const { worker } = await launch({ vm: { hold_timeout: "500ms" }, timing: slow });
+
+    const answer = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
+
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ title: "The VM is starting", status: 503 });
+    expect(answer.headers.get("retry-after")).toBe("10");
+    await worker.untilVm("running");
+    const whole = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
+    expect(whole.status).toBe(200);
+  });
+
+  test("hold_timeout that is longer than the start changes nothing", async ({ launch }) => {
+    const { worker } = await launch({ vm: { hold_timeout: "1m" } });
+    expect((await worker.fetch("/")).status).toBe(200);
+  });
+
+  test("whoever comes when the last starts are known is told when to come again", async ({ launch }) => {
+    const { cloud, worker } = await launch({ vm: { cold_start: "reject" }, timing: slow });
+    expect((await worker.fetch("/")).headers.get("retry-after")).toBe("10");
+    const { cold_starts, expected } = await worker.untilVm("running");
+    expect(cold_starts).toMatchObject([{ kind: "create" }]);
+    const spread = { median_ms: cold_starts[0]!.total_ms, p90_ms: cold_starts[0]!.total_ms };
+    expect(expected).toMatchObject({ create: { total: spread } });
+    expect(expected).not.toHaveProperty("start");
+    await worker.admin("POST", "vms/backend/delete");
+    await eventually("the instance is gone", async () => expect(await cloud.instances()).toEqual([]));
+    await worker.untilVm("absent");
+
+    const answer = await worker.fetch("/");
+
+    expect(answer.headers.get("retry-after")).toBe(String(Math.ceil(cold_starts[0]!.total_ms / 1000)));
+    expect(await waiting(worker)).toMatchObject({ expected_ms: cold_starts[0]!.total_ms });
+  });
+});
+
+describe("/_vmproxy/wait", () => {
+  test("tells each phase once, and ends with the start", async ({ launch }) => {
+    const { worker } = await launch({ vm: { cold_start: "page", health_path: "/healthz" }, timing: slow });
+    expect(await waiting(worker)).toEqual({
+      state: "absent",
+      phase: null,
+      elapsed_ms: 0,
+      expected_ms: null,
+      eta_ms: null,
+      failure: null,
+    });
+    await worker.fetch("/");
+
+    const events = await watch(worker);
+
+    expect(new Set(events.map(({ state, phase }) => `${state} ${phase}`)).size).toBe(events.length);
+    const phases = [...new Set(events.map(({ phase }) => phase))];
+    const all = ["asking", "starting", "booting", "app", null];
+    expect(phases).toEqual(all.filter((phase) => phases.includes(phase)));
+    expect(phases).toContain("starting");
+    expect(phases).toContain("booting");
+    const elapsed = events.slice(0, -1).map(({ elapsed_ms }) => elapsed_ms);
+    expect(elapsed).toEqual([...elapsed].sort((a, b) => a - b));
+    expect(events.at(-1)).toMatchObject({ state: "running", phase: null, failure: null });
+    expect(await waiting(worker)).toMatchObject({ state: "running" });
+    // Whoever comes late is told so, and not kept.
+    expect(await watch(worker)).toMatchObject([{ state: "running" }]);
+  });
+
+  test("tells what failed in the visitor's words", async ({ launch }) => {
+    const { cloud, worker } = await launch({ vm: { cold_start: "page" } });
+    await cloud.fault({ method: "instances.insert", times: 1, delay_ms: 1000, status: 403, reason: "forbidden" });
+    await worker.fetch("/");
+
+    const events = await watch(worker);
+
+    expect(events.at(-1)).toMatchObject({
+      state: "failed",
+      failure: { title: "The VM could not be started", detail: "Its operator finds the reason in the log." },
+    });
+    expect(events.at(-1)?.failure?.retry_after).toBeGreaterThan(0);
+  });
+
+  test("tells of a VM that is put to sleep, and does not wake it", async ({ launch }) => {
+    const { cloud, worker } = await launch();
+    await worker.fetch("/");
+    await worker.admin("POST", "vms/backend/stop");
+    await worker.untilVm("stopped");
+
+    expect(await waiting(worker)).toMatchObject({ state: "stopped", phase: null });
+    expect(await watch(worker)).toMatchObject([{ state: "stopped" }]);
+
+    expect(await cloud.operations()).toEqual(["insert", "stop"]);
+  });
+
+  test("is no activity", async ({ launch }) => {
+    const { worker } = await launch();
+    await worker.fetch("/");
+    const { last_activity } = await worker.vm();
+    await waiting(worker);
+    expect((await worker.vm()).last_activity).toBe(last_activity);
+  });
+
+  test("is for GET and HEAD of a VM that there is", async ({ launch }) => {
+    const { worker } = await launch();
+    expect((await worker.fetch("/_vmproxy/wait/backend", { method: "HEAD" })).status).toBe(200);
+    expect((await worker.fetch("/_vmproxy/wait/backend", { method: "POST" })).status).toBe(405);
+    expect((await worker.fetch("/_vmproxy/wait/other")).status).toBe(404);
+    expect((await worker.fetch("/_vmproxy/wait/")).status).toBe(404);
+  });
+
+  test("many watchers are all told, and whoever has gone is forgotten", async ({ launch }) => {
+    const { worker } = await launch({ vm: { cold_start: "page" }, timing: slow });
+    await worker.fetch("/");
+    const leaving = new AbortController();
+    const left = fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" }, signal: leaving.signal });
+    await left;
+    leaving.abort();
+
+    const all = await Promise.all(Array.from({ length: 50 }, () => watch(worker)));
+
+    expect(all.map((events) => events.at(-1)?.state)).toEqual(Array(50).fill("running"));
+  });
+});
