@@ -66,7 +66,7 @@ async function readyToFirstByte(cloud: Emulator, name: string, url: string, work
   await remove(cloud, name, worker);
   // Another boot time each time, so that no interval falls in step with it.
   await cloud.timing({ boot_ms: 200 + Math.floor(Math.random() * 1000) });
-  const answer = await fetch(`${url}/healthz`);
+  const answer = await fetch(`${url}/status/200`);
   const at = clock();
   if (!answer.ok) throw new Error(`${name} answered ${answer.status}`);
   return at - (await listeningSince(cloud, name));

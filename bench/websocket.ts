@@ -13,10 +13,10 @@ export async function webSockets(): Promise<Row[]> {
   const start = async (code: Code) => `${(await site.run(code)).url}/ws`;
   try {
     const ip = await start(vmproxy(await site.variables("http://{ip}:{port}")));
-    await fetch(new URL("/healthz", ip));
+    await fetch(new URL("/status/200", ip));
     const address = await site.address();
     const name = await start(vmproxy(await site.variables(`http://${nameOf(address)}`)));
-    await fetch(new URL("/healthz", name));
+    await fetch(new URL("/status/200", name));
     const variables = { ORIGIN: `http://${address}`, ADDRESS: address };
     const overFetch = await start(baseline("websocket_fetch.js", variables));
     const overSocket = await start(baseline("websocket_socket.js", variables));

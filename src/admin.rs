@@ -130,7 +130,9 @@ async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result
 fn command(action: &str) -> Option<Command> {
     let down = |mutation| Some(Command::GoDown(GoDown { mutation, wait: false }));
     match action {
-        "start" => Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true })),
+        "start" => {
+            Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true, client: None }))
+        }
         "stop" => down(Mutation::Stop),
         "suspend" => down(Mutation::Suspend),
         "delete" => down(Mutation::Delete),
@@ -141,15 +143,19 @@ fn command(action: &str) -> Option<Command> {
 /// Whether the request carries `ADMIN_TOKEN` as its bearer token (RFC 6750).
 fn is_admin(request: &Request, env: &Env) -> bool {
     let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
-    let authorization = value(&request.headers(), "authorization").unwrap_or_default();
+    is_bearer(&value(&request.headers(), "authorization").unwrap_or_default(), &token)
+}
+
+/// Whether an `Authorization` has this bearer token (RFC 6750).
+pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
     match authorization.split_once(' ') {
-        Some((scheme, given)) => scheme.eq_ignore_ascii_case("bearer") && equal(given.trim(), &token),
+        Some((scheme, given)) => scheme.eq_ignore_ascii_case("bearer") && equal(given.trim(), token),
         None => false,
     }
 }
 
 /// Compares without telling by its time how much of a guess was right.
-fn equal(given: &str, token: &str) -> bool {
+pub(crate) fn equal(given: &str, token: &str) -> bool {
     let differences = given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
     differences == 0 && given.len() == token.len()
 }

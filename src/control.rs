@@ -37,7 +37,8 @@ impl Vm {
     /// meanwhile.
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
         check_vm(self)?;
-        let wake = Command::Wake(Wake { unreachable: None, hold: Hold::ToTheEnd, insist: true });
+        let wake =
+            Command::Wake(Wake { unreachable: None, hold: Hold::ToTheEnd, insist: true, client: None });
         match ObjectClient::new(env).call(self, &wake).await? {
             Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),

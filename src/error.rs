@@ -11,6 +11,9 @@ use crate::problem::Problem;
 use crate::time::{format_duration, Timestamp};
 use crate::vm::Vm;
 
+/// In seconds. When somebody will wake the VM is not known; a crawler shall not take it for gone, nor ask too often.
+pub(crate) const ASLEEP_RETRY_AFTER: u64 = 300;
+
 /// Why a request was not answered by its VM, or a call of [`Vm`] did not succeed.
 ///
 /// Its text is for the operator and the log; a client is shown less (RFC 9457).
@@ -63,6 +66,13 @@ pub enum Error {
         vm: String,
         /// How far it is.
         progress: Progress,
+    },
+    /// The VM is asleep, and the configuration says that such a request does not wake it.
+    Asleep {
+        /// The instance's name.
+        vm: String,
+        /// The key of the rule.
+        rule: &'static str,
     },
     /// The VM took the request, but did not begin to answer in time. Whether it acts on it is unknown.
     Late {
@@ -154,6 +164,12 @@ impl Error {
                 detail: "It was asleep, and a request has woken it.".to_owned(),
                 retry_after: Some(progress.retry_after()),
             },
+            Error::Asleep { .. } => Problem {
+                status: 503,
+                title: "The VM is asleep",
+                detail: "Requests like this one do not wake it.".to_owned(),
+                retry_after: Some(ASLEEP_RETRY_AFTER),
+            },
             Error::Late { .. } => Problem {
                 status: 504,
                 title: "The VM did not answer in time",
@@ -193,6 +209,7 @@ impl fmt::Display for Error {
             Error::Starting { vm, progress } => {
                 write!(f, "{vm}: not ready after {} ms: {}", progress.elapsed_ms, progress.phase.as_str())
             }
+            Error::Asleep { vm, rule } => write!(f, "{vm}: asleep, and not woken by this request ({rule})"),
             Error::Internal(reason) => write!(f, "internal error: {reason}"),
         }
     }

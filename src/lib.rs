@@ -62,15 +62,18 @@ mod proxy;
 mod ready_made;
 pub mod time;
 mod vm;
+mod wake;
 
 pub use config::ConfigError;
 pub use durable_object::VmObject;
 pub use error::Error;
+pub use ipnet::IpNet;
 pub use lifecycle::Endpoint;
 pub use proxy::{serve_configured, Proxy};
 pub use vm::{
-    Accelerator, Address, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance, OnDrift, OnIdle,
-    Spread, StartKind, Status, Vm, VmState, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
+    Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance,
+    OnDrift, OnIdle, Spread, StartKind, Status, Vm, VmState, Wake, DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE,
+    DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
 };
 
 /// What the proxy calls itself towards Google and the VMs' health paths.

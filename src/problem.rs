@@ -70,7 +70,7 @@ impl Problem {
         let retry_after = self.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
         let no_store = ("cache-control", "no-store".to_owned());
         let headers: Vec<_> = headers.into_iter().chain([no_store]).chain(retry_after).collect();
-        text_response(self.status, &headers, body)
+        text_response(self.status, &headers, Some(body))
     }
 }
 
@@ -78,12 +78,12 @@ impl Problem {
 pub(crate) fn json_response(status: u16, body: &impl serde::Serialize) -> Response {
     let text = serde_json::to_string(body).unwrap_or_default();
     let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
-    text_response(status, &headers, &text)
+    text_response(status, &headers, Some(&text))
 }
 
 /// An answer of text.
-pub(crate) fn text_response(status: u16, headers: &[(&str, String)], body: &str) -> Response {
-    response(status, headers, |init| Response::new_with_opt_str_and_init(Some(body), init))
+pub(crate) fn text_response(status: u16, headers: &[(&str, String)], body: Option<&str>) -> Response {
+    response(status, headers, |init| Response::new_with_opt_str_and_init(body, init))
 }
 
 /// An answer of server-sent events.

@@ -24,7 +24,7 @@ use vmproxy::compute::{
 };
 use vmproxy::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult};
 use vmproxy::time::Timestamp;
-use vmproxy::{Instance, Vm, VmState};
+use vmproxy::{Instance, Vm, VmState, Wake};
 
 #[test]
 fn every_order_of_events_ends_well() {
@@ -95,7 +95,9 @@ enum Model {
 impl World {
     fn new() -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
-        let policy = Policy::of(&Vm { instance, ..Vm::default() });
+        // One wake is all that a client needs for one start, whatever happens during it.
+        let wake = Wake { wakes_per_hour: Some(1), ..Wake::default() };
+        let policy = Policy::of(&Vm { instance, wake, ..Vm::default() });
         let now = Timestamp::from_millis(1_700_000_000_000);
         Self {
             lifecycle: Lifecycle::new(7, policy, now),
@@ -152,7 +154,7 @@ impl World {
                 let gone = serving.filter(|endpoint| self.instance != Model::Running(endpoint.ip));
                 let unreachable = gone.map(|endpoint| endpoint.generation);
                 self.gone = unreachable.or(self.gone);
-                self.handle(Event::Wake { unreachable, insist: false });
+                self.handle(Event::Wake { unreachable, insist: false, client: Some("client".into()) });
             }
             Choice::Answer(index) => {
                 let (call, what) = self.calls.remove(index);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::instance::check_instance;
+use super::wake::check_wake;
 use super::{rule, ConfigError};
 use crate::proxy::origin::Origin;
 use crate::time::format_duration;
@@ -77,6 +78,7 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     need(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", bound)?;
     need(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     need(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
+    at("wake", check_wake(&vm.wake))?;
     at("instance", check_instance(&vm.instance))
 }
 

@@ -9,23 +9,27 @@ use serde_json::{json, Map, Value};
 
 use super::value::{Setting, Table};
 use super::{parse_vms, write_vm};
-use crate::vm::{Accelerator, Instance, Vm};
+use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake};
 
 const DOCUMENT: &str = include_str!("../../docs/configuration.md");
 const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
 
 /// What each kind of table has for keys in the code, and what those that are not given stand for.
-fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 3] {
+fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 5] {
     fn table<T: Table>() -> (Value, Vec<&'static str>) {
         (T::unset(&Map::new()).write(), T::KEYS.iter().map(|key| key.name).collect())
     }
     let (vm, vm_keys) = table::<Vm>();
     let (instance, instance_keys) = table::<Instance>();
     let (accelerator, accelerator_keys) = table::<Accelerator>();
+    let (wake, wake_keys) = table::<Wake>();
+    let (response, response_keys) = table::<AsleepResponse>();
     [
         ("vm", "## `[[vars.VMS]]`", vm, vm_keys),
         ("instance", "## `[vars.VMS.instance]`", instance, instance_keys),
         ("accelerator", "| key of `accelerators`", accelerator, accelerator_keys),
+        ("wake", "## `[vars.VMS.wake]`", wake, wake_keys),
+        ("asleep_response", "| key of `asleep_response`", response, response_keys),
     ]
 }
 
@@ -172,6 +176,8 @@ fn the_schema_judges_each_value_as_the_code_does() {
             match definition {
                 "vm" => vm[key] = value.clone(),
                 "instance" => vm["instance"][key] = value.clone(),
+                "wake" => vm["wake"] = json!({key: value}),
+                "asleep_response" => vm["wake"] = json!({"asleep_response": [{key: value}]}),
                 _ => {
                     vm["instance"]["accelerators"] = json!([{"type": "nvidia-tesla-t4"}]);
                     vm["instance"]["accelerators"][0][key] = value.clone();
@@ -202,7 +208,7 @@ fn the_examples_are_accepted() {
         .flat_map(|example| [example.pointer("/vars/VMS"), example.pointer("/env/demo/vars/VMS")])
         .flatten()
         .collect();
-    assert_eq!(with_vms.len(), 6);
+    assert_eq!(with_vms.len(), 7);
     for vms in with_vms {
         if let Err(error) = parse_vms(&vms.to_string()) {
             panic!("{error}\n{vms:#}");
@@ -273,6 +279,8 @@ fn every_key_has_an_error() {
         let parent = match definition {
             "vm" => "VMS[0]",
             "instance" => "VMS[0].instance",
+            "wake" => "VMS[0].wake",
+            "asleep_response" => "VMS[0].wake.asleep_response[0]",
             _ => "VMS[0].instance.accelerators[0]",
         };
         for key in keys {
@@ -286,7 +294,7 @@ fn every_key_has_an_error() {
 
 /// Where a mistake may be one of how settings or VMs go together, or of a URL's parts or a duration's length. All others are
 /// found by the schema.
-const BEYOND_THE_SCHEMA: [&str; 14] = [
+const BEYOND_THE_SCHEMA: [&str; 15] = [
     "VMS[1].path",
     "VMS[1].instance.name",
     "VMS[0].origin",
@@ -294,6 +302,7 @@ const BEYOND_THE_SCHEMA: [&str; 14] = [
     "VMS[0].host_header",
     "VMS[0].busy_limit",
     "VMS[0].deep_sleep_after",
+    "VMS[0].wake.asleep_response[0].body",
     "VMS[0].instance.boot_disk_size",
     "VMS[0].instance.boot_disk_type",
     "VMS[0].instance.address",

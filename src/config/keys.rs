@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::value::{choose, Key, Setting, Table};
 use super::ConfigError;
-use crate::vm::{Accelerator, Address, ColdStart, Instance, OnDrift, OnIdle, Vm};
+use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, Wake};
 
 /// Gives a type its keys: the names of all its fields, or what stands beside them.
 macro_rules! keys {
@@ -47,12 +47,44 @@ impl Table for Vm {
         on_drift,
         cold_start,
         hold_timeout,
+        wake,
         instance,
     });
 
     fn unset(_: &Map<String, Value>) -> Self {
         // The path is required: an empty one is found to be missing.
         Self { path: String::new(), ..Self::default() }
+    }
+}
+
+impl Table for Wake {
+    keys!(Wake {
+        methods,
+        ignore_paths,
+        ignore_user_agents,
+        crawlers,
+        countries,
+        ignore_countries,
+        networks,
+        ignore_networks,
+        verified_bots,
+        header,
+        secret,
+        wakes_per_hour,
+        counts_as_activity,
+        asleep_response,
+    });
+
+    fn unset(_: &Map<String, Value>) -> Self {
+        Self::default()
+    }
+}
+
+impl Table for AsleepResponse {
+    keys!(AsleepResponse { path, user_agent, status, body, content_type });
+
+    fn unset(_: &Map<String, Value>) -> Self {
+        Self::default()
     }
 }
 

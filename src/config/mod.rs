@@ -12,6 +12,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wake;
 
 pub use check::{check_vm, check_vms};
 
@@ -43,7 +44,7 @@ impl ConfigError {
     }
 
     /// The error of a whole that has this error in its part `key`.
-    fn below(self, key: &str) -> Self {
+    pub(crate) fn below(self, key: &str) -> Self {
         let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
         Self { key: [key, dot, &self.key].concat(), problem: self.problem }
     }

@@ -69,8 +69,63 @@ pub(super) fn url(text: &str, schemes: &[&str], rule: &str) -> Result<(), Config
 
 /// A path of requests.
 pub(super) fn path(text: &str) -> Result<(), ConfigError> {
-    let is_path = text.starts_with('/') && !text.contains(['?', '#', ' ']) && text.is_ascii();
+    let is_path = text.starts_with('/') && may_be_path(text);
     check(text, is_path, "a path: it begins with \"/\" and has no query, fragment or space")
+}
+
+/// A method of requests, as the runtime gives it.
+pub(super) fn method(text: &str) -> Result<(), ConfigError> {
+    check(text, consists(text, |b| b.is_ascii_uppercase()), "a method in capital letters, as \"POST\"")
+}
+
+/// A pattern of paths.
+pub(super) fn path_pattern(text: &str) -> Result<(), ConfigError> {
+    let is_pattern = text.starts_with(['/', '*']) && may_be_path(text);
+    check(
+        text,
+        is_pattern,
+        "a pattern of paths: it begins with \"/\" or \"*\" and has no query, fragment or space",
+    )
+}
+
+/// A pattern that is looked for in a `User-Agent`.
+pub(super) fn agent_pattern(text: &str) -> Result<(), ConfigError> {
+    check(text, !text.is_empty(), "a pattern")
+}
+
+/// ISO 3166-1 alpha-2, or `T1`, which is [what Cloudflare calls
+/// Tor](https://developers.cloudflare.com/network/onion-routing/).
+pub(super) fn country(text: &str) -> Result<(), ConfigError> {
+    let is_code = text.len() == 2 && consists(text, |b| b.is_ascii_uppercase());
+    check(text, is_code || text == "T1", "a country, by its two capital letters as \"DE\", or \"T1\" for Tor")
+}
+
+/// A header's name (RFC 9110, section 5.1).
+pub(super) fn header(text: &str) -> Result<(), ConfigError> {
+    let is_name = consists(text, |b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    check(text, is_name, "a header's name")
+}
+
+/// The name of a secret.
+pub(super) fn secret(text: &str) -> Result<(), ConfigError> {
+    let is_name = consists(text, |b| b.is_ascii_alphanumeric() || b == b'_');
+    let begins = !text.starts_with(|c: char| c.is_ascii_digit());
+    check(text, is_name && begins, "the name of a secret, as \"WAKE_SECRET\"")
+}
+
+/// A media type, with or without parameters.
+pub(super) fn media_type(text: &str) -> Result<(), ConfigError> {
+    let is_type = text.contains('/') && consists(text, |b| b.is_ascii_graphic() || b == b' ');
+    check(text, is_type, "a media type, as \"text/html; charset=utf-8\"")
+}
+
+/// Whether there is something, and all of it is like this.
+fn consists(text: &str, of: fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(of)
+}
+
+fn may_be_path(text: &str) -> bool {
+    !text.contains(['?', '#', ' ']) && text.is_ascii()
 }
 
 fn is_one_word(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Of the reader itself. What is wrong with single settings is in `docs/configuration.md`, and checked from there.
 
 use super::*;
-use crate::vm::{Accelerator, Address, ColdStart, Instance, OnDrift, OnIdle};
+use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Wake};
 use serde_json::{json, Map};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,6 +37,28 @@ pub(super) fn all_set() -> Vm {
         on_drift: OnDrift::Apply,
         cold_start: ColdStart::Reject,
         hold_timeout: Some(Duration::from_secs(25)),
+        wake: Wake {
+            methods: vec!["GET".into(), "POST".into()],
+            ignore_paths: vec!["/status/*".into(), "*.php".into()],
+            ignore_user_agents: vec!["acme*monitor".into()],
+            crawlers: true,
+            countries: vec!["DE".into(), "T1".into()],
+            ignore_countries: vec!["FR".into()],
+            networks: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            ignore_networks: vec!["203.0.113.7/32".parse().unwrap()],
+            verified_bots: true,
+            header: text("x-wake"),
+            secret: text("WAKE_SECRET"),
+            wakes_per_hour: Some(3),
+            counts_as_activity: false,
+            asleep_response: vec![AsleepResponse {
+                path: text("/robots.txt"),
+                user_agent: text("bot"),
+                status: 200,
+                body: "User-agent: *\n".into(),
+                content_type: "text/plain".into(),
+            }],
+        },
         instance: Instance {
             name: "backend".into(),
             project: text("other"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::ConfigError;
@@ -128,6 +129,27 @@ impl Setting for IpAddr {
 
     fn write(&self) -> Value {
         self.to_string().into()
+    }
+}
+
+impl Setting for IpNet {
+    fn read(value: &Value) -> Result<Self, ConfigError> {
+        network(value).ok_or_else(|| not(value, "a network or an address, as \"203.0.113.0/24\""))
+    }
+
+    fn write(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
+/// The library reads networks too, with a reader of addresses of its own, which takes room.
+fn network(value: &Value) -> Option<IpNet> {
+    let text = value.as_str()?;
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().ok()?;
+    match bits {
+        Some(bits) => IpNet::new(address, bits.parse().ok()?).ok(),
+        None => Some(address.into()),
     }
 }
 

@@ -44,9 +44,12 @@ impl ObjectClient {
             Command::Wake(Wake { hold: Hold::ToTheEnd, .. }) => vm.startup_timeout + GRACE,
             Command::Wake(Wake { hold: Hold::For(hold), .. }) => *hold + GRACE,
             Command::GoDown(GoDown { wait: true, .. }) => vm.startup_timeout + GRACE,
-            Command::Wake(_) | Command::GoDown(_) | Command::Touch | Command::Status | Command::Watch(_) => {
-                PROMPT
-            }
+            Command::Wake(_)
+            | Command::GoDown(_)
+            | Command::Touch
+            | Command::Where
+            | Command::Status
+            | Command::Watch(_) => PROMPT,
         };
         let deadline = now() + limit;
         let mut pause = FIRST_PAUSE;

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Wake(Wake),
     /// Note that the VM is in use.
     Touch,
+    /// Say where the VM serves, if it does, and leave it asleep if not.
+    Where,
     /// Bring the VM down.
     GoDown(GoDown),
     /// Say how the VM is.
@@ -34,7 +36,7 @@ pub(crate) enum Command {
 }
 
 /// How a VM is woken.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Wake {
     /// The generation of the endpoint that could not be connected to.
     pub unreachable: Option<u64>,
@@ -42,6 +44,8 @@ pub(crate) struct Wake {
     pub hold: Hold,
     /// Whether to try although the last start has failed just now.
     pub insist: bool,
+    /// Who asks, if it is counted how often they do.
+    pub client: Option<String>,
 }
 
 /// How long the answer to a wake is held while the VM starts.

@@ -89,16 +89,20 @@ impl Shell {
         match message.command {
             Command::Touch => {
                 self.step(Event::Touch);
-                Reply::Endpoint(self.record.borrow().as_ref().and_then(|record| record.lifecycle.serving()))
+                Reply::Endpoint(self.serving())
+            }
+            Command::Where => {
+                self.step(Event::Tick);
+                Reply::Endpoint(self.serving())
             }
             Command::Status => {
                 self.step(Event::Tick);
                 self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)))
             }
-            Command::Wake(Wake { unreachable, hold, insist }) => {
+            Command::Wake(Wake { unreachable, hold, insist, client }) => {
                 let (sender, mut receiver) = oneshot::channel();
                 self.waiting_for_up.borrow_mut().push(sender);
-                self.step(Event::Wake { unreachable, insist });
+                self.step(Event::Wake { unreachable, insist, client });
                 let outcome = match hold {
                     Hold::No => receiver.try_recv().ok().flatten(),
                     Hold::For(hold) => within(hold, &mut receiver).await.and_then(Result::ok),
@@ -139,7 +143,11 @@ impl Shell {
         match watch {
             Watch::Once => {
                 let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
-                Ok(text_response(200, &headers.map(|(name, value)| (name, value.to_owned())), &news.json))
+                Ok(text_response(
+                    200,
+                    &headers.map(|(name, value)| (name, value.to_owned())),
+                    Some(&news.json),
+                ))
             }
             Watch::Live => {
                 let is_first = self.watchers.borrow().is_empty();
@@ -370,6 +378,10 @@ impl Shell {
                 }
             }
         });
+    }
+
+    fn serving(&self) -> Option<Endpoint> {
+        self.record.borrow().as_ref().and_then(|record| record.lifecycle.serving())
     }
 
     fn status(&self) -> Option<Status> {

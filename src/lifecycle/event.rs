@@ -21,6 +21,8 @@ pub enum Event {
         unreachable: Option<u64>,
         /// Whether to try although the last start has failed just now.
         insist: bool,
+        /// Who asks, if it is counted how often they wake the VM.
+        client: Option<String>,
     },
     /// The VM is in use.
     Touch,

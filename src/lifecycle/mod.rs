@@ -16,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod wakes;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use search::Search;
 use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
 use usage::{OverLimit, Usage};
+use wakes::Client;
 
 /// The life of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,7 +136,10 @@ impl Lifecycle {
                 self.forget_what_was_under_way(now);
                 return actions;
             }
-            Event::Wake { unreachable, insist } => self.wake(unreachable, insist, now, &mut actions),
+            Event::Wake { unreachable, insist, client } => {
+                let client = client.map(|client| Client::new(self.identity, &client));
+                self.wake(unreachable, insist, client, now, &mut actions);
+            }
             Event::Touch => self.last_activity = Some(now),
             Event::GoDown(mutation) => self.go_down(mutation, now, &mut actions),
             Event::Tick => {}
@@ -281,7 +286,14 @@ impl Lifecycle {
         &self.cold_starts
     }
 
-    fn wake(&mut self, unreachable: Option<u64>, insist: bool, now: Timestamp, actions: &mut Vec<Action>) {
+    fn wake(
+        &mut self,
+        unreachable: Option<u64>,
+        insist: bool,
+        client: Option<Client>,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         self.last_activity = Some(now);
         if insist {
             self.trouble = None;
@@ -299,13 +311,17 @@ impl Lifecycle {
             State::Starting(_) => self.call_off_the_stop(now, actions),
             State::Sleeping(sleep) => match self.usage.over(&self.policy.limits, insist, now) {
                 Some(over) => self.refuse(over, now, actions),
-                None => sleep.wake(now),
+                None if sleep.is_woken() => sleep.wake(now),
+                None => match self.usage.wakes.count(client, &self.policy.limits, now) {
+                    Err(over) => turn_away(over, actions),
+                    Ok(()) => sleep.wake(now),
+                },
             },
             State::Down(_) | State::Failed { .. } => match &self.trouble {
                 Some(trouble) if now < trouble.failure.retry_at => {
                     actions.push(Action::Release(Outcome::Failed(trouble.failure.clone())));
                 }
-                _ => self.begin_start_within_limits(now, insist, now, actions),
+                _ => self.begin_start_within_limits(now, insist, client, now, actions),
             },
         }
     }
@@ -315,12 +331,16 @@ impl Lifecycle {
         &mut self,
         began: Timestamp,
         insist: bool,
+        client: Option<Client>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
         match self.usage.over(&self.policy.limits, insist, now) {
             Some(over) => self.refuse(over, now, actions),
-            None => self.begin_start_for(began, now),
+            None => match self.usage.wakes.count(client, &self.policy.limits, now) {
+                Err(over) => turn_away(over, actions),
+                Ok(()) => self.begin_start_for(began, now),
+            },
         }
     }
 
@@ -422,6 +442,12 @@ impl Lifecycle {
             older.kind != record.kind || kept <= KEPT_COLD_STARTS
         });
     }
+}
+
+/// Refuses one client, who is alone: nobody waits for a VM that nobody has woken. It is no trouble of the VM's.
+fn turn_away(over: OverLimit, actions: &mut Vec<Action>) {
+    let failure = Failure { kind: FailureKind::OverLimit, message: over.reason, retry_at: over.until };
+    actions.push(Action::Release(Outcome::Failed(failure)));
 }
 
 impl FailureKind {

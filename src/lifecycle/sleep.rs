@@ -46,6 +46,11 @@ enum Step {
 }
 
 impl Sleep {
+    /// Whether a request waits for the VM to be up again.
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken_at.is_some()
+    }
+
     pub(super) fn wake(&mut self, now: Timestamp) {
         self.woken_at.get_or_insert(now);
         self.then = None;
@@ -351,7 +356,7 @@ impl Lifecycle {
             (None, Some(mutation)) => self.begin_sleep(mutation, now),
             (Some(woken_at), _) => {
                 actions.push(Action::ReleaseDown(Ok(())));
-                self.begin_start_within_limits(woken_at, false, now, actions);
+                self.begin_start_within_limits(woken_at, false, None, now, actions);
             }
             (None, None) => {
                 // What else may have gone wrong is of starts.

@@ -121,6 +121,7 @@ impl Policy {
             limits: Limits {
                 starts_per_hour: vm.max_starts_per_hour,
                 hours_per_month: vm.max_hours_per_month,
+                wakes_per_hour: vm.wake.wakes_per_hour,
             },
         }
     }

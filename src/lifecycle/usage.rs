@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::wakes::Wakes;
 use crate::time::Timestamp;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How much a VM may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Limits {
     pub starts_per_hour: Option<u32>,
     /// How many hours it may run in a calendar month (UTC).
     pub hours_per_month: Option<u32>,
+    /// How often one client may wake it within an hour.
+    #[serde(default)]
+    pub wakes_per_hour: Option<u32>,
 }
 
 /// How much a VM has been used.
@@ -28,6 +32,8 @@ pub(super) struct Usage {
     up_since: Option<Timestamp>,
     /// When the month that `ran` is about ends.
     month_ends: Timestamp,
+    #[serde(default)]
+    pub wakes: Wakes,
 }
 
 /// Why a start is over the limits, and until when.

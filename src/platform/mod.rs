@@ -2,6 +2,7 @@
 //! streams, WebSockets. Apart from the Durable Object, nothing else speaks to the runtime.
 
 pub(crate) mod cache;
+pub(crate) mod cf;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod headers;

@@ -18,11 +18,13 @@ use crate::vm::Vm;
 pub(super) struct Reporter {
     vm: Rc<Vm>,
     env: Env,
+    /// Whether this is activity.
+    counts: bool,
 }
 
 impl Reporter {
-    pub fn new(vm: &Rc<Vm>, env: &Env) -> Self {
-        Self { vm: Rc::clone(vm), env: env.clone() }
+    pub fn new(vm: &Rc<Vm>, env: &Env, counts: bool) -> Self {
+        Self { vm: Rc::clone(vm), env: env.clone(), counts }
     }
 
     /// Reports as long as the work lasts: a VM is not put to sleep while it answers.
@@ -39,7 +41,7 @@ impl Reporter {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
         loop {
             sleep(interval).await;
-            if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
+            if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
                 self.report().await;
             }
         }

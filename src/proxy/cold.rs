@@ -65,7 +65,7 @@ impl ColdAnswer {
             ("cache-control", "no-store".to_owned()),
             ("retry-after", progress.retry_after().to_string()),
         ];
-        Ok(text_response(503, &headers, &page.html))
+        Ok(text_response(503, &headers, Some(&page.html)))
     }
 }
 

@@ -60,6 +60,11 @@ impl Endpoints {
         self.touched.insert(vm.to_owned(), known.told_at);
     }
 
+    /// The VM's object has told where the VM is, and asking it was no activity.
+    pub fn hear(&mut self, vm: &str, known: Known) {
+        self.known.insert(vm.to_owned(), known);
+    }
+
     /// Whether the colo's cache is to be asked for the VM now: true once per touch interval, however many requests are
     /// held.
     pub fn recall(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {

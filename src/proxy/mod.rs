@@ -14,6 +14,7 @@ pub(crate) mod probe;
 pub(crate) mod route;
 mod serve;
 mod socket_origin;
+mod waking;
 mod websocket;
 
 pub(crate) use endpoints::Endpoints;
@@ -71,6 +72,7 @@ impl Proxy {
         for (index, vm) in vms.iter().enumerate() {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
+            waking::woken_by(vm, env).map_err(|error| error.below(&format!("VMS[{index}]")))?;
         }
         check_credentials(env)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
@@ -86,6 +88,7 @@ impl Proxy {
         let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.answer(None, request) };
         match serve(vm, &url, request, env, ctx).await {
             Ok(response) => response,
+            Err(error @ Error::Asleep { .. }) => waking::asleep(vm, &url, request, &error),
             Err(error) => error.answer(Some(vm), request),
         }
     }

@@ -18,6 +18,7 @@ use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
+use super::waking::Waking;
 use super::websocket::{is_asked_for, Handshake};
 use super::{colo, fetch_origin, log, Endpoints, ForwardError, Incoming};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
@@ -41,7 +42,9 @@ pub(crate) async fn serve(
     env: &Env,
     ctx: &Context,
 ) -> Result<Response, Error> {
-    let exchange = Exchange { vm, url, request, env, ctx };
+    let waking = Waking::new(vm, url, request, env);
+    let counts = waking.counts()?;
+    let exchange = Exchange { vm, url, request, env, ctx, waking, counts };
     let (endpoint, cold_start) = match exchange.known().await {
         Some(endpoint) => {
             exchange.touch();
@@ -77,6 +80,9 @@ struct Exchange<'a> {
     request: &'a Request,
     env: &'a Env,
     ctx: &'a Context,
+    waking: Waking<'a>,
+    /// Whether it keeps the VM awake.
+    counts: bool,
 }
 
 /// What a VM's object says when it is asked for the VM.
@@ -111,8 +117,12 @@ impl Exchange<'_> {
             Endpoints::with(|endpoints| endpoints.forget(name));
             colo::forget(self.vm, self.env).await;
         }
+        if let Some(rule) = self.waking.refused_by()? {
+            return Ok(Found::Ready(self.find_awake(unreachable, rule).await?, None));
+        }
         let answer = ColdAnswer::of(self.vm, self.request);
-        let command = Command::Wake(Wake { unreachable, hold: answer.hold(self.vm), insist: false });
+        let (hold, client) = (answer.hold(self.vm), self.waking.client());
+        let command = Command::Wake(Wake { unreachable, hold, insist: false, client });
         match ObjectClient::new(self.env).call(self.vm, &command).await? {
             Reply::Outcome(Outcome::Ready { endpoint, cold_start }) => {
                 self.learn(endpoint);
@@ -123,6 +133,24 @@ impl Exchange<'_> {
             Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }
+        }
+    }
+
+    /// Asks the VM's object where the VM is, for a request that does not wake it by this rule.
+    async fn find_awake(&self, unreachable: Option<u64>, rule: &'static str) -> Result<Endpoint, Error> {
+        let vm = self.vm.instance.name.clone();
+        match ObjectClient::new(self.env).call(self.vm, &Command::Where).await? {
+            Reply::Endpoint(None) => Err(Error::Asleep { vm, rule }),
+            Reply::Endpoint(Some(endpoint)) if unreachable == Some(endpoint.generation) => {
+                let reason = format!("no answer at {}, and no search for it ({rule})", endpoint.ip);
+                Err(Error::NoAnswer { vm, reason })
+            }
+            Reply::Endpoint(Some(endpoint)) => {
+                Endpoints::with(|endpoints| endpoints.hear(&vm, Known { endpoint, told_at: now() }));
+                self.touch();
+                Ok(endpoint)
+            }
+            _ => Err(Error::internal("the VM's object gave the wrong answer")),
         }
     }
 
@@ -145,15 +173,15 @@ impl Exchange<'_> {
     /// Reports activity in the background, if it is time to.
     fn touch(&self) {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        if Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
-            let reporter = Reporter::new(self.vm, self.env);
+        if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
+            let reporter = Reporter::new(self.vm, self.env, true);
             self.in_background(async move { reporter.report().await });
         }
     }
 
     async fn forward(&self, endpoint: &Endpoint) -> Result<Response, ForwardError> {
         let target = target(self.vm, self.url);
-        let reporter = Reporter::new(self.vm, self.env);
+        let reporter = Reporter::new(self.vm, self.env, self.counts);
         let origin = Endpoints::with(|endpoints| endpoints.origin(self.vm, endpoint));
         let origin = origin.map_err(ForwardError::NotSent)?;
         let incoming = match origin.as_ref() {

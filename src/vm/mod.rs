@@ -4,12 +4,14 @@
 mod expected;
 mod instance;
 mod status;
+mod wake;
 
 use std::time::Duration;
 
 pub use expected::{Expected, ExpectedPhases, Spread};
 pub use instance::{Accelerator, Address, Instance, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG};
 pub use status::{ColdStartRecord, StartKind, Status, VmState};
+pub use wake::{AsleepResponse, Wake, DEFAULT_IGNORED_PATHS};
 
 /// How a VM is reached when [`origin`](Vm::origin) does not say so.
 pub(crate) const DEFAULT_ORIGIN: &str = "http://{ip}:{port}";
@@ -92,6 +94,8 @@ pub struct Vm {
     pub cold_start: ColdStart,
     /// How long a request is held for the VM to be ready. `None`: as long as the start takes.
     pub hold_timeout: Option<Duration>,
+    /// Who may wake the VM.
+    pub wake: Wake,
     /// The Compute Engine instance.
     pub instance: Instance,
 }
@@ -135,6 +139,7 @@ impl Default for Vm {
             on_drift: OnDrift::default(),
             cold_start: ColdStart::default(),
             hold_timeout: None,
+            wake: Wake::default(),
             instance: Instance::default(),
         }
     }

@@ -90,14 +90,14 @@ describe.each([
   beforeAll(async () => {
     // The demo server, and in front of it what it cannot do itself.
     world = await launch();
-    await world.worker.fetch("/healthz");
+    await world.worker.fetch("/status/200");
     const { public_ip } = await world.cloud.until("RUNNING");
     server = http.createServer((request, response) => (own(request, response) ? undefined : pass(request, response, public_ip!)));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     direct = `http://${host === "localhost" ? host : "127.0.0.1"}:${(server.address() as AddressInfo).port}`;
     world = await both(world, await launch({ vm: { origin: direct } }));
-    expect((await world.worker.fetch("/healthz")).status).toBe(200);
+    expect((await world.worker.fetch("/status/200")).status).toBe(200);
   });
 
   afterAll(async () => {

@@ -18,6 +18,7 @@ const settings: Record<string, Setting> = {
   "`IMPERSONATE_SERVICE_ACCOUNT` is no account": { variables: { IMPERSONATE_SERVICE_ACCOUNT: "vm-starter" } },
   "`QUOTA_PROJECT` is no project": { variables: { QUOTA_PROJECT: "my project" } },
   "`vpc` names no binding": { vm: { vpc: "NET", instance: { address: "internal" } } },
+  "`wake.secret` names no secret": { vm: { wake: { secret: "WAKE_SECRET" } } },
 };
 
 const documented = new Map(rowsAfter("Of the variables themselves:"));

@@ -224,7 +224,7 @@ test("a path that no VM serves is a 404, and wakes nothing", async ({ launch }) 
 
 test("a host that no VM serves is a 404, and wakes nothing", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { host: "app.example.com" } });
-  const status = async (host: string) => (await worker.request("/healthz", { headers: { host } })).status;
+  const status = async (host: string) => (await worker.request("/", { headers: { host } })).status;
 
   expect(await status("other.example.com")).toBe(404);
 

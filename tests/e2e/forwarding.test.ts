@@ -36,7 +36,7 @@ describe("with the emulator's server", () => {
   beforeAll(async () => {
     world = await launch();
     ({ worker } = world);
-    expect((await worker.fetch("/healthz")).status).toBe(200);
+    expect((await worker.fetch("/status/200")).status).toBe(200);
   });
 
   afterAll(() => world?.end());

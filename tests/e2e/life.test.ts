@@ -47,7 +47,7 @@ describe("a VM that is stopped when idle", () => {
 
     const until = Date.now() + 7_000;
     while (Date.now() < until) {
-      expect((await worker.fetch("/healthz")).status).toBe(200);
+      expect((await worker.fetch("/status/200")).status).toBe(200);
       await pause(300);
     }
 
@@ -110,7 +110,7 @@ describe("requests that arrive together", () => {
   test("while the VM does not exist are all answered after one insert", async ({ launch }) => {
     const { cloud, worker } = await launch();
 
-    const statuses = await together(100, async () => (await worker.fetch("/healthz")).status);
+    const statuses = await together(100, async () => (await worker.fetch("/status/200")).status);
 
     expect(statuses).toEqual(Array(100).fill(200));
     expect(await cloud.calls()).toMatchObject({ token: 1, "instances.insert": 1 });
@@ -123,7 +123,7 @@ describe("requests that arrive together", () => {
     await worker.admin("POST", "vms/backend/stop");
     await cloud.until("STOPPING");
 
-    const statuses = await together(20, async () => (await worker.fetch("/healthz")).status);
+    const statuses = await together(20, async () => (await worker.fetch("/status/200")).status);
 
     expect(statuses).toEqual(Array(20).fill(200));
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.stop": 1, "instances.start": 1 });

@@ -143,6 +143,9 @@ impl World {
                 let kind = format!("{:?}", failure.kind);
                 let for_hours = failure.message.contains("max_hours_per_month");
                 let kind = if for_hours { "OverHours".to_owned() } else { kind };
+                let for_wakes = failure.message.contains("wakes_per_hour");
+                let kind = if for_wakes { "OverWakes".to_owned() } else { kind };
+                self.witness.turned_away = for_wakes;
                 self.coverage.count("refused", &kind);
                 self.end(request, false, &kind);
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vmproxy::time::Timestamp;
-use vmproxy::{Instance, OnDrift, OnIdle, Vm};
+use vmproxy::{Instance, OnDrift, OnIdle, Vm, Wake};
 
 use super::compute::{Settings, Zone};
 use super::random::Random;
@@ -50,6 +50,9 @@ impl Configuration {
             },
             ..Vm::default()
         };
+        // By what was drawn already: the runs without it stay what they are.
+        let wakes_per_hour = vm.idle_timeout.as_millis().is_multiple_of(10).then_some(2);
+        let vm = Vm { wake: Wake { wakes_per_hour, ..Wake::default() }, ..vm };
         Self { from, vm, zones, settings }.settled()
     }
 

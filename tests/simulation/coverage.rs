@@ -122,7 +122,8 @@ impl Coverage {
         expected.extend(changes.iter().map(|change| ("changes", (*change).to_owned())));
         expected.extend(behaviours.iter().map(|what| ("the VM", (*what).to_owned())));
         expected.extend(Fault::ALL.iter().map(|fault| ("faults", format!("{fault:?}"))));
-        let refusals = ["StartupTimeout", "Refused", "ServerDown", "OverLimit", "OverHours", "Interrupted"];
+        let refusals =
+            ["StartupTimeout", "Refused", "ServerDown", "OverLimit", "OverHours", "OverWakes", "Interrupted"];
         expected.extend(refusals.iter().map(|kind| ("refused", (*kind).to_owned())));
         let downs = ["is down", "refused"];
         expected.extend(downs.iter().map(|how| ("waited for down", (*how).to_owned())));

@@ -118,7 +118,7 @@ pub fn history(identity: u64, policy: Policy, ran: Duration, now: Timestamp) -> 
         let result = Answer::read(&what, &vmproxy::Instance::default(), 200, body);
         lifecycle.handle(Event::Answered { call, result, token_took: Duration::ZERO }, at)
     };
-    let actions = lifecycle.handle(Event::Wake { unreachable: None, insist: false }, began);
+    let actions = lifecycle.handle(Event::Wake { unreachable: None, insist: false, client: None }, began);
     answer(&mut lifecycle, &actions, running, began);
     lifecycle.handle(Event::Probed { generation: 1, result: ProbeResult::Healthy }, began);
     let actions = lifecycle.handle(Event::GoDown(Mutation::Delete), now);

@@ -29,6 +29,11 @@ pub enum Message {
     Status,
 }
 
+/// Who sends a request: one of a few.
+fn client(request: u64) -> String {
+    format!("client {}", request % 3)
+}
+
 /// What there is of the object: the store and the alarm outlive its memory.
 #[derive(Default)]
 pub struct Object {
@@ -126,7 +131,7 @@ impl World {
                     let limit = self.scenario.startup_timeout() + SLACK;
                     self.plan_in(limit, Happening::Overdue { holding });
                 }
-                self.step(Event::Wake { unreachable, insist });
+                self.step(Event::Wake { unreachable, insist, client: request.map(client) });
                 if request.is_none() && self.object.memory.is_none() {
                     self.unanswered(&message);
                 }

@@ -85,7 +85,7 @@ impl World {
             });
         }
         if self.scenario.wanted_at_end {
-            if (state != VmState::Running || !running) && !over_limit {
+            if (state != VmState::Running || !running) && !over_limit && !self.witness.turned_away {
                 self.violated(|| format!("does not converge: the VM is wanted, and is {state:?}"));
             }
             return;

@@ -46,6 +46,10 @@ pub struct Witness {
     /// When each request id was first used; and those of the starts.
     pub first_used: BTreeMap<String, Timestamp>,
     pub starts: VecDeque<Timestamp>,
+    /// When each client has woken the VM.
+    wakes: BTreeMap<String, VecDeque<Timestamp>>,
+    /// Whether the last that was refused had woken it too often.
+    pub turned_away: bool,
     /// The endpoints by generation: those probed, and those found healthy.
     probed: BTreeMap<u64, Endpoint>,
     pub healthy: BTreeMap<u64, Endpoint>,
@@ -135,6 +139,7 @@ impl World {
         self.witness.probed.clear();
         self.witness.healthy.clear();
         self.witness.starts.clear();
+        self.witness.wakes.clear();
         self.witness.searched = Some((Vec::new(), BTreeSet::new()));
         self.hours_before(Duration::ZERO);
         for operation in self.compute.operations.iter_mut().filter(|o| o.by == Actor::Engine) {
@@ -210,6 +215,7 @@ impl World {
                 && matches!(event, Event::Wake { insist: false, .. })
             {
                 self.check_starts();
+                self.check_wakes(event);
             }
             let (times, last) = self.witness.refused;
             if before == VmState::Failed && times >= 4 && now.since(last) < MINUTE * 3 / 4 {
@@ -269,6 +275,18 @@ impl World {
         let starts = count_within(&mut self.witness.starts, 60 * MINUTE, self.now);
         if starts >= most as usize {
             self.violated(|| format!("a start too many: {starts} within an hour before it, of {most}"));
+        }
+    }
+
+    /// The same, of whoever has sent it.
+    fn check_wakes(&mut self, event: &Event) {
+        let (Event::Wake { client: Some(client), .. }, now) = (event, self.now) else { return };
+        let Some(most) = self.known().vm.wake.wakes_per_hour else { return };
+        let wakes = self.witness.wakes.entry(client.clone()).or_default();
+        wakes.push_back(now);
+        let count = count_within(wakes, 60 * MINUTE, now);
+        if count > most as usize {
+            self.violated(|| format!("{client} wakes it {count} times within an hour, of {most}"));
         }
     }
 

@@ -92,7 +92,7 @@ fn an_operator_or_a_new_configuration_need_not_sit_out_the_pause() {
     };
     let mut rig = Rig::new();
     fail(&mut rig);
-    rig.send(Event::Wake { unreachable: None, insist: true });
+    rig.send(Event::Wake { unreachable: None, insist: true, client: None });
     rig.call(Call::Look);
 
     let mut rig = Rig::new();
@@ -182,7 +182,7 @@ fn an_instance_without_an_address_is_refused_with_the_reason() {
 fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
-    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false, client: None });
     rig.looks(running());
     rig.probe();
     rig.pass(15 * SECOND);

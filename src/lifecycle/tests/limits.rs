@@ -134,7 +134,7 @@ fn a_vm_is_not_started_more_often_in_an_hour_than_it_may_be() {
     rig.nothing();
 
     // The operator may all the same.
-    rig.send(Event::Wake { unreachable: None, insist: true });
+    rig.send(Event::Wake { unreachable: None, insist: true, client: None });
     rig.call(Call::Look);
 }
 
@@ -177,7 +177,7 @@ fn a_request_while_a_vm_whose_hours_are_used_up_goes_down_is_refused_and_so_is_t
     assert!(matches!(rig.released(), Outcome::Failed(failure) if failure.kind == FailureKind::OverLimit));
     rig.answer(stop, done());
     rig.state(VmState::Stopped);
-    rig.send(Event::Wake { unreachable: None, insist: true });
+    rig.send(Event::Wake { unreachable: None, insist: true, client: None });
     assert!(matches!(rig.released(), Outcome::Failed(failure) if failure.kind == FailureKind::OverLimit));
     rig.nothing();
 }

@@ -8,4 +8,5 @@ mod progress;
 mod rig;
 mod sleeping;
 mod starting;
+mod wakes;
 mod zones;

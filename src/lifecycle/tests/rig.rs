@@ -116,7 +116,7 @@ impl Rig {
     }
 
     pub fn wake(&mut self) {
-        self.send(Event::Wake { unreachable: None, insist: false });
+        self.send(Event::Wake { unreachable: None, insist: false, client: None });
     }
 
     pub fn answer(&mut self, call: CallId, result: Result<Answer, CallError>) {

@@ -272,7 +272,7 @@ fn a_vm_that_may_run_is_brought_down_although_the_start_that_found_it_failed() {
     // It ran, and cannot be looked at.
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
-    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false, client: None });
     rig.looks(refused(403, "forbidden"));
     rig.released();
     rig.pass(IDLE);
@@ -310,7 +310,7 @@ fn a_failed_start_of_a_vm_that_never_sleeps_has_no_deadline() {
 fn requests_that_are_refused_are_activity_too() {
     let mut rig = Rig::running_with(Vm { idle_timeout: 20 * SECOND, ..Vm::default() });
     let generation = rig.lifecycle.endpoint().unwrap().generation;
-    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false, client: None });
     for _ in 0..2 {
         rig.looks(refused(403, "forbidden"));
         rig.released();

@@ -184,7 +184,7 @@ fn a_warm_vm_answers_at_once() {
 fn an_unreachable_endpoint_is_looked_into_once_and_gets_a_new_generation() {
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
-    let unreachable = Event::Wake { unreachable: Some(generation), insist: false };
+    let unreachable = Event::Wake { unreachable: Some(generation), insist: false, client: None };
     rig.send(unreachable.clone());
     let look = rig.call(Call::Look);
     for _ in 0..50 {
@@ -209,7 +209,7 @@ fn an_unreachable_endpoint_is_looked_into_once_and_gets_a_new_generation() {
 fn a_probe_of_an_older_endpoint_does_not_count() {
     let mut rig = Rig::running();
     let generation = rig.lifecycle.endpoint().unwrap().generation;
-    rig.send(Event::Wake { unreachable: Some(generation), insist: false });
+    rig.send(Event::Wake { unreachable: Some(generation), insist: false, client: None });
     rig.looks(running());
     rig.probe();
     rig.send(Event::Probed { generation, result: ProbeResult::Healthy });

@@ -128,6 +128,15 @@ export class Worker {
     });
   }
 
+  /** Hands over a request as Cloudflare does: to any host, and with what it says of the request. Redirects are not followed. */
+  dispatch(
+    url: string,
+    init: { method?: string; headers?: Record<string, string>; cf?: Record<string, unknown> },
+  ): Promise<Response> {
+    const dispatched = this.#miniflare.dispatchFetch(url, { redirect: "manual", ...init });
+    return dispatched as unknown as Promise<Response>;
+  }
+
   /** Asks the admin API, with the token. */
   admin(method: string, path: string): Promise<Response> {
     return this.fetch(`/_vmproxy/${path}`, { method, headers: { authorization: `Bearer ${adminToken}` } });
