@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { Emulator, instancePort, selfSignedToken } from "../tests/e2e/harness/emulator.ts";
@@ -14,25 +15,31 @@ const held = 1000;
 export async function coldStarts(): Promise<Row[]> {
   const cloud = await Emulator.start({ provision_ms: 50, stage_ms: 50, stop_ms: 20 });
   const worker = await Worker.start({ variables: await variables(cloud) });
+  const port = await freePort();
+  const pushed = await Worker.start({ variables: await variables(cloud, "pushing", `http://127.0.0.1:${port}`), port });
   const frequent = await pollingWorker(cloud, "every-300-ms", 300);
   const seldom = await pollingWorker(cloud, "every-2-s", 2000);
   try {
-    const [ours, often, rarely] = [[] as number[], [] as number[], [] as number[]];
+    const [ours, told, often, rarely] = [[] as number[], [] as number[], [] as number[], [] as number[]];
     for (let round = 0; round < starts; round++) {
       ours.push(await readyToFirstByte(cloud, "backend", worker.url, worker));
+      told.push(await readyToFirstByte(cloud, "pushing", pushed.url, pushed));
       often.push(await readyToFirstByte(cloud, "every-300-ms", frequent.url));
       if (round % 4 === 0) rarely.push(await readyToFirstByte(cloud, "every-2-s", seldom.url));
       if (process.stdout.isTTY) process.stdout.write(`\rcold starts: ${round + 1} of ${starts}`);
     }
     console.log(`\npolled every 300 ms: p50 ${percentile(often, 0.5).toFixed(0)} ms, p99 ${percentile(often, 0.99).toFixed(0)} ms; every 2 s: p50 ${percentile(rarely, 0.5).toFixed(0)} ms`);
     const [p50, p99] = [percentile(ours, 0.5), percentile(ours, 0.99)];
+    const [toldP50, toldP99] = [percentile(told, 0.5), percentile(told, 0.99)];
     return [
       row("ready_to_first_byte_p50", p50, "ms", atMost(p50, 75, "ms"), percentile(often, 0.5)),
       row("ready_to_first_byte_p99", p99, "ms", atMost(p99, 250, "ms"), percentile(often, 0.99)),
+      row("ready_push_to_first_byte_p50", toldP50, "ms", atMost(toldP50, 30, "ms"), p50),
+      row("ready_push_to_first_byte_p99", toldP99, "ms", atMost(toldP99, 250, "ms"), p99),
       ...(await manyHeld(cloud, worker)),
     ];
   } finally {
-    await Promise.all([worker.stop(), frequent.miniflare.dispose(), seldom.miniflare.dispose()]);
+    await Promise.all([worker.stop(), pushed.stop(), frequent.miniflare.dispose(), seldom.miniflare.dispose()]);
     await cloud.stop();
   }
 }
@@ -107,9 +114,18 @@ async function pollingWorker(cloud: Emulator, name: string, interval: number) {
   return { miniflare, url: (await miniflare.ready).origin };
 }
 
-async function variables(cloud: Emulator) {
-  const vm = { path: "/", health_path: "/healthz", port: instancePort, on_idle: "never", instance: { name: "backend", zone: "us-central1-a" } };
+async function variables(cloud: Emulator, name = "backend", ready_push?: string) {
+  const instance = { name, zone: "us-central1-a" };
+  const vm = { path: "/", health_path: "/healthz", port: instancePort, on_idle: "never", ...(ready_push ? { ready_push } : {}), instance };
   return { VMS: [vm], COMPUTE_ENDPOINT: cloud.computeEndpoint, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(await cloud.keyFile()), ADMIN_TOKEN: adminToken };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
 }
 
 function clock(): number {

@@ -1,5 +1,7 @@
 //! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
 
+mod ready;
+
 use std::rc::Rc;
 
 use futures::future::join_all;
@@ -38,6 +40,9 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
             (Some(vm), "GET" | "HEAD") => wait(vm, request, &ObjectClient::new(env)).await,
             (Some(_), _) => method_not_allowed(&method, "GET"),
         };
+    }
+    if let Some(vm) = ready::pushing_vm(vms, path) {
+        return ready::answer(vm, request, env).await;
     }
     if !is_admin(request, env) {
         // Nobody without the token learns what there is.
@@ -102,7 +107,7 @@ pub(crate) fn misconfigured() -> Response {
 pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
     match object.call(vm, &Command::Status).await? {
         Reply::Status(status) => Ok(Status { expected: Expected::of(&status.cold_starts), ..*status }),
-        Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done => {
+        Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
             Err(Error::internal("the VM's object gave the wrong answer"))
         }
     }
@@ -140,18 +145,26 @@ fn command(action: &str) -> Option<Command> {
     }
 }
 
-/// Whether the request carries `ADMIN_TOKEN` as its bearer token (RFC 6750).
+/// Whether the request carries `ADMIN_TOKEN` as its bearer token.
 fn is_admin(request: &Request, env: &Env) -> bool {
     let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
-    is_bearer(&value(&request.headers(), "authorization").unwrap_or_default(), &token)
+    bearer(request).is_some_and(|given| equal(&given, &token))
 }
 
-/// Whether an `Authorization` has this bearer token (RFC 6750).
+/// The bearer token that a request carries.
+fn bearer(request: &Request) -> Option<String> {
+    bearer_in(&value(&request.headers(), "authorization")?).map(str::to_owned)
+}
+
+/// The bearer token of an `Authorization` (RFC 6750).
+fn bearer_in(authorization: &str) -> Option<&str> {
+    let (scheme, given) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| given.trim())
+}
+
+/// Whether an `Authorization` has this bearer token.
 pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
-    match authorization.split_once(' ') {
-        Some((scheme, given)) => scheme.eq_ignore_ascii_case("bearer") && equal(given.trim(), token),
-        None => false,
-    }
+    bearer_in(authorization).is_some_and(|given| equal(given, token))
 }
 
 /// Compares without telling by its time how much of a guess was right.

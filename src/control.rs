@@ -42,7 +42,7 @@ impl Vm {
         match ObjectClient::new(env).call(self, &wake).await? {
             Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
-            Reply::Pending(_) | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
+            Reply::Pending(_) | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }
         }

@@ -13,23 +13,40 @@
 //! | a probe that reaches nothing counts as healthy | `sent where nothing is` |
 //! | a VM that has become healthy is not told to those who wait | `requests are held for ever` |
 //! | a call is made although another is under way | `two changes at once` |
+//! | any word that the VM is ready is believed | `sent where nothing is`, `the word of an earlier boot is believed` |
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::Value;
 use vmproxy::compute::{
-    Answer, ApiError, Call, CallError, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
+    Answer, ApiError, Call, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationName,
+    OperationView,
 };
-use vmproxy::lifecycle::{Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult};
+use vmproxy::lifecycle::{
+    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken,
+};
 use vmproxy::time::Timestamp;
 use vmproxy::{Instance, Vm, VmState, Wake};
 
+const LOADED: Event = Event::Loaded { seed: [7; 32] };
+
 #[test]
 fn every_order_of_events_ends_well() {
+    explore(World::new(None));
+}
+
+/// The VM says twice that it is ready, at any time after its boot, and somebody else says so as often.
+#[test]
+fn every_order_of_events_ends_well_with_the_vms_own_word() {
+    let ready_push = Some("https://app.example.com");
+    explore(World { words_left: 2, strange_words_left: 1, lost_answers_left: 0, ..World::new(ready_push) });
+}
+
+fn explore(begin: World) {
     let mut seen = HashSet::new();
-    let mut open = vec![World::new()];
+    let mut open = vec![begin];
     let mut met = HashSet::new();
     while let Some(world) = open.pop() {
         if !seen.insert(world.key()) {
@@ -63,6 +80,10 @@ enum Choice {
     Preempt,
     /// Nothing else happens until the deadline.
     Tick,
+    /// The VM says that it is ready.
+    Word,
+    /// An earlier boot's word comes late, or somebody guesses.
+    StrangeWord,
 }
 
 #[derive(Clone)]
@@ -73,13 +94,20 @@ struct World {
     addresses: u8,
     carried_out: Vec<String>,
     inserts: u8,
-    calls: Vec<(CallId, Call)>,
+    /// Each with the token that there was when it was made.
+    calls: Vec<(CallId, Call, Option<ReadyToken>)>,
     probes: Vec<Endpoint>,
     requests_left: u8,
     held: u8,
     losses_left: u8,
     lost_answers_left: u8,
     preemptions_left: u8,
+    words_left: u8,
+    strange_words_left: u8,
+    /// What is in the instance's metadata, what it has read there, and what an earlier boot had.
+    told: Option<ReadyToken>,
+    read: Option<ReadyToken>,
+    earlier: Option<ReadyToken>,
     /// The generation of the last endpoint that a request found gone.
     gone: Option<u64>,
     trace: Vec<Choice>,
@@ -93,14 +121,17 @@ enum Model {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(ready_push: Option<&str>) -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
         // One wake is all that a client needs for one start, whatever happens during it.
         let wake = Wake { wakes_per_hour: Some(1), ..Wake::default() };
-        let policy = Policy::of(&Vm { instance, wake, ..Vm::default() });
+        let ready_push = ready_push.map(Into::into);
+        let policy = Policy::of(&Vm { instance, wake, ready_push, ..Vm::default() });
         let now = Timestamp::from_millis(1_700_000_000_000);
+        let mut lifecycle = Lifecycle::new(7, policy, now);
+        lifecycle.handle(LOADED, now);
         Self {
-            lifecycle: Lifecycle::new(7, policy, now),
+            lifecycle,
             now,
             instance: Model::Absent,
             addresses: 0,
@@ -113,6 +144,11 @@ impl World {
             losses_left: 1,
             lost_answers_left: 1,
             preemptions_left: 1,
+            words_left: 0,
+            strange_words_left: 0,
+            told: None,
+            read: None,
+            earlier: None,
             gone: None,
             trace: Vec::new(),
         }
@@ -137,6 +173,12 @@ impl World {
         if self.preemptions_left > 0 && matches!(self.instance, Model::Running(_)) {
             choices.push(Choice::Preempt);
         }
+        if self.words_left > 0 && self.read.is_some() {
+            choices.push(Choice::Word);
+        }
+        if self.strange_words_left > 0 {
+            choices.push(Choice::StrangeWord);
+        }
         if self.calls.is_empty() && self.probes.is_empty() && self.lifecycle.is_busy() {
             choices.push(Choice::Tick);
         }
@@ -157,14 +199,14 @@ impl World {
                 self.handle(Event::Wake { unreachable, insist: false, client: Some("client".into()) });
             }
             Choice::Answer(index) => {
-                let (call, what) = self.calls.remove(index);
-                let result = self.carry_out(&what);
+                let (call, what, token) = self.calls.remove(index);
+                let result = self.carry_out(&what, token);
                 self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
             }
             Choice::LoseAnswer(index) => {
                 self.lost_answers_left -= 1;
-                let (call, what) = self.calls.remove(index);
-                let _ = self.carry_out(&what);
+                let (call, what, token) = self.calls.remove(index);
+                let _ = self.carry_out(&what, token);
                 let result = Err(CallError::Unanswered("lost".into()));
                 self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
             }
@@ -181,12 +223,27 @@ impl World {
                 self.requests_left += std::mem::take(&mut self.held);
                 let stored = serde_json::to_string(&self.lifecycle).unwrap();
                 self.lifecycle = serde_json::from_str(&stored).unwrap();
-                self.handle(Event::Loaded);
+                self.handle(LOADED);
                 self.handle(Event::Tick);
             }
             Choice::Preempt => {
                 self.preemptions_left -= 1;
                 self.instance = Model::Terminated;
+                self.earlier = self.read.take().or(self.earlier.take());
+            }
+            Choice::Word => {
+                self.words_left -= 1;
+                let token = self.read.clone().expect("it has read a token");
+                self.handle(Event::SaidReady { token });
+            }
+            Choice::StrangeWord => {
+                self.strange_words_left -= 1;
+                let before = self.lifecycle.vm_state();
+                // What the lifecycle has not yet seen end is no earlier boot to it.
+                let token = self.earlier.clone().filter(|token| self.lifecycle.ready_token() != Some(token));
+                self.handle(Event::SaidReady { token: token.unwrap_or(ReadyToken::from("guess")) });
+                let after = self.lifecycle.vm_state();
+                assert_eq!(before, after, "the word of an earlier boot is believed: {:?}", self.trace);
             }
             Choice::Tick => {
                 let deadline = self.lifecycle.deadline().expect("something is under way without a deadline");
@@ -203,6 +260,7 @@ impl World {
         self.losses_left = 0;
         self.lost_answers_left = 0;
         self.preemptions_left = 0;
+        (self.words_left, self.strange_words_left) = (0, 0);
         for _ in 0..500 {
             let Some(choice) = self.choices().pop() else {
                 assert_eq!(self.held, 0, "requests are held for ever: {:?}", self.trace);
@@ -217,8 +275,9 @@ impl World {
         for action in self.lifecycle.handle(event, self.now) {
             match action {
                 Action::Call(id, call) => {
-                    self.calls.push((id, call));
-                    let mutations = self.calls.iter().filter(|(_, call)| matches!(call, Call::Mutate { .. }));
+                    self.calls.push((id, call, self.lifecycle.ready_token().cloned()));
+                    let mutations =
+                        self.calls.iter().filter(|(_, call, _)| matches!(call, Call::Mutate { .. }));
                     assert!(mutations.count() <= 1, "two changes at once: {:?}", self.trace);
                 }
                 Action::Probe(endpoint) => self.probes.push(endpoint),
@@ -238,12 +297,19 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, call: &Call) -> Result<Answer, CallError> {
-        let Call::Mutate { mutation, request_id } = call else { return self.look() };
+    fn carry_out(&mut self, call: &Call, token: Option<ReadyToken>) -> Result<Answer, CallError> {
         let done = Ok(Answer::Operation(OperationView {
             name: OperationName("operation".into()),
             outcome: Some(Ok(())),
         }));
+        let (mutation, request_id) = match call {
+            Call::Mutate { mutation, request_id } => (mutation, request_id),
+            Call::Adapt { change: Change::Ready { .. }, .. } => {
+                self.told = token;
+                return done;
+            }
+            _ => return self.look(),
+        };
         if self.carried_out.contains(&request_id.to_string()) {
             return done;
         }
@@ -251,6 +317,7 @@ impl World {
             (Mutation::Insert, Model::Absent) => {
                 self.inserts += 1;
                 assert_eq!(self.inserts, 1, "a second instance: {:?}", self.trace);
+                self.told = token;
             }
             (Mutation::Start, Model::Terminated) => {}
             (Mutation::Start, Model::Running(_)) => return done,
@@ -258,6 +325,7 @@ impl World {
         }
         self.carried_out.push(request_id.to_string());
         self.addresses += 1;
+        self.read.clone_from(&self.told);
         self.instance = Model::Running(IpAddr::V4(Ipv4Addr::new(203, 0, 113, self.addresses)));
         done
     }
@@ -268,7 +336,8 @@ impl World {
             Model::Running(ip) => (InstanceStatus::Running, Some(ip)),
             Model::Terminated => (InstanceStatus::Terminated, None),
         };
-        Ok(Answer::Instance(InstanceView { status, ip, drift: vec![] }))
+        let ready = Some(Change::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
+        Ok(Answer::Instance(InstanceView { status, ip, drift: vec![], ready }))
     }
 
     /// What tells this world from others: all but the absolute time and the way here.
@@ -277,7 +346,10 @@ impl World {
         relative(&mut lifecycle, self.now.as_millis());
         let Self { instance, calls, probes, requests_left, held, losses_left, .. } = self;
         let left = (requests_left, held, losses_left, self.lost_answers_left, self.preemptions_left);
-        let calls: Vec<&Call> = calls.iter().map(|(_, call)| call).collect();
+        let tokens =
+            [&self.told, &self.read, &self.earlier].map(|token| token.as_ref().map(ReadyToken::as_str));
+        let left = (left, self.words_left, self.strange_words_left, tokens);
+        let calls: Vec<&Call> = calls.iter().map(|(_, call, _)| call).collect();
         format!("{lifecycle} {instance:?} {calls:?} {probes:?} {left:?} {:?}", self.carried_out)
     }
 }

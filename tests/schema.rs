@@ -134,6 +134,10 @@ fn next(call: &Call) -> Option<Call> {
                 adapt(Change::Metadata { fingerprint: fingerprint(), others })
             }
             Change::Metadata { .. } => {
+                let others = BTreeMap::from([("ssh-keys".to_owned(), "me:ssh-ed25519 AAAA".to_owned())]);
+                adapt(Change::Ready { fingerprint: fingerprint(), others })
+            }
+            Change::Ready { .. } => {
                 let others = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
                 adapt(Change::Labels { fingerprint: fingerprint(), others })
             }
@@ -177,7 +181,11 @@ fn fullest() -> Instance {
         subnetwork: Some("default".into()),
         tags: vec!["web".into(), "http-server".into()],
         labels: BTreeMap::from([("team".into(), "a".into())]),
-        metadata: BTreeMap::from([("color".into(), "green".into()), ("empty".into(), String::new())]),
+        metadata: BTreeMap::from([
+            ("color".into(), "green".into()),
+            ("empty".into(), String::new()),
+            ("vmproxy-ready-token".into(), "x".into()),
+        ]),
         startup_script: Some("#!/bin/sh\necho \"hi\"".into()),
         startup_script_url: Some("gs://bucket/startup.sh".into()),
         shutdown_script: Some("#!/bin/sh\nsync".into()),

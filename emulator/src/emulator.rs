@@ -25,7 +25,7 @@ use crate::rate_limit::RateLimit;
 use crate::run_limit::limit_run;
 use crate::serve::serve;
 use crate::state::{Saved, Saving, StateError, StateFile};
-use crate::{api, control, Options, Timing};
+use crate::{api, control, metadata, Options, Timing};
 
 /// An emulator at work, shared by everything that serves it.
 pub struct Emulator {
@@ -100,7 +100,7 @@ impl Emulator {
         let emulator = Arc::new(Self {
             account: account.map_err(|error| StartError::Key(error.to_string()))?,
             tokens,
-            guests: Guests::new(addresses, options.exec.clone(), log),
+            guests: Guests::new(addresses, options.exec.clone(), endpoint.clone(), log),
             log,
             world: Mutex::new(world),
             changes: watch::Sender::new(()),
@@ -115,7 +115,8 @@ impl Emulator {
         });
         emulator.save()?;
         emulator.go_on();
-        let app = Router::new().merge(api::router()).merge(control::router()).with_state(emulator.clone());
+        let app = Router::new().merge(api::router()).merge(control::router()).merge(metadata::router());
+        let app = app.with_state(emulator.clone());
         let server = tokio::spawn(serve(listener, app));
         Ok(Running { emulator, address, server })
     }

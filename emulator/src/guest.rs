@@ -3,6 +3,7 @@
 pub mod addresses;
 mod demo;
 mod exec;
+mod ready;
 mod server;
 
 use std::collections::HashMap;
@@ -11,16 +12,20 @@ use std::time::{Duration, SystemTime};
 
 use self::addresses::Addresses;
 use self::demo::Memory;
+use self::ready::Listener;
 use self::server::{Program, Server, Settling, Silence};
 use crate::compute::instance::Instance;
 use crate::compute::reach::Reach;
 use crate::log::Log;
+use crate::metadata;
 
 /// All guests, by the id of their instance.
 pub struct Guests {
     addresses: Mutex<Addresses>,
     guests: Mutex<HashMap<u64, Guest>>,
     command: Option<String>,
+    /// The emulator's own.
+    endpoint: String,
     log: Log,
 }
 
@@ -30,6 +35,8 @@ pub struct Machine {
     pub name: String,
     pub zone: String,
     pub machine_type: String,
+    /// Where its metadata server is.
+    pub metadata_host: String,
 }
 
 struct Guest {
@@ -41,8 +48,8 @@ struct Guest {
 
 impl Guests {
     /// `command` replaces the demo server.
-    pub fn new(addresses: Addresses, command: Option<String>, log: Log) -> Self {
-        Self { addresses: Mutex::new(addresses), guests: Mutex::default(), command, log }
+    pub fn new(addresses: Addresses, command: Option<String>, endpoint: String, log: Log) -> Self {
+        Self { addresses: Mutex::new(addresses), guests: Mutex::default(), command, endpoint, log }
     }
 
     /// The addresses that machines can have.
@@ -52,15 +59,17 @@ impl Guests {
 
     /// A machine comes up; its server listens after this time.
     pub fn boot(&self, instance: &Instance, reach: Reach, after: Duration) {
-        let mut guest = Guest::of(instance);
-        guest.serve(self, reach, after);
+        let mut guest = Guest::of(instance, &self.endpoint);
+        guest.serve(self, reach, after, Listener::of(instance));
         self.guests.lock().unwrap().insert(instance.id, guest);
     }
 
     /// A suspended machine goes on, with the memory it had. Only the emulator's own restart loses it.
     pub fn resume(&self, instance: &Instance, reach: Reach) {
         let mut guests = self.guests.lock().unwrap();
-        guests.entry(instance.id).or_insert_with(|| Guest::of(instance)).serve(self, reach, Duration::ZERO);
+        let guest = guests.entry(instance.id).or_insert_with(|| Guest::of(instance, &self.endpoint));
+        // Nothing boots that would tell anybody.
+        guest.serve(self, reach, Duration::ZERO, None);
     }
 
     /// The server ends with all its connections.
@@ -107,19 +116,20 @@ impl Guests {
 }
 
 impl Guest {
-    fn of(instance: &Instance) -> Self {
+    fn of(instance: &Instance, endpoint: &str) -> Self {
         let machine = Machine {
             name: instance.name.clone(),
             zone: instance.zone.clone(),
             machine_type: instance.machine_type().to_owned(),
+            metadata_host: metadata::host(endpoint, &instance.name),
         };
         Self { machine, memory: Arc::default(), server: None }
     }
 
-    fn serve(&mut self, guests: &Guests, reach: Reach, after: Duration) {
+    fn serve(&mut self, guests: &Guests, reach: Reach, after: Duration, listener: Option<Listener>) {
         let program = match &guests.command {
             Some(command) => Program::Command(command.clone()),
-            None => Program::Demo(self.memory.clone()),
+            None => Program::Demo(self.memory.clone(), listener),
         };
         self.server = Some(Server::start(self.machine.clone(), reach, program, after, guests.log));
     }

@@ -19,6 +19,7 @@ mod fields;
 mod guest;
 mod lifecycle;
 mod log;
+mod metadata;
 mod options;
 mod rate_limit;
 mod run_limit;

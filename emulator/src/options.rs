@@ -22,8 +22,8 @@ pub struct Options {
     /// Port on which the instances' servers listen, each at its own address
     #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
     pub instance_port: u16,
-    /// Shell command to run in each instance instead of the demo server, once a boot, with IP, PORT and
-    /// INSTANCE set
+    /// Shell command to run in each instance instead of the demo server, once a boot, with IP, PORT,
+    /// INSTANCE and GCE_METADATA_HOST set
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
     /// The project that the service account may use

@@ -3,7 +3,10 @@
 import { createServer } from "node:net";
 import { Failure } from "../process.mjs";
 
-export const workerPort = portFrom("PORT", 8787);
+// The one that wrangler.toml has.
+export const usualWorkerPort = 8787;
+
+export const workerPort = portFrom("PORT", usualWorkerPort);
 export const emulatorPort = portFrom("EMULATOR_PORT", 8700);
 
 export async function checkPorts() {

@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../project.mjs";
 import { emulatorUrl } from "./emulator.mjs";
+import { movedVms } from "./worker.mjs";
 
 export const devVars = join(root, ".dev.vars");
 
@@ -21,6 +22,7 @@ export function writeEmulatorVars(file, key) {
     GOOGLE_SERVICE_ACCOUNT_KEY: key,
     COMPUTE_ENDPOINT: `${emulatorUrl}/compute/v1`,
     IAM_CREDENTIALS_ENDPOINT: `${emulatorUrl}/v1`,
+    ...movedVms(),
   });
 }
 

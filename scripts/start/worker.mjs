@@ -1,11 +1,20 @@
 // The Worker under `wrangler dev`, as `npm start` runs it.
 
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { unstable_readConfig } from "wrangler";
 import { root } from "../project.mjs";
 import { Failure, end, pause, start } from "../process.mjs";
-import { workerPort } from "./ports.mjs";
+import { usualWorkerPort, workerPort } from "./ports.mjs";
 
 export const workerUrl = `http://127.0.0.1:${workerPort}`;
+
+// The demo's VMs say that they are ready to the port that wrangler.toml has: what replaces it when PORT moves it.
+export function movedVms() {
+  if (workerPort === usualWorkerPort) return {};
+  const { VMS } = unstable_readConfig({ config: join(root, "wrangler.toml"), env: "demo" }).vars;
+  return { VMS: JSON.stringify(VMS.map((vm) => ({ ...vm, ready_push: workerUrl }))) };
+}
 
 // Runs the Worker until wrangler ends by itself; calls `ready` each time it answers.
 export async function runWorker({ envFiles, state, ready }) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::call::{Call, OperationName};
-use super::drift::{differences, Difference};
+use super::drift::{differences, ready, Change, Difference};
 use super::error::{ApiError, CallError};
 use crate::vm::{Address, Instance};
 
@@ -49,6 +49,8 @@ pub struct InstanceView {
     pub ip: Option<IpAddr>,
     /// In what it differs from the configuration.
     pub drift: Vec<Difference>,
+    /// What tells it how it may say that it is ready.
+    pub ready: Option<Change>,
 }
 
 /// The `status` of an instance.
@@ -153,7 +155,7 @@ fn view(resource: &Value, instance: &Instance) -> Option<InstanceView> {
     };
     let mut interfaces = resource.get("networkInterfaces").and_then(Value::as_array).into_iter().flatten();
     let ip = interfaces.find_map(|interface| interface.pointer(address)?.as_str()?.parse().ok());
-    Some(InstanceView { status, ip, drift: differences(resource, instance) })
+    Some(InstanceView { status, ip, drift: differences(resource, instance), ready: ready(resource) })
 }
 
 /// What an Operation resource says, if it is one.
@@ -229,7 +231,7 @@ mod tests {
                 Answer::read(&Call::Look, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
             assert_eq!(
                 answer,
-                Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![] })),
+                Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![], ready: None })),
                 "{text}"
             );
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::resource::{instance_resource, is_templated, item, object, Provisioning};
 use crate::gather::gather;
 use crate::time::format_duration;
-use crate::vm::Instance;
+use crate::vm::{is_ready_item, Instance};
 
 /// A setting that differs from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,13 @@ pub enum Change {
         /// The instance's own items that the configuration does not name, such as SSH keys: they are kept.
         others: BTreeMap<String, String>,
     },
+    /// `instances.setMetadata` as well: tells the VM how it may say that it is ready, and changes nothing else.
+    Ready {
+        /// Of the metadata that the instance has.
+        fingerprint: String,
+        /// All items that the instance has.
+        others: BTreeMap<String, String>,
+    },
     /// `instances.setLabels`.
     Labels {
         /// Of the labels that the instance has.
@@ -71,7 +78,7 @@ impl Change {
             Change::MachineType => "instances.setMachineType",
             Change::Scheduling { .. } => "instances.setScheduling",
             Change::Tags { .. } => "instances.setTags",
-            Change::Metadata { .. } => "instances.setMetadata",
+            Change::Metadata { .. } | Change::Ready { .. } => "instances.setMetadata",
             Change::Labels { .. } => "instances.setLabels",
         }
     }
@@ -96,11 +103,14 @@ impl Change {
                 scheduling
             }
             Change::Tags { fingerprint } => fingerprinted("items", take("/tags/items"), fingerprint),
-            Change::Metadata { fingerprint, others } => {
-                let kept = others.iter().map(|(key, value)| item(key, value));
+            Change::Metadata { fingerprint, others } | Change::Ready { fingerprint, others } => {
+                let all = matches!(self, Change::Metadata { .. });
                 let wanted = take("/metadata/items");
-                let items = kept.chain(elements(&wanted).cloned()).collect();
-                fingerprinted("items", items, fingerprint)
+                let key = |item| text(item, "/key").unwrap_or_default();
+                let set = || elements(&wanted).filter(|item| all || is_ready_item(key(item)));
+                let kept = others.iter().filter(|(name, _)| set().all(|item| key(item) != *name));
+                let kept = kept.map(|(name, value)| item(name, value));
+                fingerprinted("items", kept.chain(set().cloned()).collect(), fingerprint)
             }
             Change::Labels { fingerprint, others } => {
                 let others = others.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
@@ -124,7 +134,7 @@ impl fmt::Display for Difference {
             Change::MachineType => "machine_type",
             Change::Scheduling { .. } => "scheduling",
             Change::Tags { .. } => "tags",
-            Change::Metadata { .. } => "metadata",
+            Change::Metadata { .. } | Change::Ready { .. } => "metadata",
             Change::Labels { .. } => "labels",
         };
         write!(f, "{setting}: is {}, configured {}", self.is, self.wanted)
@@ -191,14 +201,21 @@ fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
 
 fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
-    let items = |resource: &Value| {
-        let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
-        let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
-        gather(items.filter_map(pair))
-    };
-    let (differing, others) = entries_that_differ(items(is), &items(wanted))?;
+    let (differing, others) = entries_that_differ(metadata_items(is), &metadata_items(wanted))?;
     let change = Change::Metadata { fingerprint, others };
     Some(Difference { is: "otherwise".to_owned(), wanted: differing, change })
+}
+
+fn metadata_items(resource: &Value) -> BTreeMap<String, String> {
+    let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
+    let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
+    gather(items.filter_map(pair))
+}
+
+/// What tells an instance how it may say that it is ready, unless the answer leaves out its metadata.
+pub(super) fn ready(is: &Value) -> Option<Change> {
+    let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
+    Some(Change::Ready { fingerprint, others: metadata_items(is) })
 }
 
 fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
@@ -220,7 +237,7 @@ fn entries_that_differ(
 ) -> Option<(String, BTreeMap<String, String>)> {
     let differing: Vec<&str> = wanted
         .iter()
-        .filter(|(key, value)| is.get(*key) != Some(*value))
+        .filter(|(key, value)| is.get(*key) != Some(*value) && !is_ready_item(key))
         .map(|(key, _)| key.as_str())
         .collect();
     is.retain(|key, _| !wanted.contains_key(key));
@@ -323,6 +340,29 @@ mod tests {
                 json!({"labelFingerprint": "f3", "labels": {"goog-ops-agent-policy": "v2", "team": "blog"}}),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_vm_says_that_it_is_ready_with_differs_in_nothing_and_is_set_beside_all_else() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let new = [pair("vmproxy-ready-token", "new"), pair("vmproxy-ready-url", "https://a/")];
+        let mut announced = instance();
+        announced.metadata.extend(new.clone());
+        assert_eq!(told(&in_line(), &announced), Vec::<String>::new());
+        let mut is = in_line();
+        is["metadata"]["items"] = json!([item("color", "red"), item("vmproxy-ready-token", "old")]);
+        let body = |change: Change| change.body(&announced, "z")["items"].clone();
+        let new = new.map(|(key, value)| item(&key, &value));
+        assert_eq!(body(ready(&is).unwrap()), json!([item("color", "red"), new[0], new[1]]));
+        let [difference] = differences(&is, &announced).try_into().unwrap();
+        assert_eq!(difference.to_string(), "metadata: is otherwise, configured color, startup-script");
+        let script = item("startup-script", "echo hi");
+        assert_eq!(body(difference.change), json!([item("color", "green"), script, new[0], new[1]]));
+        // Nobody asks for them any more: they are left alone.
+        let [difference] = differences(&is, &instance()).try_into().unwrap();
+        let items = difference.change.body(&instance(), "z")["items"].clone();
+        assert_eq!(items[0], item("vmproxy-ready-token", "old"));
+        assert_eq!(ready(&json!({"status": "RUNNING"})), None);
     }
 
     #[test]

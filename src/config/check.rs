@@ -79,6 +79,7 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     need(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     need(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
     at("wake", check_wake(&vm.wake))?;
+    check_ready_push(vm)?;
     at("instance", check_instance(&vm.instance))
 }
 
@@ -96,6 +97,18 @@ fn check_origin(vm: &Vm) -> Result<(), ConfigError> {
     at("host_header", rule::check(host, is_host, rule))?;
     let socket = "is only for an origin that is an IP address: fetch() asks for the origin's own name";
     need(matches!(origin, Origin::Socket { .. }), "host_header", socket)
+}
+
+fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
+    let (Some(address), instance) = (&vm.ready_push, &vm.instance) else { return Ok(()) };
+    at("ready_push", rule::public_address(address))?;
+    let is_replaced = instance.resource.contains_key("metadata");
+    let replaced = "cannot be with instance.resource.metadata, which replaces the items that it sets";
+    need(!is_replaced, "ready_push", replaced)?;
+    let templated =
+        "needs instance.metadata or a script with source_instance_template, whose metadata it replaces";
+    let is_its_own = instance.source_instance_template.is_none() || !instance.all_metadata().is_empty();
+    need(is_its_own, "ready_push", templated)
 }
 
 /// What holds of the value at a key.

@@ -294,7 +294,7 @@ fn every_key_has_an_error() {
 
 /// Where a mistake may be one of how settings or VMs go together, or of a URL's parts or a duration's length. All others are
 /// found by the schema.
-const BEYOND_THE_SCHEMA: [&str; 15] = [
+const BEYOND_THE_SCHEMA: [&str; 16] = [
     "VMS[1].path",
     "VMS[1].instance.name",
     "VMS[0].origin",
@@ -303,6 +303,7 @@ const BEYOND_THE_SCHEMA: [&str; 15] = [
     "VMS[0].busy_limit",
     "VMS[0].deep_sleep_after",
     "VMS[0].wake.asleep_response[0].body",
+    "VMS[0].ready_push",
     "VMS[0].instance.boot_disk_size",
     "VMS[0].instance.boot_disk_type",
     "VMS[0].instance.address",

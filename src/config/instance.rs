@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::{at, check, need};
 use super::{rule, ConfigError};
-use crate::vm::{Address, Instance};
+use crate::vm::{is_ready_item, Address, Instance};
 
 /// [The API's own bounds](https://cloud.google.com/compute/docs/instances/limit-vm-runtime).
 const SHORTEST_RUN: Duration = Duration::from_secs(30);
@@ -127,7 +127,9 @@ fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
     for key in instance.metadata.keys() {
         let at_key = format!("metadata.{key}");
         at(&at_key, rule::metadata_key(key))?;
-        if let Some((_, setting, _)) = instance.scripts().iter().find(|(taken, ..)| taken == key) {
+        let script = instance.scripts().into_iter().find(|(taken, ..)| taken == key);
+        let setting = script.map(|(_, setting, _)| setting);
+        if let Some(setting) = setting.or(is_ready_item(key).then_some("ready_push")) {
             return Err(ConfigError::new(at_key, format!("is set by {setting}; use that instead")));
         }
     }

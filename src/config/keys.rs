@@ -48,6 +48,7 @@ impl Table for Vm {
         cold_start,
         hold_timeout,
         wake,
+        ready_push,
         instance,
     });
 

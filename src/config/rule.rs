@@ -67,6 +67,15 @@ pub(super) fn url(text: &str, schemes: &[&str], rule: &str) -> Result<(), Config
     check(text, has_scheme && is_one_word(text), rule)
 }
 
+/// The public address of a Worker.
+pub(super) fn public_address(text: &str) -> Result<(), ConfigError> {
+    let host =
+        ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
+    let fits = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    let rule = "a scheme and a host, with or without a port, as \"https://app.example.com\"";
+    check(text, fits && !host.is_empty(), rule)
+}
+
 /// A path of requests.
 pub(super) fn path(text: &str) -> Result<(), ConfigError> {
     let is_path = text.starts_with('/') && may_be_path(text);

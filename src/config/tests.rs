@@ -59,6 +59,7 @@ pub(super) fn all_set() -> Vm {
                 content_type: "text/plain".into(),
             }],
         },
+        ready_push: text("https://app.example.com"),
         instance: Instance {
             name: "backend".into(),
             project: text("other"),

@@ -49,7 +49,8 @@ impl ObjectClient {
             | Command::Touch
             | Command::Where
             | Command::Status
-            | Command::Watch(_) => PROMPT,
+            | Command::Watch(_)
+            | Command::Ready(_) => PROMPT,
         };
         let deadline = now() + limit;
         let mut pause = FIRST_PAUSE;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::vm_text;
 use crate::compute::Mutation;
-use crate::lifecycle::{Endpoint, Outcome, Progress};
+use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
 use crate::vm::{Status, Vm};
 
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Status,
     /// Say how its start is, once, or as long as it lasts. The answer is not a [`Reply`] but what a visitor is shown.
     Watch(Watch),
+    /// Note that the VM says that it is ready.
+    Ready(ReadyToken),
 }
 
 /// How a VM is woken.
@@ -92,4 +94,6 @@ pub(crate) enum Reply {
     Endpoint(Option<Endpoint>),
     /// It is done.
     Done,
+    /// It is not: the token is not that of the VM's boot.
+    Forbidden,
 }

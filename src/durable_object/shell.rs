@@ -19,7 +19,7 @@ use crate::compute::{Call, CallError, Mutation};
 use crate::config::parse_vms;
 use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress};
 use crate::platform::env::variable;
-use crate::platform::{now, random, sleep, spawn, within};
+use crate::platform::{now, random, random_bytes, sleep, spawn, within};
 use crate::problem::{event_response, text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
@@ -98,6 +98,14 @@ impl Shell {
             Command::Status => {
                 self.step(Event::Tick);
                 self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)))
+            }
+            Command::Ready(token) => {
+                let knows = |record: &Record| record.lifecycle.ready_token() == Some(&token);
+                if !self.record.borrow().as_ref().is_some_and(knows) {
+                    return Reply::Forbidden;
+                }
+                self.step(Event::SaidReady { token });
+                Reply::Done
             }
             Command::Wake(Wake { unreachable, hold, insist, client }) => {
                 let (sender, mut receiver) = oneshot::channel();
@@ -224,7 +232,7 @@ impl Shell {
     /// Takes up what an earlier object left under way.
     fn resume(self: &Rc<Self>) {
         if self.record.borrow().is_some() && self.fresh.replace(false) {
-            self.step(Event::Loaded);
+            self.step(Event::Loaded { seed: random_bytes() });
         }
     }
 
@@ -274,7 +282,9 @@ impl Shell {
         if let Err(error) = self.store.borrow_mut().save(record) {
             worker::console_error!("vmproxy: {name}: the record cannot be stored: {error}");
         }
-        Some((actions, Rc::new(record.vm.clone()), record.lifecycle.zone().to_owned()))
+        let mut vm = record.vm.clone();
+        vm.announce(record.lifecycle.ready_token());
+        Some((actions, Rc::new(vm), record.lifecycle.zone().to_owned()))
     }
 
     fn call(self: &Rc<Self>, id: CallId, call: Call, zone: String, vm: Rc<Vm>) {

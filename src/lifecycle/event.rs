@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ready::{ReadyToken, Seed};
 use crate::compute::{Answer, Call, CallError, Mutation};
 use crate::time::Timestamp;
 use crate::vm::ColdStartRecord;
@@ -14,7 +15,10 @@ use crate::vm::ColdStartRecord;
 pub enum Event {
     /// The machine has been loaded from storage: nothing is under way any more. The event for which it was loaded
     /// follows at once.
-    Loaded,
+    Loaded {
+        /// Another one each time.
+        seed: Seed,
+    },
     /// A request needs the VM. It is answered by an [`Action::Release`], of this call or a later one.
     Wake {
         /// The generation of the endpoint that the request could not connect to.
@@ -52,6 +56,11 @@ pub enum Event {
         generation: u64,
         /// How it ended.
         result: ProbeResult,
+    },
+    /// Somebody says that the VM is ready: the VM itself, if the token is that of its boot.
+    SaidReady {
+        /// What they know.
+        token: ReadyToken,
     },
 }
 

@@ -8,6 +8,7 @@
 mod backoff;
 mod event;
 mod progress;
+mod ready;
 mod running;
 mod search;
 mod sleep;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use event::{Action, CallId, Endpoint, Event, Failure, FailureKind, Outcome, ProbeResult};
 pub use progress::{Phase, Progress};
+pub use ready::{ReadyToken, Seed};
 pub use running::Up;
 pub use sleep::Sleep;
 pub use start::Start;
@@ -65,6 +67,12 @@ pub struct Lifecycle {
     drift: Vec<Difference>,
     /// Newest first.
     cold_starts: Vec<ColdStartRecord>,
+    /// By which the VM of the present boot may say that it is ready.
+    #[serde(default)]
+    ready_token: Option<ReadyToken>,
+    /// What tokens are made of; each life of the object has its own.
+    #[serde(skip)]
+    seed: Option<Seed>,
     /// The call that is under way. A lost object has none.
     #[serde(skip)]
     in_flight: Option<CallId>,
@@ -93,6 +101,8 @@ impl Lifecycle {
             usage: Usage::default(),
             drift: Vec::new(),
             cold_starts: Vec::new(),
+            ready_token: None,
+            seed: None,
             in_flight: None,
             peeking: None,
             calls: 0,
@@ -131,7 +141,8 @@ impl Lifecycle {
         let shown = self.vm_state();
         let mut actions = Vec::new();
         match event {
-            Event::Loaded => {
+            Event::Loaded { seed } => {
+                self.seed = Some(seed);
                 // Nothing is done yet: it may have been loaded by the very request that keeps the VM up.
                 self.forget_what_was_under_way(now);
                 return actions;
@@ -146,7 +157,7 @@ impl Lifecycle {
             Event::Asked { generation, busy } => self.asked(generation, busy, now),
             Event::Answered { call, result, .. } if self.peeking == Some(call) => {
                 self.peeking = None;
-                self.peeked(result, now);
+                self.peeked(result, now, &mut actions);
             }
             Event::Answered { call, result, token_took } => {
                 // The answer to a call that was given up is of no more use.
@@ -163,6 +174,7 @@ impl Lifecycle {
                 }
             }
             Event::Probed { generation, result } => self.probed(generation, result, now, &mut actions),
+            Event::SaidReady { token } => self.said_ready(&token, now, &mut actions),
         }
         self.drive(now, &mut actions);
         if self.vm_state() != shown {

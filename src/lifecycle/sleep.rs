@@ -348,6 +348,7 @@ impl Lifecycle {
     fn is_down(&mut self, kind: DownKind, now: Timestamp, actions: &mut Vec<Action>) {
         let State::Sleeping(Sleep { mutation, woken_at, then, .. }) = self.state else { return };
         self.usage.is_down(now);
+        self.ready_token = None;
         if woken_at.is_none() && self.goes_on_searching(kind != DownKind::Absent) {
             return self.look_and_sleep(then.unwrap_or(mutation), None, now);
         }

@@ -94,6 +94,9 @@ pub struct Policy {
     pub applies_drift: bool,
     /// How much the VM may be used.
     pub limits: Limits,
+    /// Whether the VM is told how it may say that it is ready.
+    #[serde(default)]
+    pub ready_push: bool,
 }
 
 impl Policy {
@@ -123,6 +126,7 @@ impl Policy {
                 hours_per_month: vm.max_hours_per_month,
                 wakes_per_hour: vm.wake.wakes_per_hour,
             },
+            ready_push: vm.ready_push.is_some(),
         }
     }
 

@@ -130,7 +130,7 @@ impl Exchange<'_> {
             }
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self.vm, &failure, now())),
             Reply::Pending(progress) => Ok(Found::Starting(answer, progress)),
-            Reply::Status(_) | Reply::Endpoint(_) | Reply::Done => {
+            Reply::Status(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
                 Err(Error::internal("the VM's object gave the wrong answer"))
             }
         }

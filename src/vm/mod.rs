@@ -3,6 +3,7 @@
 
 mod expected;
 mod instance;
+mod ready;
 mod status;
 mod wake;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use expected::{Expected, ExpectedPhases, Spread};
 pub use instance::{Accelerator, Address, Instance, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG};
+pub(crate) use ready::is_ready_item;
 pub use status::{ColdStartRecord, StartKind, Status, VmState};
 pub use wake::{AsleepResponse, Wake, DEFAULT_IGNORED_PATHS};
 
@@ -96,6 +98,9 @@ pub struct Vm {
     pub hold_timeout: Option<Duration>,
     /// Who may wake the VM.
     pub wake: Wake,
+    /// The public address (scheme, host, and port if need be) at which the VM reaches this Worker to say that it is
+    /// ready. `None`: it is told nothing of that, and only probed.
+    pub ready_push: Option<String>,
     /// The Compute Engine instance.
     pub instance: Instance,
 }
@@ -140,6 +145,7 @@ impl Default for Vm {
             cold_start: ColdStart::default(),
             hold_timeout: None,
             wake: Wake::default(),
+            ready_push: None,
             instance: Instance::default(),
         }
     }

@@ -10,6 +10,7 @@ use vmproxy::Endpoint;
 use super::compute::{Settings, Zone};
 use super::object::Message;
 use super::operation::Phase;
+use super::ready::Token;
 use super::scenario::Fault;
 
 /// Something that happens in the world.
@@ -70,6 +71,7 @@ pub enum Happening {
 pub struct About {
     pub zone: Zone,
     pub settings: Settings,
+    pub token: Option<Token>,
 }
 
 /// Happenings in the order of their time; those of one moment in the order in which they were planned.

@@ -80,6 +80,7 @@ impl World {
             Call::Adapt { change, request_id } => {
                 let setting = match change {
                     Change::MachineType => Setting::MachineType,
+                    Change::Ready { .. } => Setting::Ready(about.token),
                     Change::Scheduling { .. }
                     | Change::Tags { .. }
                     | Change::Metadata { .. }

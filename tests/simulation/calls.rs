@@ -145,6 +145,7 @@ impl World {
             }
             Task::Adapt(Setting::MachineType, _) => self.coverage.count("changes", "Adapt MachineType"),
             Task::Adapt(Setting::Tags, _) => self.coverage.count("changes", "Adapt Tags"),
+            Task::Adapt(Setting::Ready(_), _) => self.coverage.count("changes", "Adapt Ready"),
             Task::Repair => {}
         }
     }

@@ -43,6 +43,10 @@ impl World {
                 self.crash_server();
                 true
             }
+            Fault::StrangersWord => {
+                self.stranger_says_ready();
+                true
+            }
             Fault::Eviction => {
                 let there = self.object.memory.is_some();
                 self.lose_object();
@@ -76,7 +80,7 @@ impl World {
     }
 
     fn about(&self, zone: Zone) -> About {
-        About { zone, settings: self.scenario.configuration(self.now).settings }
+        About { zone, settings: self.scenario.configuration(self.now).settings, token: None }
     }
 
     /// Somebody changes the instance by hand.

@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vmproxy::compute::{
-    Answer, ApiError, Call, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
+    Answer, ApiError, Call, Change, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
 };
 
 use super::agenda::About;
 use super::operation::{failing, phases, Pace, Phase};
 
 use super::random::Random;
+use super::ready::{Token, Word};
 use super::server::Server;
 
 /// Who asked for an operation.
@@ -60,6 +61,7 @@ fn goes_up(mutation: Mutation) -> bool {
 pub enum Setting {
     MachineType,
     Tags,
+    Ready(Option<Token>),
 }
 
 /// The settings of an instance, as numbers that the configuration has given them.
@@ -80,6 +82,7 @@ impl Settings {
         match setting {
             Setting::MachineType => self.machine_type = wanted.machine_type,
             Setting::Tags => self.tags = wanted.tags,
+            Setting::Ready(_) => {}
         }
     }
 }
@@ -110,6 +113,7 @@ pub struct Instance {
     /// Whether the lifecycle has probed this run.
     pub probed: bool,
     pub settings: Settings,
+    pub word: Word,
 }
 
 #[derive(Default)]
@@ -126,7 +130,8 @@ impl Compute {
         let instance = self.instances.get(&zone).ok_or_else(|| api_error(404, "notFound"))?;
         let (status, ip) = (instance.status.clone(), instance.address);
         let drift = if instance.settings == configured { Vec::new() } else { instance.drift(configured) };
-        Ok(Answer::Instance(InstanceView { status, ip, drift }))
+        let ready = Some(Change::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
+        Ok(Answer::Instance(InstanceView { status, ip, drift, ready }))
     }
 
     /// The instance that has this address.
@@ -166,7 +171,7 @@ impl Compute {
     pub fn begin(
         &mut self,
         by: Actor,
-        About { zone, settings }: About,
+        About { zone, settings, token }: About,
         task: Task,
         request_id: Option<String>,
         pace: Pace,
@@ -190,6 +195,7 @@ impl Compute {
                 up_by: by,
                 probed: false,
                 settings,
+                word: Word { told: token, ..Word::default() },
             };
             self.instances.insert(zone, new);
         }
@@ -272,10 +278,17 @@ impl Compute {
                 self.runs += 1;
                 (instance.status, instance.run) = (InstanceStatus::Running, self.runs);
                 instance.server = Server::Booting;
+                instance.word.is_resumed = task == Task::Change(Mutation::Resume);
+                if !instance.word.is_resumed {
+                    instance.word.read = instance.word.told;
+                }
             }
             Phase::Adapted => {
                 if let Task::Adapt(setting, wanted) = task {
                     instance.settings.set(setting, wanted);
+                    if let Setting::Ready(token) = setting {
+                        instance.word.told = token;
+                    }
                 }
             }
             Phase::Gone | Phase::Done(_) => {}

@@ -42,6 +42,7 @@ impl Configuration {
                 .then(|| u32::try_from(2 + random.below(4)).expect("small")),
             max_hours_per_month: random.chance(150).then_some(1),
             on_drift: random.pick(&[OnDrift::Report, OnDrift::Apply]),
+            ready_push: random.chance(500).then(|| "https://app.example.com".to_owned()),
             instance: Instance {
                 name: "backend".into(),
                 zones: zones.iter().copied().map(name).collect(),
@@ -71,6 +72,7 @@ impl Configuration {
                 next.vm.on_idle = fresh.vm.on_idle;
                 next.vm.busy_path = fresh.vm.busy_path;
                 next.vm.on_drift = fresh.vm.on_drift;
+                next.vm.ready_push = fresh.vm.ready_push;
             }
         }
         next.settled()

@@ -97,6 +97,7 @@ impl Coverage {
             "Delete",
             "Adapt MachineType",
             "Adapt Tags",
+            "Adapt Ready",
         ];
         let behaviours = [
             "answers that it is busy",
@@ -105,6 +106,7 @@ impl Coverage {
             "leaves a zone",
             "begins to sleep deeply",
             "is up before its operation is done",
+            "is ready by its own word",
             "is looked at while it is probed",
             "is refused for want of starts",
             "is recovered",
@@ -125,6 +127,15 @@ impl Coverage {
         let refusals =
             ["StartupTimeout", "Refused", "ServerDown", "OverLimit", "OverHours", "OverWakes", "Interrupted"];
         expected.extend(refusals.iter().map(|kind| ("refused", (*kind).to_owned())));
+        let words = [
+            "a wrong token",
+            "an old token",
+            "it before its address is known",
+            "it when it runs",
+            "it when nobody waits",
+            "it while it is probed",
+        ];
+        expected.extend(words.iter().map(|what| ("said to be ready", (*what).to_owned())));
         let downs = ["is down", "refused"];
         expected.extend(downs.iter().map(|how| ("waited for down", (*how).to_owned())));
         expected.extend(["served", "not served"].iter().map(|how| ("requests", (*how).to_owned())));

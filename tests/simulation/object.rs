@@ -10,6 +10,7 @@ use vmproxy::Endpoint;
 
 use super::agenda::{About, Happening};
 use super::configuration;
+use super::ready::Token;
 use super::rollout::Own;
 use super::scenario::Fault;
 use super::witness::{MINUTE, SLACK};
@@ -27,6 +28,7 @@ pub enum Message {
     Touch { isolate: usize },
     GoDown(Mutation),
     Status,
+    Ready { token: Token },
 }
 
 /// Who sends a request: one of a few.
@@ -118,6 +120,7 @@ impl World {
                 self.plan_in(takes, Happening::Reported { isolate, endpoint });
             }
             Message::Status => self.step(Event::Tick),
+            Message::Ready { token } => self.said_ready(token),
             Message::GoDown(mutation) => {
                 if let Some(memory) = &mut self.object.memory {
                     memory.waiting_for_down.push(mutation);
@@ -292,12 +295,13 @@ impl World {
     fn resume(&mut self) {
         let Some(memory) = &mut self.object.memory else { return };
         if memory.lifecycle.is_some() && std::mem::replace(&mut memory.fresh, false) {
-            self.step(Event::Loaded);
+            let random = self.random.number().to_le_bytes();
+            self.step(Event::Loaded { seed: std::array::from_fn(|byte| random[byte % random.len()]) });
         }
     }
 
     /// Handle, persist, act, alarm last. The object may be lost between any two of them.
-    fn step(&mut self, event: Event) {
+    pub fn step(&mut self, event: Event) {
         self.count_hours();
         let Some(memory) = &mut self.object.memory else { return };
         let Some(lifecycle) = &mut memory.lifecycle else { return };
@@ -312,7 +316,8 @@ impl World {
             return;
         }
         let settings = self.scenario.configurations[configuration].settings;
-        let about = About { zone: configuration::number(after.zone()), settings };
+        let (zone, token) = (configuration::number(after.zone()), self.present_token());
+        let about = About { zone, settings, token };
         let before = self.object.stored.replace(after).map(|before| before.vm_state());
         (self.object.stored_configuration, self.object.unreadable) = (configuration, false);
         self.witness_transition(&event, before);
@@ -440,7 +445,7 @@ impl World {
                 let pause = self.random.between(Duration::from_secs(1), Duration::from_secs(4));
                 self.plan_in(pause, Happening::Message(message.clone()));
             }
-            Message::Touch { .. } | Message::Status => {}
+            Message::Touch { .. } | Message::Status | Message::Ready { .. } => {}
         }
     }
 }

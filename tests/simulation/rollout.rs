@@ -112,7 +112,10 @@ impl World {
             Message::Wake { request: Some(request), .. } => {
                 self.clients.requests.get(request).map_or(0, |request| request.isolate)
             }
-            Message::Wake { request: None, .. } | Message::GoDown(_) | Message::Status => 0,
+            Message::Wake { request: None, .. }
+            | Message::GoDown(_)
+            | Message::Status
+            | Message::Ready { .. } => 0,
         }
     }
 }

@@ -50,10 +50,15 @@ pub enum Fault {
     LateAlarm,
     DoubleAlarm,
     LostRecord,
+    // Of who says that the VM is ready.
+    EarlyWord,
+    LateWord,
+    SecondWord,
+    StrangersWord,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 33] = [
+    pub const ALL: [Fault; 37] = [
         Fault::LostCall,
         Fault::LostAnswer,
         Fault::SlowAnswer,
@@ -87,6 +92,10 @@ impl Fault {
         Fault::LateAlarm,
         Fault::DoubleAlarm,
         Fault::LostRecord,
+        Fault::EarlyWord,
+        Fault::LateWord,
+        Fault::SecondWord,
+        Fault::StrangersWord,
     ];
 
     /// Whether it comes by itself, and not with something that somebody does.
@@ -99,6 +108,7 @@ impl Fault {
                 | Fault::Operator
                 | Fault::Crash
                 | Fault::Eviction
+                | Fault::StrangersWord
         )
     }
 

@@ -48,6 +48,7 @@ impl World {
     /// The instance runs since now: plans when its server comes up.
     pub fn boot(&mut self, zone: Zone, resumed: bool) {
         let Some(run) = self.compute.instances.get(&zone).map(|instance| instance.run) else { return };
+        self.witness_boot(zone);
         let slowly = self.strikes(Fault::SlowBoot);
         let second = Duration::from_secs(1);
         let takes = match (resumed, slowly) {
@@ -56,6 +57,9 @@ impl World {
             (_, true) => self.random.between(20 * second, 400 * second),
         };
         self.plan_in(takes, Happening::ServerUp { run });
+        if self.strikes(Fault::EarlyWord) {
+            self.says_ready(zone);
+        }
     }
 
     pub fn server_up(&mut self, run: u64) {
@@ -79,6 +83,9 @@ impl World {
             self.plan_in(takes, Happening::ServerUp { run });
         }
         self.set_server(zone, next);
+        if next == Server::Up {
+            self.says_ready(zone);
+        }
     }
 
     /// The server crashes; mostly something starts it again.

@@ -1,15 +1,17 @@
 //! The invariants. Each has its check here, and its own message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use vmproxy::lifecycle::{Event, FailureKind, Lifecycle, Outcome};
+use vmproxy::lifecycle::{Event, FailureKind, Lifecycle, Outcome, ReadyToken};
 use vmproxy::time::Timestamp;
 use vmproxy::{Endpoint, VmState};
 
 use super::compute::{Actor, Zone};
 use super::configuration::{self, Configuration};
 use super::hours::Hours;
+use super::ready::Token;
 use super::world::World;
 
 /// How much later than its deadline something may happen: a timer's lateness, and the way.
@@ -61,6 +63,12 @@ pub struct Witness {
     /// After the history was lost, the zones to look into, and those looked into, until the VM is created.
     pub searched: Option<(Vec<Zone>, BTreeSet<Zone>)>,
     pub hours: Hours,
+    /// The tokens that there have been, and the newest that the lifecycle has given out.
+    pub tokens: Vec<ReadyToken>,
+    pub newest: Option<Token>,
+    /// Which token the machine at an address has read, and which have been said.
+    pub read_at: BTreeMap<IpAddr, Token>,
+    pub said: BTreeSet<Token>,
     /// How many starts were refused one after another, and when the last.
     pub refused: (u32, Timestamp),
     /// Since when every answer has been a refusal for good.
@@ -177,12 +185,19 @@ impl World {
                 self.witness.refused.0 = 0;
                 self.witness.refused_since = None;
             }
-            Event::Loaded | Event::Tick | Event::Answered { .. } | Event::Probed { .. } => {}
+            Event::Loaded { .. }
+            | Event::Tick
+            | Event::Answered { .. }
+            | Event::Probed { .. }
+            | Event::SaidReady { .. } => {}
         }
         if stored_before == Some(after) {
             return;
         }
         self.coverage.transition(stored_before, after);
+        if let (Event::SaidReady { token }, VmState::Running) = (event, after) {
+            self.witness_word(token);
+        }
         if (stored_before, after) == (Some(VmState::Starting), VmState::Running) {
             self.coverage.count("the VM", "is up before its operation is done");
         }
@@ -309,7 +324,12 @@ impl World {
         if present != Some(*endpoint) {
             self.violated(|| format!("told an endpoint that is not the present one: {endpoint:?}"));
         }
-        if self.witness.healthy.get(&endpoint.generation) != Some(endpoint) {
+        if self.witness.healthy.get(&endpoint.generation) == Some(endpoint) {
+            return;
+        }
+        if self.has_said_so(endpoint.ip) {
+            self.coverage.count("the VM", "is ready by its own word");
+        } else {
             self.violated(|| format!("told an endpoint that no probe has found healthy: {endpoint:?}"));
         }
     }

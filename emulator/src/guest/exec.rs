@@ -46,6 +46,7 @@ impl Process {
             .env("IP", address.ip().to_string())
             .env("PORT", address.port().to_string())
             .env("INSTANCE", &machine.name)
+            .env("GCE_METADATA_HOST", &machine.metadata_host)
             .envs(v6)
             .stdin(Stdio::null())
             // The emulator's own standard output has one line, for programs to wait for.

@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::demo::{self, Memory};
 use super::exec;
+use super::ready::Listener;
 use super::Machine;
 use crate::compute::reach::Reach;
 use crate::log::Log;
@@ -22,8 +23,8 @@ use crate::serve::serve;
 
 /// What the server is.
 pub enum Program {
-    /// The built-in one.
-    Demo(Arc<Memory>),
+    /// The built-in one, and whom it tells that it is ready.
+    Demo(Arc<Memory>, Option<Listener>),
     /// A shell command, the user's.
     Command(String),
 }
@@ -73,14 +74,20 @@ impl Server {
         Self::spawn(|listening, life| async move {
             tokio::time::sleep(after).await;
             match program {
-                Program::Demo(memory) => {
+                Program::Demo(memory, listener) => {
                     let bound = join_all(reach.all().map(|address| bind(address, LISTENERS))).await;
-                    listening.set(bound.iter().all(Option::is_some));
+                    let listens = bound.iter().all(Option::is_some);
+                    listening.set(listens);
                     let serving = reach.all().zip(bound).filter_map(|(address, listener)| {
                         let app = demo::router(machine.clone(), memory.clone(), address, life.clone());
                         Some(serve(listener?, app))
                     });
-                    join_all(serving).await;
+                    let told = async {
+                        if let Some(listener) = listener.filter(|_| listens) {
+                            listener.tell(log).await;
+                        }
+                    };
+                    tokio::join!(join_all(serving), told);
                 }
                 Program::Command(command) => exec::run(&command, &machine, reach, &listening, log).await,
             }

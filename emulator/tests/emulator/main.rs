@@ -13,6 +13,7 @@ mod impersonation;
 mod ipv6;
 mod life;
 mod limits;
+mod metadata;
 mod program;
 mod requests;
 mod resources;

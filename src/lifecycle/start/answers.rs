@@ -38,7 +38,12 @@ impl Lifecycle {
     }
 
     /// The instance was looked at while its operation was under way.
-    pub(in crate::lifecycle) fn peeked(&mut self, result: Result<Answer, CallError>, now: Timestamp) {
+    pub(in crate::lifecycle) fn peeked(
+        &mut self,
+        result: Result<Answer, CallError>,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         let address = match result {
             Ok(Answer::Instance(instance)) => instance.ip,
             Ok(Answer::Operation(_)) | Err(_) => None,
@@ -48,6 +53,7 @@ impl Lifecycle {
         if let Step::Wait { early, .. } = &mut start.step {
             *early = found.unwrap_or(Early::Nothing);
         }
+        self.serves_if_it_has_said_so(now, actions);
     }
 
     pub(in crate::lifecycle) fn probed(
@@ -68,23 +74,42 @@ impl Lifecycle {
             ProbeResult::Unhealthy => {
                 start.listens_since.get_or_insert(now);
             }
-            // It is to go down as soon as its operation has ended.
-            ProbeResult::Healthy if start.then.is_some() => {}
-            ProbeResult::Healthy if self.usage.is_used_up(&self.policy.limits, now) => {
-                let message = "its hours were used up before it was ready (max_hours_per_month)".to_owned();
-                self.fail(FailureKind::OverLimit, message, now, actions);
-            }
-            ProbeResult::Healthy => {
-                let record = start.record(now);
-                self.keep_record(record);
-                self.trouble = None;
-                self.usage.is_up(now);
-                // The requests that are answered now are activity.
-                self.last_activity = Some(now);
-                self.forget_calls();
-                self.state = State::Running(Up::new(endpoint));
-                actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: Some(record) }));
-            }
+            ProbeResult::Healthy => self.serves(endpoint, now, actions),
+        }
+    }
+
+    /// The VM serves: its health path has answered 2xx, or it has said so itself.
+    pub(in crate::lifecycle) fn serves(
+        &mut self,
+        endpoint: Endpoint,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let State::Starting(start) = &self.state else { return };
+        // It is to go down as soon as its operation has ended.
+        if start.then.is_some() {
+            return;
+        }
+        if self.usage.is_used_up(&self.policy.limits, now) {
+            let message = "its hours were used up before it was ready (max_hours_per_month)".to_owned();
+            return self.fail(FailureKind::OverLimit, message, now, actions);
+        }
+        let record = start.record(now);
+        self.keep_record(record);
+        self.trouble = None;
+        self.usage.is_up(now);
+        // The requests that are answered now are activity.
+        self.last_activity = Some(now);
+        self.forget_calls();
+        self.state = State::Running(Up::new(endpoint));
+        actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: Some(record) }));
+    }
+
+    /// The VM has been found, and may have said before that it is ready.
+    fn serves_if_it_has_said_so(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &self.state else { return };
+        if let Some(endpoint) = start.endpoint().filter(|_| start.said_ready) {
+            self.serves(endpoint, now, actions);
         }
     }
 
@@ -101,15 +126,19 @@ impl Lifecycle {
         }
         match settled {
             Some(Settled::Stopped) => {
-                if self.policy.applies_drift && !self.drift.is_empty() {
-                    self.adapt(self.drift.iter().map(|difference| difference.change.clone()).collect(), now);
-                } else {
+                let changes = self.changes_before_the_boot(instance);
+                if changes.is_empty() {
                     self.mutate(Mutation::Start, now, actions);
+                } else {
+                    self.adapt(changes, now);
                 }
             }
             Some(Settled::Suspended) => self.mutate(Mutation::Resume, now, actions),
             Some(Settled::Running) => match instance.ip {
-                Some(ip) => self.runs_at(ip, now),
+                Some(ip) => {
+                    self.runs_at(ip, now);
+                    self.serves_if_it_has_said_so(now, actions);
+                }
                 None => {
                     let message = self.policy.address.is_missing().to_owned();
                     self.fail(FailureKind::Refused, message, now, actions);
@@ -118,6 +147,18 @@ impl Lifecycle {
             // On its way up or down, by somebody else's doing: wait for the end of it.
             None => self.look_later(now),
         }
+    }
+
+    /// What is to be changed of a stopped instance before it is started.
+    fn changes_before_the_boot(&mut self, instance: &InstanceView) -> Vec<Change> {
+        let drift = self.drift.iter().filter(|_| self.policy.applies_drift);
+        let mut changes: Vec<Change> = drift.map(|difference| difference.change.clone()).collect();
+        // Metadata that is brought in line has the token by the way.
+        let has_it = changes.iter().any(|change| matches!(change, Change::Metadata { .. }));
+        if self.renew_ready_token() && !has_it {
+            changes.extend(instance.ready.clone());
+        }
+        changes
     }
 
     /// Looks into the zone that the search has come to.
@@ -131,6 +172,7 @@ impl Lifecycle {
 
     fn is_known_to_be_down(&mut self, now: Timestamp) {
         self.usage.is_down(now);
+        self.ready_token = None;
         if let State::Starting(start) = &mut self.state {
             start.may_run = false;
         }
@@ -181,6 +223,15 @@ impl Lifecycle {
 
     fn ask_for(&mut self, mutation: Mutation, now: Timestamp) {
         let request_id = self.next_request_id();
+        match mutation {
+            // It has one from its settings, if at all.
+            Mutation::Start => {}
+            Mutation::Insert | Mutation::InsertStandard => {
+                self.renew_ready_token();
+            }
+            // Nothing boots that could read another.
+            _ => self.ready_token = None,
+        }
         let State::Starting(start) = &mut self.state else { return };
         start.may_run = true;
         start.kind = match mutation {
@@ -188,13 +239,17 @@ impl Lifecycle {
             Mutation::Resume => StartKind::Resume,
             Mutation::Start | Mutation::Stop | Mutation::Suspend | Mutation::Delete => StartKind::Start,
         };
+        start.said_ready = false;
         start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
     }
 
     fn operated(&mut self, operation: OperationView, now: Timestamp, actions: &mut Vec<Action>) {
         let State::Starting(start) = &mut self.state else { return };
         let (mutation, early) = match &start.step {
-            Step::Mutate { mutation, .. } => (*mutation, Early::Peek(now + PEEK_AFTER)),
+            Step::Mutate { mutation, .. } => {
+                let pause = if start.said_ready { Duration::ZERO } else { PEEK_AFTER };
+                (*mutation, Early::Peek(now + pause))
+            }
             Step::Wait { mutation, early, .. } => (*mutation, early.clone()),
             Step::Adapt { .. } => return self.adapted(operation, now, actions),
             Step::Look(_) | Step::Probe { .. } => return,
@@ -233,7 +288,9 @@ impl Lifecycle {
                 if start.then.is_some() {
                     self.then(true, now);
                 } else if rest.is_empty() {
-                    self.drift.clear();
+                    if self.policy.applies_drift {
+                        self.drift.clear();
+                    }
                     self.mutate(Mutation::Start, now, actions);
                 } else {
                     self.adapt(rest, now);
@@ -319,8 +376,15 @@ impl Lifecycle {
     }
 
     fn adapting_failed(&mut self, error: &CallError, now: Timestamp, actions: &mut Vec<Action>) {
+        let State::Starting(start) = &self.state else { return };
+        // Whether the API has refused nothing but to tell the VM how it may say that it is ready.
+        let is_ready_alone = matches!(error, CallError::Api(_))
+            && matches!(&start.step, Step::Adapt { changes, operation: None, .. }
+                if matches!(**changes, [Change::Ready { .. }]));
         match error.verdict() {
             Verdict::Retry | Verdict::LookAgain => self.look_again(error, now),
+            // The probes find out without it that the VM is ready. The log tells of each call that is refused.
+            _ if is_ready_alone && start.then.is_none() => self.mutate(Mutation::Start, now, actions),
             Verdict::NextZone | Verdict::GiveUp => {
                 let message =
                     format!("the instance cannot be brought in line with the configuration: {error}");

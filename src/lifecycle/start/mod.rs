@@ -59,6 +59,9 @@ pub struct Start {
     /// How the VM comes up, as far as is known or likely.
     #[serde(default)]
     kind: StartKind,
+    /// Whether the VM has said that it is ready, and nobody knows where it is.
+    #[serde(default)]
+    said_ready: bool,
 }
 
 /// What becomes of a VM whose start is no longer wanted.
@@ -112,6 +115,7 @@ impl Start {
             runs_since: None,
             listens_since: None,
             last_error: None,
+            said_ready: false,
             kind: StartKind::default(),
         }
     }
@@ -161,6 +165,18 @@ impl Start {
 
     pub(super) fn began(&self) -> Timestamp {
         self.began
+    }
+
+    /// The VM says that it is ready: where it is, is looked at now. Whether it says so for the first time; to say it
+    /// again costs no further call.
+    pub(super) fn is_said_ready(&mut self, now: Timestamp) -> bool {
+        let is_news = !std::mem::replace(&mut self.said_ready, true);
+        match &mut self.step {
+            Step::Look(attempt) if is_news => *attempt = attempt.moved_to(now),
+            Step::Wait { early, .. } if is_news => *early = Early::Peek(now),
+            _ => {}
+        }
+        is_news
     }
 
     /// What was under way has been lost with the object.

@@ -5,6 +5,7 @@ mod failing;
 mod limits;
 mod moving;
 mod progress;
+mod ready;
 mod rig;
 mod sleeping;
 mod starting;

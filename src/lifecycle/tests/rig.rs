@@ -8,12 +8,15 @@ use crate::compute::{
     OperationView, RequestId,
 };
 use crate::lifecycle::{
-    Action, CallId, Endpoint, Event, Failure, FailureKind, Lifecycle, Outcome, Policy, ProbeResult,
+    Action, CallId, Endpoint, Event, Failure, FailureKind, Lifecycle, Outcome, Policy, ProbeResult, Seed,
 };
 use crate::time::Timestamp;
 use crate::vm::{Instance, Vm, VmState};
 
 pub(super) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+
+/// What the tokens of tests are made of.
+pub(super) const SEED: Seed = [7; 32];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -147,7 +150,7 @@ impl Rig {
         let stored = serde_json::to_string(&self.lifecycle).unwrap();
         self.lifecycle = serde_json::from_str(&stored).unwrap();
         self.actions.clear();
-        self.send(Event::Loaded);
+        self.send(Event::Loaded { seed: SEED });
         self.nothing();
         self.send(Event::Tick);
     }
@@ -289,12 +292,17 @@ pub(super) fn not_found() -> Result<Answer, CallError> {
 }
 
 pub(super) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![] }))
+    Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![], ready: None }))
 }
 
 /// An instance whose address shows before it runs.
 pub(super) fn staging() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status: InstanceStatus::Staging, ip: Some(IP), drift: vec![] }))
+    Ok(Answer::Instance(InstanceView {
+        status: InstanceStatus::Staging,
+        ip: Some(IP),
+        drift: vec![],
+        ready: None,
+    }))
 }
 
 /// A stopped instance that differs from the configuration in its machine type and its tags.
@@ -306,5 +314,10 @@ pub(super) fn drifted() -> Result<Answer, CallError> {
 }
 
 pub(super) fn running() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status: InstanceStatus::Running, ip: Some(IP), drift: vec![] }))
+    Ok(Answer::Instance(InstanceView {
+        status: InstanceStatus::Running,
+        ip: Some(IP),
+        drift: vec![],
+        ready: None,
+    }))
 }

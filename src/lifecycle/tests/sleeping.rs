@@ -260,7 +260,7 @@ fn a_vm_that_somebody_has_suspended_is_down() {
 fn a_request_that_loads_the_object_long_after_its_alarm_keeps_the_vm_up() {
     let mut rig = Rig::running();
     rig.now = rig.now + 3 * IDLE;
-    rig.send(Event::Loaded);
+    rig.send(Event::Loaded { seed: SEED });
     rig.nothing();
     rig.wake();
     assert!(matches!(rig.released(), Outcome::Ready { .. }));

@@ -18,6 +18,8 @@ export interface WorkerSetting {
   main?: string | undefined;
   /** Bindings that answer requests, by their names. */
   networks?: Record<string, Network> | undefined;
+  /** The port that it listens on; without it, any that is free. */
+  port?: number | undefined;
   /** Where the Durable Objects are kept; without it they end with the Worker. */
   storage?: string | undefined;
   /** What the runtime may complain about, because the test provokes it. */
@@ -57,7 +59,7 @@ export class Worker {
   }
 
   static async start(setting: WorkerSetting): Promise<Worker> {
-    const { build = "build", variables, stored = [], main, networks = {}, storage, mayLog } = setting;
+    const { build = "build", variables, stored = [], main, networks = {}, port, storage, mayLog } = setting;
     const log: string[] = [];
     const text = (name: string) => readFileSync(join(root, build, name), "utf8");
     const wasm = new Uint8Array(readFileSync(join(root, build, "index_bg.wasm")));
@@ -65,6 +67,7 @@ export class Worker {
       cf: false,
       telemetry: { enabled: false },
       enableDevRegistry: false,
+      ...(port === undefined ? {} : { port }),
       ...(storage === undefined ? {} : { resourcePersistencePath: storage }),
       handleStructuredLogs: ({ message }: { message: string }) => log.push(message),
       workers: [

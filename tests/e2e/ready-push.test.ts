@@ -1,0 +1,243 @@
+// The VM's own word that it is ready: how it is told where to say so, and what comes of it.
+
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test as plain } from "vitest";
+import { type Emulator, instancePort } from "./harness/emulator.ts";
+import { eventually } from "./harness/eventually.ts";
+import { expectProblem } from "./harness/problem.ts";
+import { root } from "./harness/root.ts";
+import { launch, type VmConfig, type World } from "./harness/test.ts";
+import type { Worker } from "./harness/worker.ts";
+
+/** Probes never find such a VM ready. */
+const unhealthy = { health_path: "/status/503" };
+
+/** A world in which the VM reaches the Worker, or is kept from it. */
+interface PushingWorld extends World {
+  /** Lets the VM's word through from now on. */
+  open(): void;
+  /** What the VM has said so far, to a Worker or to a closed door. */
+  said: string[];
+}
+
+const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | "none") => Promise<PushingWorld> }>({
+  pushing: async ({}, use) => {
+    const ends: (() => Promise<void> | void)[] = [];
+    await use(async (vm = {}, door = "open") => {
+      const said: string[] = [];
+      let worker: Worker | undefined;
+      const server = createServer(async (request, response) => {
+        const authorization = request.headers.authorization ?? "";
+        said.push(authorization);
+        if (door !== "open" || !worker) {
+          response.writeHead(503).end();
+          return;
+        }
+        const answer = await worker.fetch(request.url ?? "", { method: request.method ?? "", headers: { authorization } });
+        response.writeHead(answer.status).end();
+      });
+      await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const world = await launch({ vm: door === "none" ? vm : { ready_push: address, ...vm } });
+      worker = world.worker;
+      ends.push(world.end, () => void server.closeAllConnections(), () => void server.close());
+      return { ...world, said, open: () => void (door = "open") };
+    });
+    for (const end of ends) await end();
+  },
+});
+
+describe.concurrent("a VM that says that it is ready", () => {
+  test("(created) ends the wait though its health path fails, and no call is made for it", async ({ pushing }) => {
+    const { cloud, worker, said } = await pushing(unhealthy);
+
+    const answer = await worker.fetch("/echo");
+
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    expect(await cloud.calls()).toEqual({ token: 1, "instances.get": 2, "instances.insert": 1, "zoneOperations.wait": 1 });
+    expect(said).toEqual([`Bearer ${await token(cloud)}`]);
+    expect(await metadata(cloud, "vmproxy-ready-url")).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/_vmproxy\/vms\/backend\/ready$/);
+    const vm = await worker.vm();
+    expect(vm).toMatchObject({ state: "running", error: null, drift: [] });
+    expect(JSON.stringify(vm) + worker.log).not.toContain(await token(cloud));
+  });
+
+  test("(started) has a new token, and all its other metadata is kept", async ({ pushing }) => {
+    const { cloud, worker, said } = await pushing({ ...unhealthy, instance: { metadata: { color: "green" } } });
+    expect((await worker.fetch("/echo")).status).toBe(200);
+    const first = await token(cloud);
+    await setMetadata(cloud, { "ssh-keys": "me:ssh-ed25519 AAAA", color: "red" });
+    await sleep(worker);
+    const before = await cloud.calls();
+
+    expect((await worker.fetch("/echo")).status).toBe(200);
+
+    const second = await token(cloud);
+    expect(second).not.toBe(first);
+    expect(said).toEqual([`Bearer ${first}`, `Bearer ${second}`]);
+    expect(await metadata(cloud, "ssh-keys")).toBe("me:ssh-ed25519 AAAA");
+    // It differs from the configuration, which is only told.
+    expect(await metadata(cloud, "color")).toBe("red");
+    expect((await worker.vm()).drift).toEqual(["metadata: is otherwise, configured color"]);
+    expect(await cloud.operations()).toEqual(["insert", "setMetadata", "stop", "setMetadata", "start"]);
+    const made = Object.entries(await cloud.calls()).map(([method, count]) => [method, count - (before[method] ?? 0)]);
+    const once = { "instances.setMetadata": 1, "instances.start": 1 };
+    expect(Object.fromEntries(made)).toMatchObject({ ...once, "instances.get": 2, "zoneOperations.wait": 2, token: 0 });
+  });
+
+  test("(started, and brought in line) is told by the same call", async ({ pushing }) => {
+    const { cloud, worker } = await pushing({ ...unhealthy, on_drift: "apply", instance: { metadata: { color: "green" } } });
+    expect((await worker.fetch("/echo")).status).toBe(200);
+    const first = await token(cloud);
+    await setMetadata(cloud, { shape: "round", color: "red" });
+    await sleep(worker);
+
+    expect((await worker.fetch("/echo")).status).toBe(200);
+
+    expect(await token(cloud)).not.toBe(first);
+    expect([await metadata(cloud, "color"), await metadata(cloud, "shape")]).toEqual(["green", "round"]);
+    expect(await cloud.operations()).toEqual(["insert", "setMetadata", "stop", "setMetadata", "start"]);
+    expect((await worker.vm()).drift).toEqual([]);
+  });
+
+  test("(before its address is known) is looked at once", async ({ pushing }) => {
+    const { cloud, worker } = await pushing(unhealthy);
+    await cloud.fault({ method: "zoneOperations.wait", delay_ms: 60_000 });
+
+    expect((await worker.fetch("/echo")).status).toBe(200);
+
+    expect(await cloud.calls()).toMatchObject({ "instances.get": 2, "zoneOperations.wait": 1 });
+    expect(await worker.vm()).toMatchObject({ state: "running" });
+  });
+
+  test("(and cannot be told before its start) is started and probed all the same", async ({ pushing }) => {
+    const { cloud, worker, said } = await pushing();
+    expect((await worker.fetch("/")).status).toBe(200);
+    await sleep(worker);
+    await cloud.fault({ method: "instances.setMetadata", status: 403 });
+
+    expect((await worker.fetch("/")).status).toBe(200);
+
+    expect((await worker.vm()).error).toBe(null);
+    const [first, second] = await eventually("it has said so twice", () => said.length === 2 && said);
+    expect(second, "with the token that is no good any more").toBe(first);
+    expect((await say(worker, first)).status).toBe(403);
+  });
+});
+
+test("the script in docs/cold-starts.md says so", async ({ pushing }) => {
+  const { cloud, worker, said, open } = await pushing(unhealthy, "closed");
+  const first = worker.fetch("/echo");
+  await eventually("it has said so to a closed door", () => said.length === 1);
+  open();
+  const document = readFileSync(join(root, "docs", "cold-starts.md"), "utf8");
+  const vm = await cloud.until("RUNNING");
+  const script = /```sh\n([^]*?)```/.exec(document)?.[1]?.replace("127.0.0.1/", `${vm.public_ip}:${instancePort}/`) ?? "";
+  const metadata = `${cloud.url.replace("http://", "")}/emulator/instances/backend`;
+
+  await promisify(execFile)("sh", ["-c", script], { env: { ...process.env, GCE_METADATA_HOST: metadata } });
+
+  expect((await first).status).toBe(200);
+  expect(said).toEqual(Array(2).fill(`Bearer ${await token(cloud)}`));
+});
+
+describe.concurrent("a word that it is ready", () => {
+  test("is believed with the token of the present boot alone", async ({ pushing }) => {
+    const { cloud, worker, said } = await pushing(unhealthy, "closed");
+    const first = worker.fetch("/echo");
+    const [old] = await eventually("it has said so to a closed door", () => said.length === 1 && said);
+    await worker.untilVm("booting");
+
+    for (const wrong of [undefined, "", "Bearer", "Bearer x", `${old}x`, old?.slice(0, -1), old?.replace("Bearer", "Basic")]) {
+      await expectProblem(await say(worker, wrong), 403, "Forbidden");
+    }
+    expect(await worker.vm()).toMatchObject({ state: "booting" });
+    expect((await say(worker, old)).status).toBe(204);
+    expect((await first).status).toBe(200);
+    expect((await say(worker, old)).status, "again, when it runs").toBe(204);
+
+    await sleep(worker);
+    await expectProblem(await say(worker, old), 403, "Forbidden");
+    expect(await worker.vm()).toMatchObject({ state: "stopped" });
+    const second = worker.fetch("/echo");
+    const [, present] = await eventually("it has said so again", () => said.length === 2 && said);
+    await worker.untilVm("booting");
+    await expectProblem(await say(worker, old), 403, "Forbidden");
+    expect(await worker.vm()).toMatchObject({ state: "booting" });
+    expect(present).toBe(`Bearer ${await token(cloud)}`);
+    expect((await say(worker, present)).status).toBe(204);
+    expect((await second).status).toBe(200);
+  });
+
+  test("is not believed of a VM that was resumed: nothing has booted", async ({ pushing }) => {
+    const { cloud, worker, said } = await pushing({ on_idle: "suspend" });
+    expect((await worker.fetch("/")).status).toBe(200);
+    const [old] = await eventually("it has said so", () => said.length === 1 && said);
+    await worker.admin("POST", "vms/backend/suspend");
+    await worker.untilVm("suspended");
+
+    expect((await worker.fetch("/")).status).toBe(200);
+
+    await expectProblem(await say(worker, old), 403, "Forbidden");
+    expect(await cloud.operations()).toEqual(["insert", "suspend", "resume"]);
+    expect(said).toEqual([old]);
+  });
+
+  test("is a POST", async ({ pushing }) => {
+    const { worker } = await pushing({}, "closed");
+    const answer = await worker.fetch("/_vmproxy/vms/backend/ready");
+    expect(answer.headers.get("allow")).toBe("POST");
+    await expectProblem(answer, 405, "Method not allowed");
+  });
+
+  test("is heard of no other VM, and nobody learns which there are", async ({ pushing }) => {
+    const { cloud, worker } = await pushing({}, "none");
+    expect((await worker.fetch("/")).status).toBe(200);
+    await expect(token(cloud)).rejects.toThrow("404");
+    const nothing = await expectProblem(await worker.fetch("/_vmproxy/vms"), 404, "Not found");
+    for (const name of ["backend", "other"]) {
+      const answer = await worker.fetch(`/_vmproxy/vms/${name}/ready`, { method: "POST", headers: { authorization: "Bearer x" } });
+      expect(await expectProblem(answer, 404, "Not found")).toEqual(nothing);
+    }
+  });
+});
+
+/** Says of the VM that it is ready. */
+function say(worker: Worker, authorization: string | undefined): Promise<Response> {
+  const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+  return worker.fetch("/_vmproxy/vms/backend/ready", { method: "POST", headers });
+}
+
+function token(cloud: Emulator): Promise<string> {
+  return metadata(cloud, "vmproxy-ready-token");
+}
+
+/** What the VM reads from its metadata server. */
+async function metadata(cloud: Emulator, key: string): Promise<string> {
+  const url = `${cloud.url}/emulator/instances/backend/computeMetadata/v1/instance/attributes/${key}`;
+  const answer = await fetch(url, { headers: { "metadata-flavor": "Google" } });
+  if (!answer.ok) throw new Error(`${key}: ${answer.status}`);
+  return answer.text();
+}
+
+/** Somebody else sets these items, and keeps the others. */
+async function setMetadata(cloud: Emulator, items: Record<string, string>): Promise<void> {
+  const { metadata } = (await cloud.resource()) as { metadata: { fingerprint: string; items: { key: string; value: string }[] } };
+  const kept = metadata.items.filter(({ key }) => !(key in items));
+  const set = Object.entries(items).map(([key, value]) => ({ key, value }));
+  const instance = "zones/us-central1-a/instances/backend";
+  const body = { fingerprint: metadata.fingerprint, items: [...kept, ...set] };
+  const { name } = await cloud.call("POST", `${instance}/setMetadata`, body);
+  await cloud.call("POST", `zones/us-central1-a/operations/${String(name)}/wait`);
+}
+
+async function sleep(worker: Worker): Promise<void> {
+  await worker.admin("POST", "vms/backend/stop");
+  await worker.untilVm("stopped");
+}
