@@ -36,15 +36,16 @@ function unwrapHandler(file) {
   const bundle = readFileSync(file, "utf8");
   const handler = /,? *(\w+) as default *\};?\s*$/.exec(bundle);
   if (!handler) throw new Failure(`${file} has no default export at its end, where worker-build puts it`);
-  const unwrapped = `let vmproxyFetch;
-export default {
-  fetch(request, env, ctx) {
-    vmproxyFetch ??= new ${handler[1]}(ctx, env).fetch;
-    return vmproxyFetch.call({ env, ctx }, request);
+  // A Worker of one's own may have no handler of cron triggers.
+  const handlers = ["fetch", "scheduled"].filter((name) => bundle.includes(`.prototype.${name}=`));
+  const made = handlers.map((name) => `let vmproxy_${name};\n`);
+  const unwrapped = handlers.map((name) => `  ${name}(argument, env, ctx) {
+    vmproxy_${name} ??= new ${handler[1]}(ctx, env).${name};
+    return vmproxy_${name}.call({ env, ctx }, argument);
   },
-};
-`;
-  writeFileSync(file, `${bundle.slice(0, handler.index)}};\n${unwrapped}`);
+`);
+  const entry = `${made.join("")}export default {\n${unwrapped.join("")}};\n`;
+  writeFileSync(file, `${bundle.slice(0, handler.index)}};\n${entry}`);
 }
 
 function environment(rust) {

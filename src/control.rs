@@ -7,11 +7,12 @@ use worker::{Context, Env};
 
 use crate::admin;
 use crate::compute::Mutation;
-use crate::config::check_vm;
+use crate::config::{check_schedule, check_vm, ConfigError};
 use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::now;
+use crate::platform::time_zone::is_zone;
 use crate::proxy::{Endpoints, Proxy};
 use crate::vm::{Status, Vm, VmState};
 
@@ -36,7 +37,7 @@ impl Vm {
     /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Interrupted`] when it is stopped
     /// meanwhile.
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
-        check_vm(self)?;
+        self.check()?;
         let wake =
             Command::Wake(Wake { unreachable: None, hold: Hold::ToTheEnd, insist: true, client: None });
         match ObjectClient::new(env).call(self, &wake).await? {
@@ -100,12 +101,27 @@ impl Vm {
     /// # Errors
     /// [`Error::Internal`]: its object did not answer.
     pub async fn status(&self, env: &Env) -> Result<Status, Error> {
-        check_vm(self)?;
+        self.check()?;
         admin::status(self, &ObjectClient::new(env)).await
     }
 
-    async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
+    /// Tells the VM's object of [`keep_awake`](Vm::keep_awake) and [`wake_at`](Vm::wake_at), which it follows from then
+    /// on. It learns of a change by the next request too; but after a deployment none may come. So a Worker calls this
+    /// in its `scheduled` handler, for which it needs a cron trigger.
+    ///
+    /// # Errors
+    /// As [`Vm::status`].
+    pub async fn follow_schedule(&self, env: &Env) -> Result<(), Error> {
+        self.status(env).await.map(drop)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
         check_vm(self)?;
+        check_schedule(self, is_zone)
+    }
+
+    async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
+        self.check()?;
         let down = Command::GoDown(GoDown { mutation, wait: true });
         Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
         match ObjectClient::new(env).call(self, &down).await? {

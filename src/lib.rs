@@ -60,6 +60,7 @@ mod problem;
 mod proxy;
 #[cfg(feature = "ready-made")]
 mod ready_made;
+pub mod schedule;
 pub mod time;
 mod vm;
 mod wake;
@@ -69,7 +70,7 @@ pub use durable_object::VmObject;
 pub use error::Error;
 pub use ipnet::IpNet;
 pub use lifecycle::Endpoint;
-pub use proxy::{serve_configured, Proxy};
+pub use proxy::{follow_configured_schedules, serve_configured, Proxy};
 pub use vm::{
     Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance,
     OnDrift, OnIdle, Spread, StartKind, Status, Vm, VmState, Wake, DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE,

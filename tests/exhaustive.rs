@@ -14,6 +14,8 @@
 //! | a VM that has become healthy is not told to those who wait | `requests are held for ever` |
 //! | a call is made although another is under way | `two changes at once` |
 //! | any word that the VM is ready is believed | `sent where nothing is`, `the word of an earlier boot is believed` |
+//! | a VM that is kept awake is not looked at | `it does not come to rest` |
+//! | that it is down then does not matter | `down in its window` |
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,6 +29,7 @@ use vmproxy::compute::{
 use vmproxy::lifecycle::{
     Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken,
 };
+use vmproxy::schedule::Plan;
 use vmproxy::time::Timestamp;
 use vmproxy::{Instance, Vm, VmState, Wake};
 
@@ -34,17 +37,29 @@ const LOADED: Event = Event::Loaded { seed: [7; 32] };
 
 #[test]
 fn every_order_of_events_ends_well() {
-    explore(World::new(None));
+    let seen = explore(World::new(None));
+    assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
 
 /// The VM says twice that it is ready, at any time after its boot, and somebody else says so as often.
 #[test]
 fn every_order_of_events_ends_well_with_the_vms_own_word() {
     let ready_push = Some("https://app.example.com");
-    explore(World { words_left: 2, strange_words_left: 1, lost_answers_left: 0, ..World::new(ready_push) });
+    let world =
+        World { words_left: 2, strange_words_left: 1, lost_answers_left: 0, ..World::new(ready_push) };
+    let seen = explore(world);
+    assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
 
-fn explore(begin: World) {
+/// The VM is to be up by its schedule; besides, a request comes for it.
+#[test]
+fn every_order_of_events_in_a_window_ends_with_the_vm_up() {
+    let seen = explore(World::in_a_window());
+    assert!(seen > 1_000, "only {seen} states: the world has become too small");
+}
+
+/// Goes through all that may happen, and returns how many states there are.
+fn explore(begin: World) -> usize {
     let mut seen = HashSet::new();
     let mut open = vec![begin];
     let mut met = HashSet::new();
@@ -57,10 +72,10 @@ fn explore(begin: World) {
         open.extend(world.choices().into_iter().map(|choice| world.clone().chosen(choice)));
     }
     println!("{} states", seen.len());
-    assert!(seen.len() > 1_000, "only {} states: the world has become too small", seen.len());
-    for state in ["Absent", "Starting", "Booting", "Running"] {
+    for state in ["Starting", "Booting", "Running"] {
         assert!(met.contains(state), "never {state}: {met:?}");
     }
+    seen.len()
 }
 
 /// What may happen next.
@@ -108,6 +123,9 @@ struct World {
     told: Option<ReadyToken>,
     read: Option<ReadyToken>,
     earlier: Option<ReadyToken>,
+    /// How many deadlines may come while nothing is under way, in a window.
+    looks_left: u8,
+    is_in_a_window: bool,
     /// The generation of the last endpoint that a request found gone.
     gone: Option<u64>,
     trace: Vec<Choice>,
@@ -149,9 +167,22 @@ impl World {
             told: None,
             read: None,
             earlier: None,
+            looks_left: 0,
+            is_in_a_window: false,
             gone: None,
             trace: Vec::new(),
         }
+    }
+
+    /// The VM is to be awake for an hour.
+    fn in_a_window() -> Self {
+        let first = Self::new(None);
+        let awake_until = Some(first.now + Duration::from_secs(60 * 60));
+        let few = Self { requests_left: 1, lost_answers_left: 0, ..first };
+        let mut world = Self { looks_left: 1, is_in_a_window: true, ..few };
+        world.handle(Event::Planned(Plan { awake_until, wake_at: None }));
+        world.handle(Event::Tick);
+        world
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -179,7 +210,8 @@ impl World {
         if self.strange_words_left > 0 {
             choices.push(Choice::StrangeWord);
         }
-        if self.calls.is_empty() && self.probes.is_empty() && self.lifecycle.is_busy() {
+        let is_due = self.lifecycle.is_busy() || self.looks_left > 0;
+        if self.calls.is_empty() && self.probes.is_empty() && is_due {
             choices.push(Choice::Tick);
         }
         choices
@@ -246,6 +278,7 @@ impl World {
                 assert_eq!(before, after, "the word of an earlier boot is believed: {:?}", self.trace);
             }
             Choice::Tick => {
+                self.looks_left -= u8::from(!self.lifecycle.is_busy());
                 let deadline = self.lifecycle.deadline().expect("something is under way without a deadline");
                 assert!(deadline > self.now, "the deadline does not move: {:?}", self.trace);
                 self.now = deadline;
@@ -261,9 +294,12 @@ impl World {
         self.lost_answers_left = 0;
         self.preemptions_left = 0;
         (self.words_left, self.strange_words_left) = (0, 0);
+        self.looks_left = u8::from(self.is_in_a_window);
         for _ in 0..500 {
             let Some(choice) = self.choices().pop() else {
                 assert_eq!(self.held, 0, "requests are held for ever: {:?}", self.trace);
+                let is_up = matches!(self.instance, Model::Running(_));
+                assert!(is_up || !self.is_in_a_window, "down in its window: {:?}", self.trace);
                 return;
             };
             self = self.chosen(choice);
@@ -345,9 +381,10 @@ impl World {
         let mut lifecycle = serde_json::to_value(&self.lifecycle).unwrap();
         relative(&mut lifecycle, self.now.as_millis());
         let Self { instance, calls, probes, requests_left, held, losses_left, .. } = self;
-        let left = (requests_left, held, losses_left, self.lost_answers_left, self.preemptions_left);
+        let left = (requests_left, held, losses_left, self.lost_answers_left);
         let tokens =
             [&self.told, &self.read, &self.earlier].map(|token| token.as_ref().map(ReadyToken::as_str));
+        let left = (left, self.preemptions_left, self.looks_left);
         let left = (left, self.words_left, self.strange_words_left, tokens);
         let calls: Vec<&Call> = calls.iter().map(|(_, call, _)| call).collect();
         format!("{lifecycle} {instance:?} {calls:?} {probes:?} {left:?} {:?}", self.carried_out)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::instance::check_instance;
 use super::wake::check_wake;
-use super::{rule, ConfigError};
+use super::{check_schedule, rule, ConfigError};
 use crate::proxy::origin::Origin;
 use crate::time::format_duration;
 use crate::vm::{Address, OnIdle, Vm};
@@ -79,6 +79,7 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     need(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     need(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
     at("wake", check_wake(&vm.wake))?;
+    check_schedule(vm, |_| true)?;
     check_ready_push(vm)?;
     at("instance", check_instance(&vm.instance))
 }

@@ -48,6 +48,8 @@ impl Table for Vm {
         cold_start,
         hold_timeout,
         wake,
+        keep_awake,
+        wake_at,
         ready_push,
         instance,
     });

@@ -9,12 +9,14 @@ mod documented;
 mod instance;
 mod keys;
 mod rule;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod value;
 mod wake;
 
 pub use check::{check_vm, check_vms};
+pub(crate) use schedule::check_schedule;
 
 use std::fmt;
 

@@ -59,6 +59,8 @@ pub(super) fn all_set() -> Vm {
                 content_type: "text/plain".into(),
             }],
         },
+        keep_awake: vec!["Mon-Fri 08:00-18:00 Europe/Berlin".into()],
+        wake_at: vec!["daily 05:00 UTC".into()],
         ready_push: text("https://app.example.com"),
         instance: Instance {
             name: "backend".into(),

@@ -9,6 +9,7 @@ mod credentials;
 mod message;
 mod news;
 mod object;
+mod planner;
 mod shell;
 mod store;
 mod vm_text;

@@ -12,6 +12,7 @@ use worker::{Env, State};
 
 use super::compute_client::ComputeClient;
 use super::news::News;
+use super::planner::Planner;
 use super::store::{Record, Store};
 use super::watchers::{Watchers, HEARTBEAT};
 use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
@@ -40,6 +41,7 @@ pub(super) struct Shell {
     env: Env,
     compute: ComputeClient,
     store: RefCell<Store>,
+    planner: Planner,
     record: RefCell<Option<Record>>,
     /// Whether the record was read from the store, and nothing has been done with it yet.
     fresh: Cell<bool>,
@@ -71,6 +73,7 @@ impl Shell {
             compute: ComputeClient::new(env.clone()),
             env,
             store: RefCell::new(store),
+            planner: Planner::default(),
             record: RefCell::new(record),
             fresh: Cell::new(true),
             is_readable,
@@ -198,6 +201,9 @@ impl Shell {
         if let Some(vm) = configured {
             self.configure(vm);
         }
+        if is_removed {
+            self.take_off_the_schedule();
+        }
         self.resume();
         if is_removed {
             self.go_down_for_good();
@@ -218,6 +224,10 @@ impl Shell {
         match record.as_mut() {
             Some(record) if record.vm == vm => {}
             Some(record) => {
+                if (&record.vm.keep_awake, &record.vm.wake_at) != (&vm.keep_awake, &vm.wake_at) {
+                    record.lifecycle.forget_plan();
+                    self.planner.forget();
+                }
                 record.lifecycle.configure(Policy::of(&vm), now());
                 record.vm = vm;
             }
@@ -273,7 +283,9 @@ impl Shell {
         let mut record = self.record.borrow_mut();
         let record = record.as_mut()?;
         let before = record.lifecycle.vm_state();
-        let actions = record.lifecycle.handle(event, now());
+        let plan = self.planner.plan(&record.vm, now()).map(Event::Planned);
+        let mut actions = plan.map_or(Vec::new(), |plan| record.lifecycle.handle(plan, now()));
+        actions.extend(record.lifecycle.handle(event, now()));
         let after = record.lifecycle.vm_state();
         let name = record.vm.instance.name.clone();
         if before != after {
@@ -324,6 +336,16 @@ impl Shell {
 
     fn configured_vm(&self, name: &str) -> Option<&Vm> {
         self.vms()?.iter().find(|vm| vm.instance.name == name)
+    }
+
+    /// Nothing of a VM that the configuration does not name any more is to begin.
+    fn take_off_the_schedule(&self) {
+        if let Some(record) = self.record.borrow_mut().as_mut() {
+            record.vm.keep_awake.clear();
+            record.vm.wake_at.clear();
+            record.lifecycle.forget_plan();
+            self.planner.forget();
+        }
     }
 
     /// The configuration does not name the VM any more: no request will come for it, and no idle time may end.

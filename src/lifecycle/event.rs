@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ready::{ReadyToken, Seed};
 use crate::compute::{Answer, Call, CallError, Mutation};
+use crate::schedule::Plan;
 use crate::time::Timestamp;
 use crate::vm::ColdStartRecord;
 
@@ -30,6 +31,8 @@ pub enum Event {
     },
     /// The VM is in use.
     Touch,
+    /// What the VM's schedule means now. The event for which it was asked follows at once.
+    Planned(Plan),
     /// The operator wants the VM down.
     GoDown(Mutation),
     /// The deadline is reached.

@@ -10,6 +10,7 @@ mod event;
 mod progress;
 mod ready;
 mod running;
+mod schedule;
 mod search;
 mod sleep;
 mod start;
@@ -35,6 +36,7 @@ pub use usage::Limits;
 use crate::compute::{Difference, Mutation, RequestId};
 use crate::time::{millis, Timestamp};
 use crate::vm::{ColdStartRecord, ExpectedPhases, VmState};
+use schedule::{Following, RETRY_INTERVAL};
 use search::Search;
 use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
@@ -63,6 +65,8 @@ pub struct Lifecycle {
     /// Whether Compute Engine has refused to suspend the VM.
     cannot_suspend: bool,
     usage: Usage,
+    #[serde(default)]
+    following: Following,
     /// In what the instance differed from the configuration when it was last looked at.
     drift: Vec<Difference>,
     /// Newest first.
@@ -99,6 +103,7 @@ impl Lifecycle {
             trouble: None,
             cannot_suspend: false,
             usage: Usage::default(),
+            following: Following::default(),
             drift: Vec::new(),
             cold_starts: Vec::new(),
             ready_token: None,
@@ -126,6 +131,7 @@ impl Lifecycle {
         if let Some(trouble) = &mut self.trouble {
             trouble.failure.retry_at = now;
         }
+        self.following.try_at = now;
         if self.is_out_of_place() {
             self.leave_zone(now);
         } else if let State::Starting(start) = &mut self.state {
@@ -140,6 +146,7 @@ impl Lifecycle {
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         let shown = self.vm_state();
         let mut actions = Vec::new();
+        let is_all = !matches!(event, Event::Planned(_));
         match event {
             Event::Loaded { seed } => {
                 self.seed = Some(seed);
@@ -152,12 +159,18 @@ impl Lifecycle {
                 self.wake(unreachable, insist, client, now, &mut actions);
             }
             Event::Touch => self.last_activity = Some(now),
+            Event::Planned(plan) => self.planned(plan, now, &mut actions),
             Event::GoDown(mutation) => self.go_down(mutation, now, &mut actions),
             Event::Tick => {}
             Event::Asked { generation, busy } => self.asked(generation, busy, now),
             Event::Answered { call, result, .. } if self.peeking == Some(call) => {
                 self.peeking = None;
-                self.peeked(result, now, &mut actions);
+                match &self.state {
+                    State::Running(up) => {
+                        self.looked_while_running(up.endpoint, result, now, &mut actions);
+                    }
+                    _ => self.peeked(result, now, &mut actions),
+                }
             }
             Event::Answered { call, result, token_took } => {
                 // The answer to a call that was given up is of no more use.
@@ -176,7 +189,10 @@ impl Lifecycle {
             Event::Probed { generation, result } => self.probed(generation, result, now, &mut actions),
             Event::SaidReady { token } => self.said_ready(&token, now, &mut actions),
         }
-        self.drive(now, &mut actions);
+        // The event for which the plan was made may be the very request that keeps the VM up.
+        if is_all {
+            self.drive(now, &mut actions);
+        }
         if self.vm_state() != shown {
             self.since = now;
         }
@@ -185,13 +201,14 @@ impl Lifecycle {
 
     /// When [`Event::Tick`] is due if nothing else happens before.
     pub fn deadline(&self) -> Option<Timestamp> {
-        match &self.state {
+        let deadline = match &self.state {
             State::Down(kind) => self.deep_sleep_at(*kind),
             State::Failed { .. } => self.failed_deadline(),
             State::Running(up) => self.running_deadline(up),
             State::Starting(start) => Some(start.deadline(self.in_flight.is_some(), self.peeking.is_some())),
             State::Sleeping(sleep) => sleep.deadline(self.in_flight.is_some(), &self.policy),
-        }
+        };
+        deadline.into_iter().chain(self.follow_at()).min()
     }
 
     /// Whether calls or probes are under way or due, so that a lost object must be woken soon.
@@ -242,7 +259,11 @@ impl Lifecycle {
         let State::Failed { may_run_since: Some(since), .. } = self.state else { return None };
         let used_at = self.last_activity.map_or(since, |last| last.max(since));
         let idle_at = self.policy.on_idle.map(|(idle_timeout, _)| used_at + idle_timeout);
-        idle_at.into_iter().chain(self.usage.check_at(&self.policy.limits)).min()
+        idle_at
+            .max(idle_at.and(self.awake_until()))
+            .into_iter()
+            .chain(self.usage.check_at(&self.policy.limits))
+            .min()
     }
 
     fn drive_failed(&mut self, now: Timestamp) {
@@ -306,7 +327,7 @@ impl Lifecycle {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        self.last_activity = Some(now);
+        self.obey(now);
         if insist {
             self.trouble = None;
         }
@@ -358,6 +379,7 @@ impl Lifecycle {
 
     fn refuse(&mut self, over: OverLimit, now: Timestamp, actions: &mut Vec<Action>) {
         let failure = self.remember(FailureKind::OverLimit, over.reason, now);
+        self.following.try_at = over.until;
         actions.push(Action::Release(Outcome::Failed(Failure { retry_at: over.until, ..failure })));
     }
 
@@ -405,10 +427,14 @@ impl Lifecycle {
     /// Does what is due: calls, probes, and giving up.
     fn drive(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         self.usage.turn_the_month(now);
+        self.follow(now, actions);
         // A start that is given up may have to go down at once.
         self.drive_start(now, actions);
         match &self.state {
-            State::Running(_) => self.drive_running(now, actions),
+            State::Running(_) => {
+                self.drive_running(now, actions);
+                self.look_while_running(now, actions);
+            }
             State::Down(kind) if self.deep_sleep_at(*kind).is_some_and(|at| now >= at) => {
                 self.begin_deep_sleep(now);
             }
@@ -441,6 +467,7 @@ impl Lifecycle {
     fn remember(&mut self, kind: FailureKind, message: String, now: Timestamp) -> Failure {
         let streak = self.trouble.as_ref().map_or(0, |trouble| trouble.streak) + 1;
         let retry_at = now + kind.pause(streak);
+        self.following.try_at = now + RETRY_INTERVAL;
         let failure = Failure { kind, message, retry_at };
         self.trouble = Some(Trouble { failure: failure.clone(), streak, silent: None });
         failure

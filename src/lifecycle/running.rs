@@ -19,6 +19,9 @@ pub struct Up {
     pub endpoint: Endpoint,
     /// When the VM last said that it is busy. It is asked again after the idle time.
     busy_at: Option<Timestamp>,
+    /// When it was last looked at because nobody asked for it.
+    #[serde(default)]
+    pub(super) looked_at: Option<Timestamp>,
     /// Since when it has been asked whether it is busy. A lost object has not asked.
     #[serde(skip)]
     asked_at: Option<Timestamp>,
@@ -26,7 +29,7 @@ pub struct Up {
 
 impl Up {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, busy_at: None, asked_at: None }
+        Self { endpoint, busy_at: None, looked_at: None, asked_at: None }
     }
 
     pub(super) fn is_asked(&self) -> bool {
@@ -42,7 +45,8 @@ impl Lifecycle {
             return None;
         };
         let last_activity = self.last_activity.unwrap_or(self.since);
-        Some(up.busy_at.map_or(last_activity, |busy_at| busy_at.max(last_activity)) + idle_timeout)
+        let used_at = up.busy_at.map_or(last_activity, |busy_at| busy_at.max(last_activity));
+        self.awake_until().max(Some(used_at + idle_timeout))
     }
 
     pub(super) fn running_deadline(&self, up: &Up) -> Option<Timestamp> {
@@ -50,7 +54,8 @@ impl Lifecycle {
             Some(asked_at) => Some(asked_at + ASK_TIMEOUT),
             None => self.idle_deadline(),
         };
-        idle_at.into_iter().chain(self.usage.check_at(&self.policy.limits)).min()
+        let look_at = self.look_at(up);
+        idle_at.into_iter().chain(look_at).chain(self.usage.check_at(&self.policy.limits)).min()
     }
 
     pub(super) fn drive_running(&mut self, now: Timestamp, actions: &mut Vec<Action>) {

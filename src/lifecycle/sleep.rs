@@ -108,6 +108,7 @@ impl Sleep {
 impl Lifecycle {
     /// The operator wants the VM down. Requests that wait for it are sent away.
     pub(super) fn go_down(&mut self, mutation: Mutation, now: Timestamp, actions: &mut Vec<Action>) {
+        self.overrule(now);
         let waited_for = match &mut self.state {
             State::Starting(start) if start.is_mutating() => {
                 start.then = Some(Then::GoDown(mutation));

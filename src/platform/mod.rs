@@ -11,6 +11,7 @@ pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod stream;
 pub(crate) mod task;
+pub(crate) mod time_zone;
 mod timer;
 pub(crate) mod websocket;
 

@@ -30,11 +30,12 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use crate::admin;
-use crate::config::{check_vms, parse_vms, ConfigError};
-use crate::durable_object::check_credentials;
+use crate::config::{check_schedule, check_vms, parse_vms, ConfigError};
+use crate::durable_object::{check_credentials, Command, ObjectClient};
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::fetch::Fetcher;
+use crate::platform::time_zone::is_zone;
 use crate::vm::Vm;
 use route::{route, RequestUrl};
 
@@ -57,6 +58,7 @@ impl Proxy {
     /// What is wrong with them.
     pub fn new(vms: Vec<Vm>) -> Result<Self, ConfigError> {
         check_vms(&vms)?;
+        check_time_zones(&vms)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
     }
 
@@ -69,6 +71,7 @@ impl Proxy {
         let vms = variable(env, "VMS")
             .ok_or_else(|| ConfigError::new("VMS", "is missing: at least one [[vars.VMS]] is needed"))?;
         let vms = parse_vms(&vms)?;
+        check_time_zones(&vms)?;
         for (index, vm) in vms.iter().enumerate() {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
@@ -76,6 +79,17 @@ impl Proxy {
         }
         check_credentials(env)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
+    }
+
+    /// Tells the objects of the VMs that have a schedule of it: what a Worker does in its `scheduled` handler. What goes
+    /// wrong is in the log.
+    pub async fn follow_schedules(&self, env: &Env) {
+        let object = ObjectClient::new(env);
+        for vm in self.vms.iter().filter(|vm| !vm.keep_awake.is_empty() || !vm.wake_at.is_empty()) {
+            if let Err(error) = object.call(vm, &Command::Status).await {
+                worker::console_error!("vmproxy: {error}");
+            }
+        }
     }
 
     /// Answers a request. Whatever goes wrong is an answer too, and its reason is in the log.
@@ -96,7 +110,7 @@ impl Proxy {
 
 /// The ready-made Worker: answers a request as the Worker's variables say.
 pub async fn serve_configured(request: &Request, env: &Env, ctx: &Context) -> Response {
-    let configured = CONFIGURED.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Proxy::from_env(env)))));
+    let configured = configured(env);
     match configured.as_ref() {
         Ok(proxy) => proxy.serve(request, env, ctx).await,
         Err(error) => {
@@ -108,6 +122,23 @@ pub async fn serve_configured(request: &Request, env: &Env, ctx: &Context) -> Re
             }
         }
     }
+}
+
+/// The ready-made Worker's `scheduled` handler: sees to it that the VMs follow their schedules.
+pub async fn follow_configured_schedules(env: &Env) {
+    match configured(env).as_ref() {
+        Ok(proxy) => proxy.follow_schedules(env).await,
+        Err(error) => worker::console_error!("vmproxy: {}", Error::Config(error.clone())),
+    }
+}
+
+fn configured(env: &Env) -> Rc<Result<Proxy, ConfigError>> {
+    CONFIGURED.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Proxy::from_env(env)))))
+}
+
+fn check_time_zones(vms: &[Vm]) -> Result<(), ConfigError> {
+    let mut checked = vms.iter().map(|vm| check_schedule(vm, is_zone)).enumerate();
+    checked.try_for_each(|(index, vm)| vm.map_err(|error| error.below(&format!("VMS[{index}]"))))
 }
 
 /// An answer whose body may still be on its way.

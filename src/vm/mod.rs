@@ -98,6 +98,12 @@ pub struct Vm {
     pub hold_timeout: Option<Duration>,
     /// Who may wake the VM.
     pub wake: Wake,
+    /// When the VM is kept awake, by the clock of a time zone: as `Mon-Fri 08:00-18:00 Europe/Berlin`. It is started
+    /// at the beginning of such a window, and does not go down for want of requests before its end. See
+    /// [`Vm::follow_schedule`].
+    pub keep_awake: Vec<String>,
+    /// When the VM is started as if a request came: as `Mon-Fri 07:55 Europe/Berlin`.
+    pub wake_at: Vec<String>,
     /// The public address (scheme, host, and port if need be) at which the VM reaches this Worker to say that it is
     /// ready. `None`: it is told nothing of that, and only probed.
     pub ready_push: Option<String>,
@@ -145,6 +151,8 @@ impl Default for Vm {
             cold_start: ColdStart::default(),
             hold_timeout: None,
             wake: Wake::default(),
+            keep_awake: Vec::new(),
+            wake_at: Vec::new(),
             ready_push: None,
             instance: Instance::default(),
         }

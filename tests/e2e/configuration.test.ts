@@ -17,6 +17,7 @@ const settings: Record<string, Setting> = {
   "`AUTH` is neither `token` nor `self_signed`": { variables: { AUTH: "jwt" } },
   "`IMPERSONATE_SERVICE_ACCOUNT` is no account": { variables: { IMPERSONATE_SERVICE_ACCOUNT: "vm-starter" } },
   "`QUOTA_PROJECT` is no project": { variables: { QUOTA_PROJECT: "my project" } },
+  "a schedule's time zone is none": { vm: { keep_awake: ["daily 08:00-18:00 Europe/Berlim"] } },
   "`vpc` names no binding": { vm: { vpc: "NET", instance: { address: "internal" } } },
   "`wake.secret` names no secret": { vm: { wake: { secret: "WAKE_SECRET" } } },
 };

@@ -56,6 +56,8 @@ pub enum Happening {
     Operation { operation: usize, phase: Phase },
     /// The server of this run of the instance comes up.
     ServerUp { run: u64 },
+    /// The Worker's cron trigger fires.
+    Cron,
     /// Something strikes that nobody asked for.
     Strike(Fault),
     /// The object gets another version of the Worker.

@@ -28,6 +28,9 @@ impl World {
         if (state, what) == (Some(VmState::Booting), &Call::Look) {
             self.coverage.count("the VM", "is looked at while it is probed");
         }
+        if (state, what) == (Some(VmState::Running), &Call::Look) {
+            self.coverage.count("the VM", "is looked at in its window");
+        }
         self.witness_request_id(what, about);
         self.witness_search(what, about);
         self.witness.calls.push_back(now);

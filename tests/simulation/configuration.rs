@@ -7,6 +7,7 @@ use vmproxy::{Instance, OnDrift, OnIdle, Vm, Wake};
 
 use super::compute::{Settings, Zone};
 use super::random::Random;
+use super::timetable::Timetable;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -21,6 +22,7 @@ pub struct Configuration {
     /// The same zones as in `vm`.
     pub zones: Vec<Zone>,
     pub settings: Settings,
+    pub timetable: Timetable,
 }
 
 impl Configuration {
@@ -54,7 +56,7 @@ impl Configuration {
         // By what was drawn already: the runs without it stay what they are.
         let wakes_per_hour = vm.idle_timeout.as_millis().is_multiple_of(10).then_some(2);
         let vm = Vm { wake: Wake { wakes_per_hour, ..Wake::default() }, ..vm };
-        Self { from, vm, zones, settings }.settled()
+        Self { from, vm, zones, settings, timetable: Timetable::default() }.settled()
     }
 
     /// Another one that follows this one. The startup timeout is for the run to rely on.

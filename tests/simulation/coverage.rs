@@ -117,6 +117,9 @@ impl Coverage {
             "is removed",
             "is sent an older configuration",
             "is sent a newer configuration",
+            "is to be woken",
+            "is kept awake",
+            "is looked at in its window",
         ];
         let mut expected: Vec<(&'static str, String)> = Vec::new();
         expected.extend(states.iter().map(|state| ("states", format!("{state:?}"))));

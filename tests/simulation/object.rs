@@ -13,6 +13,7 @@ use super::configuration;
 use super::ready::Token;
 use super::rollout::Own;
 use super::scenario::Fault;
+use super::timetable::Planner;
 use super::witness::{MINUTE, SLACK};
 use super::world::World;
 
@@ -24,11 +25,21 @@ const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// A message to the object.
 #[derive(Clone, Debug)]
 pub enum Message {
-    Wake { request: Option<u64>, unreachable: Option<u64>, insist: bool },
-    Touch { isolate: usize },
+    Wake {
+        request: Option<u64>,
+        unreachable: Option<u64>,
+        insist: bool,
+    },
+    Touch {
+        isolate: usize,
+    },
     GoDown(Mutation),
     Status,
-    Ready { token: Token },
+    Ready {
+        token: Token,
+    },
+    /// Follow the schedule.
+    Follow,
 }
 
 /// Who sends a request: one of a few.
@@ -42,6 +53,8 @@ pub struct Object {
     pub stored: Option<Lifecycle>,
     /// The number of the configuration that is stored with it.
     stored_configuration: usize,
+    /// Whether the schedule of the VM that is stored with it has been taken off.
+    stored_without_schedule: bool,
     /// Whether the record in the store cannot be read.
     unreadable: bool,
     alarm: Option<(u64, Timestamp)>,
@@ -53,6 +66,8 @@ pub struct Object {
 pub struct Memory {
     pub lifecycle: Option<Lifecycle>,
     configuration: usize,
+    without_schedule: bool,
+    planner: Planner,
     /// What its own version of the Worker has of the VM.
     own: Own,
     fresh: bool,
@@ -119,7 +134,7 @@ impl World {
                 let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(60));
                 self.plan_in(takes, Happening::Reported { isolate, endpoint });
             }
-            Message::Status => self.step(Event::Tick),
+            Message::Status | Message::Follow => self.step(Event::Tick),
             Message::Ready { token } => self.said_ready(token),
             Message::GoDown(mutation) => {
                 if let Some(memory) = &mut self.object.memory {
@@ -157,6 +172,9 @@ impl World {
         let (own, known) = (memory.own, memory.lifecycle.is_some() || !memory.is_readable);
         if let (Own::Configured(own), true) = (own, known) {
             self.configure(own);
+        }
+        if own == Own::Removed {
+            self.take_off_the_schedule();
         }
         self.resume();
         if own == Own::Removed && self.object.lifecycle().is_some_and(Lifecycle::may_run) {
@@ -238,6 +256,8 @@ impl World {
         self.object.memory = Some(Memory {
             lifecycle,
             configuration: self.object.stored_configuration,
+            without_schedule: self.object.stored_without_schedule,
+            planner: Planner::default(),
             own: self.scenario.own(self.now),
             fresh: true,
             is_readable: !self.object.unreadable,
@@ -276,13 +296,24 @@ impl World {
         let policy = Policy::of(&self.scenario.configurations[newest].vm);
         let Some(memory) = &mut self.object.memory else { return };
         match &mut memory.lifecycle {
-            Some(_) if memory.configuration == newest => return,
-            Some(lifecycle) => lifecycle.configure(policy, self.now),
+            Some(_) if memory.configuration == newest && !memory.without_schedule => return,
+            Some(lifecycle) => {
+                let before = &self.scenario.configurations[memory.configuration].vm;
+                let after = &self.scenario.configurations[newest].vm;
+                let is_same = before.keep_awake == after.keep_awake && before.wake_at == after.wake_at;
+                if !is_same || memory.without_schedule {
+                    lifecycle.forget_plan();
+                    memory.planner = Planner::default();
+                    self.witness.operator_wants_down = false;
+                }
+                lifecycle.configure(policy, self.now);
+            }
             None => {
                 let new = if memory.is_readable { Lifecycle::new } else { Lifecycle::recovered };
                 memory.lifecycle = Some(new(self.random.number(), policy, self.now));
             }
         }
+        memory.without_schedule = false;
         let before = std::mem::replace(&mut memory.configuration, newest);
         // By messages alone it cannot know which one is newer.
         if newest < before && matches!(memory.own, Own::Configured(_)) {
@@ -290,6 +321,14 @@ impl World {
         }
         self.note(|| format!("object: configured with the configuration {newest}"));
         self.witness_configured();
+    }
+
+    fn take_off_the_schedule(&mut self) {
+        let Some(memory) = &mut self.object.memory else { return };
+        if let Some(lifecycle) = &mut memory.lifecycle {
+            lifecycle.forget_plan();
+            (memory.without_schedule, memory.planner) = (true, Planner::default());
+        }
     }
 
     fn resume(&mut self) {
@@ -303,10 +342,15 @@ impl World {
     /// Handle, persist, act, alarm last. The object may be lost between any two of them.
     pub fn step(&mut self, event: Event) {
         self.count_hours();
+        self.witness_timetable();
         let Some(memory) = &mut self.object.memory else { return };
         let Some(lifecycle) = &mut memory.lifecycle else { return };
-        let actions = lifecycle.handle(event.clone(), self.now);
+        let vm = &self.scenario.configurations[memory.configuration].vm;
+        let plan = memory.planner.plan(Some(vm).filter(|_| !memory.without_schedule), self.now);
+        let mut actions = plan.map_or(Vec::new(), |plan| lifecycle.handle(Event::Planned(plan), self.now));
+        actions.extend(lifecycle.handle(event.clone(), self.now));
         let (after, configuration) = (lifecycle.clone(), memory.configuration);
+        let without_schedule = memory.without_schedule;
         self.note(|| {
             let state = after.vm_state();
             format!("lifecycle: {event:?} -> {state:?}, {actions:?}, deadline {:?}", after.deadline())
@@ -320,6 +364,7 @@ impl World {
         let about = About { zone, settings, token };
         let before = self.object.stored.replace(after).map(|before| before.vm_state());
         (self.object.stored_configuration, self.object.unreadable) = (configuration, false);
+        self.object.stored_without_schedule = without_schedule;
         self.witness_transition(&event, before);
         if self.loses_object(Fault::LossBeforeActions) {
             return;
@@ -441,7 +486,7 @@ impl World {
                 self.plan_in(Duration::from_millis(20), Happening::Unanswered { request });
             }
             _ if self.scenario.is_removed_in(self.sender(message), self.now) => {}
-            Message::Wake { request: None, .. } | Message::GoDown(_) => {
+            Message::Wake { request: None, .. } | Message::GoDown(_) | Message::Follow => {
                 let pause = self.random.between(Duration::from_secs(1), Duration::from_secs(4));
                 self.plan_in(pause, Happening::Message(message.clone()));
             }

@@ -115,6 +115,7 @@ impl World {
             Message::Wake { request: None, .. }
             | Message::GoDown(_)
             | Message::Status
+            | Message::Follow
             | Message::Ready { .. } => 0,
         }
     }

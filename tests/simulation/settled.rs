@@ -1,5 +1,7 @@
 //! The invariants of the whole: what has to hold at any time, and at the end.
 
+use std::time::Duration;
+
 use vmproxy::compute::InstanceStatus;
 use vmproxy::lifecycle::FailureKind;
 use vmproxy::time::Timestamp;
@@ -9,6 +11,9 @@ use super::compute::{Actor, Instance};
 use super::configuration;
 use super::witness::{is_down, is_going_down, is_starting, Witness, IDLE_SLACK, MINUTE};
 use super::world::World;
+
+/// When a schedule wakes the VM again.
+const TOMORROW: Duration = Duration::from_secs(12 * 60 * 60);
 
 impl World {
     /// A request has ended.
@@ -27,6 +32,8 @@ impl World {
     /// What has to hold at any time.
     pub fn inspect(&mut self) {
         self.count_hours();
+        self.witness_timetable();
+        self.inspect_timetable();
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let (state, now) = (lifecycle.vm_state(), self.now);
         let (vm, startup_timeout) = (&self.known().vm, self.scenario.startup_timeout());
@@ -91,9 +98,13 @@ impl World {
             return;
         }
         let is_removed = self.scenario.rollout.removed_from.is_some();
+        if self.witness.awake_since.is_some() && !is_removed {
+            return;
+        }
         let kept = self.known().vm.on_idle == OnIdle::Never && !is_removed;
         // Whether it may run on is asked when the month turns.
         let may_be_due = kept && self.known().vm.max_hours_per_month.is_some();
+        let deadline = deadline.filter(|deadline| deadline.since(self.now) < TOMORROW);
         let quiet = is_down(state) || state == VmState::Failed || (kept && state == VmState::Running);
         if !quiet || (deadline.is_some() && !may_be_due) {
             self.violated(|| format!("does not converge: nobody wants the VM, and it is {state:?}"));

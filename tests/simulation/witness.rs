@@ -38,6 +38,9 @@ pub struct Witness {
     /// Since when the VM is shown as it is.
     pub changed_at: Timestamp,
     pub lost_at: Timestamp,
+    /// Since when the VM is to be awake by its schedule, and until when that has been looked at.
+    pub awake_since: Option<Timestamp>,
+    pub timed_at: Timestamp,
     /// When the VM last said that it is busy, and when it was last asked.
     pub busy_at: Timestamp,
     pub asked_at: Timestamp,
@@ -144,6 +147,7 @@ impl World {
     /// The record is lost, and with it the history.
     pub fn forget_all(&mut self) {
         self.coverage.count("the VM", "is recovered");
+        self.witness.operator_wants_down = false;
         self.witness.probed.clear();
         self.witness.healthy.clear();
         self.witness.starts.clear();
@@ -185,7 +189,8 @@ impl World {
                 self.witness.refused.0 = 0;
                 self.witness.refused_since = None;
             }
-            Event::Loaded { .. }
+            Event::Planned(_)
+            | Event::Loaded { .. }
             | Event::Tick
             | Event::Answered { .. }
             | Event::Probed { .. }
@@ -217,12 +222,17 @@ impl World {
                     self.coverage.count("the VM", "begins to sleep deeply");
                 }
                 _ if self.may_be_used_up() => self.coverage.count("the VM", "goes down for its hours"),
+                // Preempted as often as it may be started.
+                _ if failure == Some(FailureKind::OverLimit) => {}
                 _ if !self.witness.operator_wants_down => self.check_idle(before),
                 _ => {}
             }
         }
         if is_starting(after) && !is_starting(before) {
             self.witness.start = Some((now, 0));
+            if is_down(before) && self.witness.operator_wants_down {
+                self.violated(|| "it is started although the operator wants it down".to_owned());
+            }
             if before != VmState::Running {
                 self.check_hours();
             }
@@ -268,6 +278,7 @@ impl World {
 
     /// A VM goes down because nobody uses it.
     fn check_idle(&mut self, before: VmState) {
+        self.check_awake();
         let vm = &self.known().vm;
         let (idle_timeout, asks) = (vm.idle_timeout, vm.busy_path.is_some() && before == VmState::Running);
         let Witness { reported_at, busy_at, asked_at, .. } = self.witness;

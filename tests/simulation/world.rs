@@ -47,7 +47,8 @@ impl World {
     /// Runs a seed, which is the same run for ever.
     pub fn run(seed: u64, traced: bool) -> Report {
         let mut random = Random::new(seed);
-        let scenario = Scenario::draw(&mut random);
+        let mut scenario = Scenario::draw(&mut random);
+        scenario.draw_timetables(&mut Random::new(!seed));
         let mut world = Self {
             now: scenario.begin,
             random,
@@ -67,6 +68,7 @@ impl World {
         world.remember();
         world.plan_in(world.scenario.calm_from.since(world.now), Happening::Calm);
         world.plan_deployments();
+        world.plan_cron();
         world.plan_in(INSPECTION_INTERVAL, Happening::Inspection);
         world.plan_strikes();
         while let Some((at, happening)) = world.agenda.next() {
@@ -144,6 +146,7 @@ impl World {
             Happening::Asked { asking, endpoint, busy } => self.asked(asking, endpoint, busy),
             Happening::Operation { operation, phase } => self.operation_goes_on(operation, phase),
             Happening::ServerUp { run } => self.server_up(run),
+            Happening::Cron => self.cron(),
             Happening::Strike(fault) => self.strike(fault),
             Happening::Deployment => self.deploy(),
             Happening::Calm => self.calm(),

@@ -7,6 +7,7 @@ mod moving;
 mod progress;
 mod ready;
 mod rig;
+mod schedule;
 mod sleeping;
 mod starting;
 mod wakes;

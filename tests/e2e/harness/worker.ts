@@ -44,6 +44,11 @@ export interface VmStatus {
   cold_starts: { at: string; token_ms: number; api_ms: number; boot_ms: number; app_ms: number; total_ms: number }[];
 }
 
+/** What Miniflare's types leave out. */
+interface Scheduled {
+  scheduled(controller: { cron: string }): Promise<{ outcome: string }>;
+}
+
 /** A built Worker in the real runtime, asked over HTTP. */
 export class Worker {
   readonly url: string;
@@ -112,6 +117,13 @@ export class Worker {
   fetch(path: string, { headers, ...init }: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
     // Miniflare compresses as Cloudflare's edge does, which would hold back small pieces of a stream.
     return fetch(this.url + path, { redirect: "manual", headers: { "accept-encoding": "identity", ...headers }, ...init });
+  }
+
+  /** Fires the cron trigger, and waits until it has been handled. */
+  async scheduled(): Promise<void> {
+    const worker = (await this.#miniflare.getWorker()) as unknown as Scheduled;
+    const { outcome } = await worker.scheduled({ cron: "*/15 * * * *" });
+    assert.equal(outcome, "ok");
   }
 
   /** The same with path and headers sent exactly as given. */

@@ -1,0 +1,175 @@
+//! Schedules: when the VM is to be awake, known without the code under test, and the invariants of that.
+
+use std::time::Duration;
+
+use vmproxy::lifecycle::FailureKind;
+use vmproxy::schedule::{Offset, Plan};
+use vmproxy::time::Timestamp;
+use vmproxy::{Vm, VmState};
+
+use super::agenda::Happening;
+use super::object::Message;
+use super::random::Random;
+use super::scenario::Scenario;
+use super::witness::{IDLE_SLACK, MINUTE};
+use super::world::World;
+
+/// How often the Worker tells the object of its schedule.
+const CRON_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// How long it may take until it is noticed that a VM in its window does not run.
+const NOTICED_AFTER: Duration = Duration::from_secs(6 * 60);
+
+/// The windows and wakes of one run, which is shorter than a day.
+#[derive(Clone, Debug, Default)]
+pub struct Timetable {
+    windows: Vec<(Timestamp, Timestamp)>,
+    wakes: Vec<Timestamp>,
+}
+
+impl Timetable {
+    fn draw(random: &mut Random, scenario: &Scenario) -> Self {
+        let span = scenario.calm_from.since(scenario.begin);
+        let early = Timestamp::from_millis(scenario.begin.as_millis() - 10 * 60_000);
+        let windows = (0..random.below(3)).map(|_| {
+            let from = whole_minute(early + random.between(Duration::ZERO, span + 10 * MINUTE));
+            let to = from + random.between(MINUTE, 20 * MINUTE);
+            let lasts = random.chance(250);
+            (from, whole_minute(if lasts { scenario.end + 120 * MINUTE } else { to }))
+        });
+        let windows = windows.collect();
+        let wakes = (0..random.below(3))
+            .map(|_| whole_minute(scenario.begin + random.between(Duration::ZERO, span)))
+            .collect();
+        Self { windows, wakes }
+    }
+
+    /// As the configuration has it.
+    fn write(&self, vm: &mut Vm) {
+        let clock = |at: &Timestamp| at.to_rfc3339()[11..16].to_owned();
+        let window = |(from, to): &(Timestamp, Timestamp)| format!("daily {}-{} UTC", clock(from), clock(to));
+        vm.keep_awake = self.windows.iter().map(window).collect();
+        vm.wake_at = self.wakes.iter().map(|at| format!("daily {} UTC", clock(at))).collect();
+    }
+
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.windows.iter().any(|(from, to)| (*from..*to).contains(&now))
+    }
+
+    /// Whether a window begins or a wake comes after `earlier`, and until `now`.
+    fn wakes(&self, earlier: Timestamp, now: Timestamp) -> bool {
+        let mut all = self.windows.iter().map(|(from, _)| from).chain(&self.wakes);
+        all.any(|at| earlier < *at && *at <= now)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.wakes.is_empty()
+    }
+}
+
+fn whole_minute(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.as_millis() / 60_000 * 60_000)
+}
+
+/// The same as the shell's.
+#[derive(Default)]
+pub struct Planner {
+    /// Whether there is a plan, and until when it holds.
+    holds: Option<Option<Timestamp>>,
+}
+
+impl Planner {
+    pub fn plan(&mut self, vm: Option<&Vm>, now: Timestamp) -> Option<Plan> {
+        if self.holds.is_some_and(|until| until.is_none_or(|until| now < until)) {
+            return None;
+        }
+        let in_utc = |vm| Plan::of(vm, now, &|_, _| Some(Offset::from_secs(0)));
+        let plan = vm.map_or(Plan::default(), in_utc);
+        self.holds = Some(plan.holds_until());
+        Some(plan)
+    }
+}
+
+impl Scenario {
+    /// Gives some runs schedules. Those without are the same as if there were none.
+    pub fn draw_timetables(&mut self, random: &mut Random) {
+        if !random.chance(400) {
+            return;
+        }
+        let mut timetable = Timetable::draw(random, self);
+        for number in 0..self.configurations.len() {
+            if random.chance(300) {
+                timetable = Timetable::draw(random, self);
+            }
+            let configuration = &mut self.configurations[number];
+            timetable.write(&mut configuration.vm);
+            configuration.timetable = timetable.clone();
+        }
+    }
+}
+
+impl World {
+    pub fn plan_cron(&mut self) {
+        if self.scenario.configurations.iter().any(|configuration| !configuration.timetable.is_empty()) {
+            self.plan_in(Duration::ZERO, Happening::Cron);
+        }
+    }
+
+    /// The cron trigger of the Worker.
+    pub fn cron(&mut self) {
+        if !self.scenario.is_removed_in(0, self.now) {
+            self.send(Message::Follow);
+        }
+        self.plan_in(CRON_INTERVAL, Happening::Cron);
+    }
+
+    /// Notes what has come by the clock since this was last called.
+    pub fn witness_timetable(&mut self) {
+        if self.object.lifecycle().is_none() {
+            return;
+        }
+        let (now, timetable) = (self.now, &self.known().timetable);
+        let (wakes, is_open) = (timetable.wakes(self.witness.timed_at, now), timetable.is_open(now));
+        if wakes {
+            (self.witness.last_use, self.witness.operator_wants_down) = (now, false);
+            self.coverage.count("the VM", "is to be woken");
+        }
+        let was_open = self.witness.awake_since.is_some();
+        if was_open || is_open {
+            self.witness.last_use = now;
+        }
+        if was_open != is_open {
+            self.witness.awake_since = is_open.then_some(now);
+        }
+        self.witness.timed_at = now;
+    }
+
+    /// A VM goes down because nobody uses it.
+    pub fn check_awake(&mut self) {
+        if self.witness.awake_since.is_some() {
+            self.violated(|| "a VM is brought down in its window".to_owned());
+        }
+    }
+
+    /// When nothing goes wrong any more, a VM is up in its window.
+    pub fn inspect_timetable(&mut self) {
+        let Some(lifecycle) = self.object.lifecycle() else { return };
+        let over_limit = lifecycle.failure().is_some_and(|failure| failure.kind == FailureKind::OverLimit);
+        let exempt = over_limit || self.witness.operator_wants_down || self.is_removed();
+        let Some(since) = self.witness.awake_since.filter(|_| !exempt) else { return };
+        let since = since.max(self.scenario.calm_from).max(self.witness.configured_at);
+        let limit = 2 * self.scenario.startup_timeout() + NOTICED_AFTER + 3 * MINUTE + IDLE_SLACK;
+        let (state, lasts) = (lifecycle.vm_state(), self.now.since(since));
+        if lasts <= limit {
+            return;
+        }
+        self.coverage.count("the VM", "is kept awake");
+        if state != VmState::Running || !self.is_its_vm_up() {
+            self.violated(|| format!("in its window for {lasts:?}, and not up: {state:?}"));
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        self.scenario.rollout.removed_from.is_some_and(|from| from <= self.now)
+    }
+}
