@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use js_sys::{Promise, Reflect};
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
 use worker::{worker_sys, Env};
@@ -140,6 +141,38 @@ pub(crate) fn amend(
     let copy = copy.map_err(|error| describe(&error))?;
     change(&copy.headers()).map_err(|error| describe(&error))?;
     Ok(copy)
+}
+
+/// What a `Response` is made of besides its body, in one call.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Init<'a> {
+    pub status: u16,
+    pub status_text: &'a str,
+    /// They may repeat names.
+    pub headers: &'a [(String, String)],
+    pub encode_body: EncodeBody,
+}
+
+/// What the runtime does about a `Content-Encoding`.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EncodeBody {
+    /// It encodes the body.
+    Automatic,
+    /// The body is encoded already.
+    Manual,
+}
+
+impl Init<'_> {
+    /// It, as the runtime takes it.
+    ///
+    /// # Errors
+    /// The exception.
+    pub fn to_js(&self) -> Result<ResponseInit, JsValue> {
+        let text = serde_json::to_string(self).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        js_sys::JSON::parse(&text).map(JsCast::unchecked_into)
+    }
 }
 
 /// A request of text, which is given up after `limit`.

@@ -68,15 +68,6 @@ pub(crate) fn lines(headers: &Headers) -> String {
     Array::from(headers).join("\n").into()
 }
 
-/// Headers of this list, which may repeat names.
-///
-/// # Errors
-/// The exception: a name or value that is none.
-pub(crate) fn collect(list: &[(String, String)]) -> Result<Headers, JsValue> {
-    let text = serde_json::to_string(list).map_err(|error| JsValue::from_str(&error.to_string()))?;
-    Headers::new_with_str_sequence_sequence(&js_sys::JSON::parse(&text)?)
-}
-
 /// Sets a header. Its name is made a string of the runtime's once, not at each call.
 ///
 /// # Errors

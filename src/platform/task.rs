@@ -41,6 +41,14 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     });
 }
 
+/// The name of the task that is going on. Outside of them, as in a Durable Object, each name is another.
+pub(super) fn current() -> u32 {
+    TASKS.with(|tasks| match tasks.current.get() {
+        0 => tasks.name(),
+        name => name,
+    })
+}
+
 /// Does what a callback of the runtime is for, and lets those go on whom it wakes.
 pub(super) fn in_callback(work: impl FnOnce()) {
     TASKS.with(|tasks| tasks.in_callback(work));
@@ -57,12 +65,17 @@ struct Tasks {
     /// Those that can go on, in the order of their wakes.
     woken: RefCell<VecDeque<usize>>,
     is_running: Cell<bool>,
+    /// The name of the task that is going on, or zero; and the last name that was given.
+    current: Cell<u32>,
+    last_name: Cell<u32>,
     /// Whoever is woken by other code, which may hold what they need, goes on after it.
     resolved: Promise,
     later: Function,
 }
 
 struct Task {
+    /// No other one has it, as its place.
+    name: u32,
     future: Pin<Box<dyn Future<Output = ()>>>,
     waker: Waker,
 }
@@ -75,6 +88,8 @@ impl Tasks {
             free: RefCell::default(),
             woken: RefCell::default(),
             is_running: Cell::default(),
+            current: Cell::default(),
+            last_name: Cell::default(),
             resolved: Promise::resolve(&JsValue::UNDEFINED),
             later: later.into_js_value().unchecked_into(),
         }
@@ -83,12 +98,18 @@ impl Tasks {
     fn add(&self, future: Pin<Box<dyn Future<Output = ()>>>) -> usize {
         let mut places = self.places.borrow_mut();
         let number = self.free.borrow_mut().pop().unwrap_or(places.len());
-        let task = Some(Task { future, waker: Waker::from(Arc::new(Number(number))) });
+        let task = Some(Task { name: self.name(), future, waker: Waker::from(Arc::new(Number(number))) });
         match places.get_mut(number) {
             Some(place) => *place = task,
             None => places.push(task),
         }
         number
+    }
+
+    fn name(&self) -> u32 {
+        let name = self.last_name.get().wrapping_add(1).max(1);
+        self.last_name.set(name);
+        name
     }
 
     fn wake(&self, number: usize) {
@@ -117,7 +138,10 @@ impl Tasks {
         let task = self.places.borrow_mut().get_mut(number).and_then(Option::take);
         // It may have ended since it was woken.
         let Some(mut task) = task else { return };
-        if task.future.as_mut().poll(&mut Context::from_waker(&task.waker)) == Poll::Ready(()) {
+        self.current.set(task.name);
+        let polled = task.future.as_mut().poll(&mut Context::from_waker(&task.waker));
+        self.current.set(0);
+        if polled == Poll::Ready(()) {
             self.free.borrow_mut().push(number);
         } else if let Some(place) = self.places.borrow_mut().get_mut(number) {
             *place = Some(task);

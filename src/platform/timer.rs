@@ -1,4 +1,7 @@
 //! Timers.
+//!
+//! All that a task waits for at once is one timer of the runtime's, which cost a warm request more than what they are
+//! for. They cannot be shared further: each belongs to the request that set it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,30 +14,33 @@ use js_sys::Function;
 use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::task::in_callback;
-use crate::time::millis;
+use super::now;
+use super::task::{current, in_callback};
+use crate::time::{millis, Timestamp};
 
 /// Waits.
 pub(crate) fn sleep(duration: Duration) -> Sleep {
-    Sleep { duration, timer: None }
+    Sleep { duration, set: None }
 }
 
 /// The future of [`sleep`]; the time begins when it is first polled.
 pub(crate) struct Sleep {
     duration: Duration,
-    timer: Option<Timer>,
+    set: Option<Set>,
 }
 
-struct Timer {
+/// A place among those that a task waits for.
+#[derive(Clone, Copy)]
+struct Set {
+    task: u32,
     number: u32,
-    handle: JsValue,
 }
 
 #[wasm_bindgen]
 extern "C" {
-    /// Calls `callback` with `number`.
+    /// Calls `callback` with `task`.
     #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(callback: &Function, milliseconds: i32, number: u32) -> JsValue;
+    fn set_timeout(callback: &Function, milliseconds: i32, task: u32) -> JsValue;
 
     #[wasm_bindgen(js_name = clearTimeout)]
     fn clear_timeout(handle: &JsValue);
@@ -43,8 +49,27 @@ extern "C" {
 /// The timers that run. One callback serves them all: a closure each would be registered for finalization each.
 struct Timers {
     callback: Function,
-    running: RefCell<BTreeMap<u32, Waker>>,
+    clocks: RefCell<BTreeMap<u32, Clock>>,
     count: Cell<u32>,
+}
+
+/// What one task waits for.
+#[derive(Default)]
+struct Clock {
+    sleepers: Vec<Sleeper>,
+    timer: Option<Timer>,
+}
+
+struct Sleeper {
+    number: u32,
+    until: Timestamp,
+    waker: Waker,
+}
+
+/// The runtime's timer: not later than the first sleeper.
+struct Timer {
+    at: Timestamp,
+    handle: JsValue,
 }
 
 thread_local! {
@@ -53,26 +78,75 @@ thread_local! {
 
 impl Timers {
     fn new() -> Self {
-        let callback = Closure::<dyn FnMut(u32)>::new(|number| {
-            let waker = TIMERS.with(|timers| timers.running.borrow_mut().remove(&number));
-            if let Some(waker) = waker {
-                in_callback(|| waker.wake());
-            }
+        let callback = Closure::<dyn FnMut(u32)>::new(|task| {
+            let due = TIMERS.with(|timers| timers.ring(task, now()));
+            in_callback(|| due.into_iter().for_each(Waker::wake));
         });
         Self {
             callback: callback.into_js_value().unchecked_into(),
-            running: RefCell::default(),
+            clocks: RefCell::default(),
             count: Cell::default(),
         }
     }
 
-    fn set(&self, duration: Duration, waker: Waker) -> Timer {
-        let number = self.count.get();
-        self.count.set(number.wrapping_add(1));
-        self.running.borrow_mut().insert(number, waker);
+    fn set(&self, duration: Duration, waker: Waker) -> Set {
+        let set = Set { task: current(), number: self.count.get() };
+        self.count.set(set.number.wrapping_add(1));
+        let now = now();
+        let until = now + duration;
+        let mut clocks = self.clocks.borrow_mut();
+        let clock = clocks.entry(set.task).or_default();
+        clock.sleepers.push(Sleeper { number: set.number, until, waker });
+        self.wind(clock, set.task, now);
+        set
+    }
+
+    /// The timer of a task has rung. Returns whom to wake.
+    fn ring(&self, task: u32, now: Timestamp) -> Vec<Waker> {
+        let mut clocks = self.clocks.borrow_mut();
+        let Some(clock) = clocks.get_mut(&task) else { return Vec::new() };
+        // It has rung, whatever the time is said to be.
+        let now = clock.timer.take().map_or(now, |timer| timer.at.max(now));
+        let (due, rest) = clock.sleepers.drain(..).partition(|sleeper| sleeper.until <= now);
+        clock.sleepers = rest;
+        self.wind(clock, task, now);
+        let due: Vec<Sleeper> = due;
+        due.into_iter().map(|sleeper| sleeper.waker).collect()
+    }
+
+    /// Sees to it that the clock rings in time for the first sleeper.
+    fn wind(&self, clock: &mut Clock, task: u32, now: Timestamp) {
+        let Some(at) = clock.sleepers.iter().map(|sleeper| sleeper.until).min() else { return };
+        if clock.timer.as_ref().is_some_and(|timer| timer.at <= at) {
+            return;
+        }
+        if let Some(later) = clock.timer.take() {
+            clear_timeout(&later.handle);
+        }
         // setTimeout takes a signed 32-bit number of milliseconds: 24 days.
-        let milliseconds = i32::try_from(millis(duration)).unwrap_or(i32::MAX);
-        Timer { number, handle: set_timeout(&self.callback, milliseconds, number) }
+        let milliseconds = i32::try_from(millis(at.since(now))).unwrap_or(i32::MAX);
+        clock.timer = Some(Timer { at, handle: set_timeout(&self.callback, milliseconds, task) });
+    }
+
+    /// Whether it is still waited for; then `waker` is woken.
+    fn is_set(&self, set: Set, waker: &Waker) -> bool {
+        let mut clocks = self.clocks.borrow_mut();
+        let sleepers = clocks.get_mut(&set.task).map(|clock| clock.sleepers.iter_mut());
+        let sleeper = sleepers.and_then(|mut sleepers| sleepers.find(|sleeper| sleeper.number == set.number));
+        sleeper.map(|sleeper| sleeper.waker.clone_from(waker)).is_some()
+    }
+
+    fn give_up(&self, set: Set) {
+        let mut clocks = self.clocks.borrow_mut();
+        let Some(clock) = clocks.get_mut(&set.task) else { return };
+        clock.sleepers.retain(|sleeper| sleeper.number != set.number);
+        if !clock.sleepers.is_empty() {
+            return;
+        }
+        if let Some(timer) = &clock.timer {
+            clear_timeout(&timer.handle);
+        }
+        clocks.remove(&set.task);
     }
 }
 
@@ -80,28 +154,21 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        TIMERS.with(|timers| match &self.timer {
+        TIMERS.with(|timers| match self.set {
             None => {
-                self.timer = Some(timers.set(self.duration, context.waker().clone()));
+                self.set = Some(timers.set(self.duration, context.waker().clone()));
                 Poll::Pending
             }
-            Some(timer) => match timers.running.borrow_mut().get_mut(&timer.number) {
-                Some(waker) => {
-                    waker.clone_from(context.waker());
-                    Poll::Pending
-                }
-                None => Poll::Ready(()),
-            },
+            Some(set) if timers.is_set(set, context.waker()) => Poll::Pending,
+            Some(_) => Poll::Ready(()),
         })
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let Some(timer) = &self.timer else { return };
-        let is_running = TIMERS.with(|timers| timers.running.borrow_mut().remove(&timer.number).is_some());
-        if is_running {
-            clear_timeout(&timer.handle);
+        if let Some(set) = self.set {
+            TIMERS.with(|timers| timers.give_up(set));
         }
     }
 }

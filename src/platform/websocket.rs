@@ -5,9 +5,9 @@ use std::time::Duration;
 use js_sys::{ArrayBuffer, JsString, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Response, ResponseInit};
+use web_sys::Response;
 
-use super::headers::collect;
+use super::fetch::{EncodeBody, Init};
 use super::{describe, sleep};
 
 #[wasm_bindgen]
@@ -110,10 +110,9 @@ impl WebSocket {
     /// The text of the exception.
     pub fn answer(&self, headers: &[(String, String)]) -> Result<Response, String> {
         let build = || {
-            let fields = collect(headers)?;
-            let init = ResponseInit::new();
-            init.set_status(101);
-            init.set_headers(&fields);
+            let encode_body = EncodeBody::Automatic;
+            let init =
+                Init { status: 101, status_text: "Switching Protocols", headers, encode_body }.to_js()?;
             Reflect::set(&init, &"webSocket".into(), &self.0)?;
             Response::new_with_opt_str_and_init(None, &init)
         };

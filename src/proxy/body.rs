@@ -1,5 +1,5 @@
 //! Bodies on their way between client and VM over a socket. Their bytes stay on the JavaScript side: they are passed
-//! on in large pieces, or piped by the runtime.
+//! on in large pieces.
 //!
 //! A body of known length is read up to its last byte and no further, piece by piece, although the runtime could pipe it
 //! by itself into a pipe of fixed length:
@@ -16,14 +16,17 @@
 
 use std::future::Future;
 use std::pin::{pin, Pin};
+use std::time::Duration;
 
 use futures::future::{join, select, Either};
-use js_sys::Uint8Array;
+use js_sys::{ArrayBuffer, Uint8Array};
 use web_sys::{ReadableStream, WritableStream};
 
 use super::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
+use super::silence::Silence;
 use crate::platform::source::{Cancelled, Source};
 use crate::platform::stream::{pipe, pipe_to, room, Reader, Writer};
+use crate::time::format_duration;
 
 /// How much of a body of known length is moved at a time. The larger, the faster: above this it is only memory.
 const LARGE_PIECE: u32 = 256 * 1024;
@@ -44,8 +47,8 @@ const BEFORE_CHUNK: u32 = 10;
 pub(super) enum Body {
     /// All of it has come with the head.
     Whole(Uint8Array),
-    /// It is still coming.
-    Stream(ReadableStream),
+    /// It is still coming, as long as it is moved.
+    Stream(ReadableStream, Download),
 }
 
 /// Moves a body; ends when it has, or says what the VM did wrong.
@@ -54,7 +57,8 @@ pub(super) type Download = Pin<Box<dyn Future<Output = Result<(), BrokenOff>>>>;
 /// Why an answer's body ended before its end.
 pub(super) struct BrokenOff(pub String);
 
-/// The body for the client, and the future that fills it. `rest` is what came of it with the head.
+/// The body for the client. `rest` is what came of it with the head; if there is a `limit`, the VM may not be silent for
+/// longer.
 ///
 /// # Errors
 /// The text of the exception.
@@ -62,24 +66,47 @@ pub(super) fn open_body(
     framing: Framing,
     rest: Uint8Array,
     from: Reader,
-) -> Result<(Option<Body>, Download), String> {
+    limit: Option<Duration>,
+) -> Result<Option<Body>, String> {
     let coding = match framing {
-        Framing::None => return Ok((None, Box::pin(async { Ok(()) }))),
+        Framing::None => return Ok(None),
         Framing::Length(length) if u64::from(rest.length()) >= length => {
             let length = u32::try_from(length).unwrap_or(u32::MAX);
-            return Ok((Some(Body::Whole(rest.subarray(0, length))), Box::pin(async { Ok(()) })));
+            return Ok(Some(Body::Whole(rest.subarray(0, length))));
         }
         Framing::Length(length) => Coding::Length(length),
         Framing::Chunked => Coding::Chunked(ChunkedDecoder::new()),
         Framing::Close => Coding::Close,
     };
     let (body, source) = Source::new(coding.length())?;
-    Ok((Some(Body::Stream(body)), Box::pin(download(coding, rest, from, source))))
+    // What ends with the connection is a stream of whatever comes, whenever it comes.
+    let limit = limit.filter(|_| !matches!(coding, Coding::Close));
+    Ok(Some(Body::Stream(body, Box::pin(download(coding, rest, from, source, limit)))))
 }
 
 /// Moves a body up to its end.
-async fn download(mut coding: Coding, rest: Uint8Array, from: Reader, to: Source) -> Result<(), BrokenOff> {
-    match relay(&mut coding, rest, &from, &to).await {
+async fn download(
+    coding: Coding,
+    rest: Uint8Array,
+    from: Reader,
+    to: Source,
+    limit: Option<Duration>,
+) -> Result<(), BrokenOff> {
+    let silence = Silence::default();
+    let relayed = match limit {
+        None => relay(coding, rest, &from, &to, &silence).await,
+        Some(limit) => {
+            let (relay, silent) = (relay(coding, rest, &from, &to, &silence), silence.lasts(limit));
+            match select(pin!(relay), pin!(silent)).await {
+                Either::Left((relayed, _)) => relayed,
+                Either::Right(((), _)) => {
+                    let limit = format_duration(limit);
+                    Err(Stopped::ByVm(format!("the VM sent nothing for {limit} in the middle of the body")))
+                }
+            }
+        }
+    };
+    match relayed {
         Ok(()) => to.close(),
         Err(Stopped::ByClient) => {}
         Err(Stopped::ByVm(reason)) => {
@@ -103,7 +130,13 @@ impl From<Cancelled> for Stopped {
 }
 
 /// While a piece goes to the client the next one comes from the VM.
-async fn relay(coding: &mut Coding, rest: Uint8Array, from: &Reader, to: &Source) -> Result<(), Stopped> {
+async fn relay(
+    mut coding: Coding,
+    rest: Uint8Array,
+    from: &Reader,
+    to: &Source,
+    silence: &Silence,
+) -> Result<(), Stopped> {
     let mut piece = rest;
     loop {
         let data = coding.data(&piece).map_err(Stopped::ByVm)?;
@@ -121,7 +154,10 @@ async fn relay(coding: &mut Coding, rest: Uint8Array, from: &Reader, to: &Source
         let Some(wanted) = coding.wanted() else { return Ok(()) };
         let room = if is_small { room(&piece, wanted) } else { Uint8Array::new_with_length(wanted) };
         let (read, gone) = (pin!(from.read(&room)), pin!(to.cancelled()));
-        piece = match select(read, gone).await {
+        silence.begin();
+        let next = select(read, gone).await;
+        silence.end();
+        piece = match next {
             Either::Left((Ok(Some(next)), _)) => next,
             Either::Left((Ok(None), _)) => {
                 return coding.cut_short().map_or(Ok(()), |reason| Err(Stopped::ByVm(reason)))
@@ -209,52 +245,79 @@ fn at_most(count: u64, limit: u32) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX).min(limit)
 }
 
-/// Moves a request's body to the VM.
-pub(super) async fn upload(body: ReadableStream, framing: BodyFraming, to: WritableStream) {
+/// Moves a request's body to the VM. The rest is up to the VM then.
+pub(super) async fn upload(
+    body: ReadableStream,
+    framing: BodyFraming,
+    to: WritableStream,
+    silence: &Silence,
+) {
     // What goes wrong shows in the answer, or in there being none.
     let _ = match framing {
         BodyFraming::None => Ok(()),
-        BodyFraming::Length(_) => pipe_to(&body, &to, false).await,
-        BodyFraming::Chunked => upload_chunked(&body, &to).await,
+        BodyFraming::Length(_) => send(&body, &to, false, silence).await,
+        BodyFraming::Chunked => send(&body, &to, true, silence).await,
     };
+    silence.begin();
 }
 
-async fn upload_chunked(body: &ReadableStream, to: &WritableStream) -> Result<(), String> {
+async fn send(
+    body: &ReadableStream,
+    to: &WritableStream,
+    in_chunks: bool,
+    silence: &Silence,
+) -> Result<(), String> {
     if let Ok(reader) = Reader::new(body) {
-        return send_chunks(&reader, to).await;
+        return send_pieces(&reader, to, in_chunks, silence).await;
     }
     // A stream made in JavaScript, which a library's user may give, cannot be read into memory of ours.
     let pipe = pipe()?;
     let reader = Reader::new(&pipe.readable())?;
     let writable = pipe.writable();
-    let (_, sent) = join(pipe_to(body, &writable, true), send_chunks(&reader, to)).await;
+    let (_, sent) = join(pipe_to(body, &writable, true), send_pieces(&reader, to, in_chunks, silence)).await;
     sent
 }
 
-/// Sends each piece as a chunk, its size and its end written around it where it lies.
-async fn send_chunks(reader: &Reader, to: &WritableStream) -> Result<(), String> {
+/// The runtime could pipe a body of known length by itself, and no faster; but then nobody would see that the VM takes no
+/// more of it.
+async fn send_pieces(
+    reader: &Reader,
+    to: &WritableStream,
+    in_chunks: bool,
+    silence: &Silence,
+) -> Result<(), String> {
     let writer = Writer::new(to)?;
-    let mut buffer = Uint8Array::new_with_length(PIECE).buffer();
-    let around = BEFORE_CHUNK + 2;
+    let (length, before, after) = if in_chunks { (PIECE, BEFORE_CHUNK, 2) } else { (LARGE_PIECE, 0, 0) };
+    let mut buffer = Uint8Array::new_with_length(length).buffer();
     loop {
-        let room =
-            Uint8Array::new_with_byte_offset_and_length(&buffer, BEFORE_CHUNK, buffer.byte_length() - around);
+        let length = buffer.byte_length() - before - after;
+        let room = Uint8Array::new_with_byte_offset_and_length(&buffer, before, length);
         let Some(data) = reader.read(&room).await? else { break };
         buffer = data.buffer();
-        let length = data.length();
-        if length == 0 {
-            // It would end the body.
+        // An empty chunk would end the body.
+        if data.length() == 0 {
             continue;
         }
-        let head = chunk_head(length);
-        let begin = BEFORE_CHUNK.saturating_sub(u32::try_from(head.len()).unwrap_or(u32::MAX));
-        let whole = Uint8Array::new(&buffer);
-        whole.set(&Uint8Array::from(head.as_slice()), begin);
-        let end = BEFORE_CHUNK + length;
-        whole.set(&Uint8Array::from(b"\r\n".as_slice()), end);
-        writer.write(&whole.subarray(begin, end + 2)).await?;
+        let piece = if in_chunks { chunk(&buffer, data.length()) } else { data };
+        silence.begin();
+        writer.write(&piece).await?;
+        silence.end();
     }
-    writer.write(&Uint8Array::from(LAST_CHUNK)).await?;
+    if in_chunks {
+        silence.begin();
+        writer.write(&Uint8Array::from(LAST_CHUNK)).await?;
+    }
     writer.release();
     Ok(())
+}
+
+/// The chunk of so much data, its size and its end written around it where it lies.
+fn chunk(buffer: &ArrayBuffer, length: u32) -> Uint8Array {
+    let head = chunk_head(length);
+    let begin = BEFORE_CHUNK.saturating_sub(u32::try_from(head.len()).unwrap_or(u32::MAX));
+    let whole = Uint8Array::new(buffer);
+    whole.set(&Uint8Array::from(head.as_slice()), begin);
+    let end = BEFORE_CHUNK + length;
+    whole.set(&Uint8Array::from(b"\r\n".as_slice()), end);
+    whole.subarray(begin, end + 2)
 }

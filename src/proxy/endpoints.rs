@@ -10,13 +10,20 @@ use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
 use crate::vm::Vm;
 
-/// The endpoints that this isolate has been told of, by the instance's name, and when it last reported activity.
+/// What is known of each VM, by its instance's name.
 #[derive(Debug, Default)]
-pub(crate) struct Endpoints {
-    known: HashMap<String, Known>,
-    touched: HashMap<String, Timestamp>,
-    recalled: HashMap<String, Timestamp>,
-    origins: HashMap<String, (Endpoint, String, Rc<Origin>)>,
+pub(crate) struct Endpoints(HashMap<String, Place>);
+
+/// What this isolate knows of one VM.
+#[derive(Debug, Default)]
+struct Place {
+    known: Option<Known>,
+    /// When activity was last reported.
+    touched: Option<Timestamp>,
+    /// When the colo's cache was last asked.
+    recalled: Option<Timestamp>,
+    /// Where requests go, and for which endpoint and template that was worked out.
+    origin: Option<(Endpoint, String, Rc<Origin>)>,
 }
 
 /// Where a VM is, and when its object said so.
@@ -50,30 +57,30 @@ impl Endpoints {
 
     /// The VM's endpoint, if what is known of it can be trusted.
     pub fn get(&self, vm: &str, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
-        let known = self.known.get(vm)?;
+        let known = self.0.get(vm)?.known?;
         known.is_trusted(now, touch_interval).then_some(known.endpoint)
     }
 
     /// The VM's object has told where the VM is; asking it was activity.
     pub fn learn(&mut self, vm: &str, known: Known) {
-        self.known.insert(vm.to_owned(), known);
-        self.touched.insert(vm.to_owned(), known.told_at);
+        let place = self.place(vm);
+        (place.known, place.touched) = (Some(known), Some(known.told_at));
     }
 
     /// The VM's object has told where the VM is, and asking it was no activity.
     pub fn hear(&mut self, vm: &str, known: Known) {
-        self.known.insert(vm.to_owned(), known);
+        self.place(vm).known = Some(known);
     }
 
     /// Whether the colo's cache is to be asked for the VM now: true once per touch interval, however many requests are
     /// held.
     pub fn recall(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
-        once_per(touch_interval, &mut self.recalled, vm, now)
+        once_per(touch_interval, &mut self.place(vm).recalled, now).is_ok()
     }
 
     /// The VM is not there any more.
     pub fn forget(&mut self, vm: &str) {
-        self.known.remove(vm);
+        self.place(vm).known = None;
     }
 
     /// Where requests for a VM at this endpoint go. Worked out once, and not for each request.
@@ -81,29 +88,38 @@ impl Endpoints {
     /// # Errors
     /// As [`Origin::of`].
     pub fn origin(&mut self, vm: &Vm, endpoint: &Endpoint) -> Result<Rc<Origin>, String> {
-        let name = &vm.instance.name;
-        if let Some((known, template, origin)) = self.origins.get(name) {
+        let place = self.place(&vm.instance.name);
+        if let Some((known, template, origin)) = &place.origin {
             if known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
                 return Ok(Rc::clone(origin));
             }
         }
         let origin = Rc::new(Origin::of(vm, endpoint)?);
-        self.origins.insert(name.clone(), (*endpoint, vm.origin.clone(), Rc::clone(&origin)));
+        place.origin = Some((*endpoint, vm.origin.clone(), Rc::clone(&origin)));
         Ok(origin)
     }
 
-    /// Whether activity is to be reported now: true once per touch interval.
-    pub fn touch(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
-        once_per(touch_interval, &mut self.touched, vm, now)
+    /// Whether activity is to be reported now: once per interval.
+    ///
+    /// # Errors
+    /// How long the last report still does.
+    pub fn touch(&mut self, vm: &str, now: Timestamp, interval: Duration) -> Result<(), Duration> {
+        once_per(interval, &mut self.place(vm).touched, now)
+    }
+
+    fn place(&mut self, vm: &str) -> &mut Place {
+        self.0.entry(vm.to_owned()).or_default()
     }
 }
 
-fn once_per(interval: Duration, last: &mut HashMap<String, Timestamp>, vm: &str, now: Timestamp) -> bool {
-    let due = last.get(vm).is_none_or(|last| now.since(*last) >= interval);
-    if due {
-        last.insert(vm.to_owned(), now);
+fn once_per(interval: Duration, last: &mut Option<Timestamp>, now: Timestamp) -> Result<(), Duration> {
+    match last.map(|last| now.since(last)) {
+        Some(passed) if passed < interval => Err(interval - passed),
+        _ => {
+            *last = Some(now);
+            Ok(())
+        }
     }
-    due
 }
 
 #[cfg(test)]
@@ -140,8 +156,9 @@ mod tests {
     fn activity_is_reported_once_per_interval() {
         let mut endpoints = Endpoints::default();
         endpoints.learn("a", known(0));
-        let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE)).collect();
+        let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE).is_ok()).collect();
         assert_eq!(reported, [5, 10, 15]);
+        assert_eq!(endpoints.touch("a", at(18), FIVE), Err(Duration::from_secs(2)));
     }
 
     #[test]
@@ -158,7 +175,7 @@ mod tests {
         endpoints.learn("a", known(0));
         for second in 1..100 {
             assert_eq!(endpoints.get("a", at(second), FIVE), Some(ENDPOINT), "{second}");
-            if endpoints.touch("a", at(second), FIVE) {
+            if endpoints.touch("a", at(second), FIVE).is_ok() {
                 endpoints.learn("a", known(second));
             }
         }
@@ -167,7 +184,7 @@ mod tests {
     #[test]
     fn a_stream_to_a_vm_that_was_forgotten_still_reports_activity() {
         let mut endpoints = Endpoints::default();
-        assert!(endpoints.touch("a", at(0), FIVE));
-        assert!(!endpoints.touch("a", at(1), FIVE));
+        assert!(endpoints.touch("a", at(0), FIVE).is_ok());
+        assert!(endpoints.touch("a", at(1), FIVE).is_err());
     }
 }

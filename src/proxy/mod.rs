@@ -13,6 +13,7 @@ pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod route;
 mod serve;
+mod silence;
 mod socket_origin;
 mod waking;
 mod websocket;

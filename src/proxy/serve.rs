@@ -173,9 +173,11 @@ impl Exchange<'_> {
     /// Reports activity in the background, if it is time to.
     fn touch(&self) {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)) {
+        if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)).is_ok() {
             let reporter = Reporter::new(self.vm, self.env, true);
-            self.in_background(async move { reporter.report().await });
+            self.in_background(async move {
+                let _ = reporter.report().await;
+            });
         }
     }
 
@@ -188,7 +190,7 @@ impl Exchange<'_> {
             &Origin::Socket { ip, port } => {
                 let headers = HeaderLines::from_lines(lines(&self.request.headers()));
                 let forwarded = socket_origin::forward(ip, port, self.outgoing(&headers, target));
-                reporter.report_during(forwarded).await?
+                reporter.report_during(forwarded).await
             }
             Origin::Fetch { base, binding } => {
                 let telling = ALL_TELLING.with(|names| names.lines_of(&self.request.headers()));
@@ -196,10 +198,13 @@ impl Exchange<'_> {
                 let (fetcher, client) = (Fetcher::of(self.env, binding.as_deref()), self.client(&telling));
                 let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
                 let forwarded = fetch_origin::forward(&fetcher, &url, self.request, &telling, &client);
-                reporter.report_during(forwarded).await?
+                reporter.report_during(forwarded).await
             }
         };
-        let Incoming { response, transfer } = incoming;
+        let (response, transfer) = match incoming {
+            Ok(Incoming { response, transfer }) => (Ok(response), transfer),
+            Err(error) => (Err(error), None),
+        };
         if let Some(transfer) = transfer {
             let client = self.request.signal();
             self.in_background(async move {
@@ -207,9 +212,12 @@ impl Exchange<'_> {
                 let gone = aborted(&client);
                 pin_mut!(gone);
                 select(pin!(reporter.report_during(transfer)), gone).await;
+                reporter.catch_up().await;
             });
+        } else if reporter.is_behind() {
+            self.in_background(async move { reporter.catch_up().await });
         }
-        self.relocated(response, &origin)
+        self.relocated(response?, &origin)
     }
 
     /// Goes on with something when the request has been answered.

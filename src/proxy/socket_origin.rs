@@ -1,33 +1,29 @@
-//! Forwarding over a TCP socket: HTTP/1.1, one connection a request, bodies piped by the runtime.
+//! Forwarding over a TCP socket: HTTP/1.1, one connection a request.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{pin, Pin};
+use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{select, Either};
-use futures::pin_mut;
+use futures::future::{select, Either, OptionFuture};
 use js_sys::Uint8Array;
-use wasm_bindgen::JsValue;
-use web_sys::{ReadableStream, Response, ResponseInit};
+use web_sys::{ReadableStream, Response};
 
 use super::body::{open_body, upload, Body, BrokenOff};
 use super::headers::for_client;
 use super::http1::{request_head, upgrade_head, BodyFraming, Malformed, ResponseHead, MAX_HEAD};
+use super::silence::Silence;
 use super::websocket::{over_socket, Handshake};
 use super::{ForwardError, Incoming};
-use crate::platform::headers::collect;
+use crate::platform::fetch::{EncodeBody, Init};
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
-use crate::platform::{describe, now, sleep};
-use crate::time::{format_duration, Timestamp};
+use crate::platform::{describe, sleep};
+use crate::time::format_duration;
 
 /// How much is read at first: most answers are no longer than this, and then they are here with their heads.
 const FIRST_READ: u32 = 16 * 1024;
-
-/// How soon a connection is looked at again that may take longer than its answer.
-const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A request for a VM.
 pub(super) struct Outgoing {
@@ -39,7 +35,8 @@ pub(super) struct Outgoing {
     pub body: Option<ReadableStream>,
     /// How long a connection may take. A VM that is down leaves connects unanswered.
     pub connect_timeout: Duration,
-    /// How long the VM may take, once it has the whole request, until the head of its answer is here.
+    /// How long the VM may take, once it has the whole request, until the head of its answer is here, and how long it may
+    /// be silent in the middle of a body.
     pub response_timeout: Duration,
     /// The request is one for a WebSocket.
     pub handshake: Option<Handshake>,
@@ -69,17 +66,17 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing) -> Result<
         return over_socket(&handshake, head, rest, reader, socket, &writable);
     }
     let framing = head.framing(&request.method).map_err(invalid)?;
-    let (body, download) = open_body(framing, rest, reader).map_err(ForwardError::Invalid)?;
+    let silence = Some(limits.response).filter(|_| !head.is_event_stream());
+    let body = open_body(framing, rest, reader, silence).map_err(ForwardError::Invalid)?;
     let response = response(head, body.as_ref()).map_err(ForwardError::Invalid)?;
-    let Some(Body::Stream(_)) = body else {
+    let Some(Body::Stream(_, download)) = body else {
         // The answer is whole: nobody waits for the rest of the upload.
         return Ok(Incoming { response, transfer: None });
     };
     let transfer = Box::pin(async move {
-        pin_mut!(download);
-        let downloaded = match select(download, upload).await {
+        let downloaded = match select(download, OptionFuture::from(upload)).await {
             Either::Left((downloaded, _)) => downloaded,
-            Either::Right(((), download)) => download.await,
+            Either::Right((_, download)) => download.await,
         };
         if let Err(BrokenOff(reason)) = downloaded {
             worker::console_error!("vmproxy: an answer of {address} broke off: {reason}");
@@ -106,21 +103,26 @@ async fn exchange(
     framing: BodyFraming,
     body: Option<ReadableStream>,
     limits: Limits,
-) -> Result<(Socket, Answer, Upload), ForwardError> {
+) -> Result<(Socket, Answer, Option<Upload>), ForwardError> {
     let not_sent = |reason: String| ForwardError::NotSent(format!("cannot connect to {address}: {reason}"));
     let socket = Socket::connect(address.ip(), address.port()).map_err(not_sent)?;
     socket.send(head).map_err(ForwardError::NoAnswer)?;
+    let silence = Rc::new(Silence::default());
     let upload: Option<Upload> = match body {
         // Nobody waits for the connection: where there is none, there is no answer either.
-        None => None,
+        None => {
+            silence.begin();
+            None
+        }
         Some(body) => {
             // A body can be sent once only.
             socket.opened(limits.connect).await.map_err(not_sent)?;
             let writable = socket.writable().await.map_err(ForwardError::NoAnswer)?;
-            Some(Box::pin(upload(body, framing, writable)))
+            let silence = Rc::clone(&silence);
+            Some(Box::pin(async move { upload(body, framing, writable, &silence).await }))
         }
     };
-    match answer(&socket, upload, limits).await {
+    match answer(&socket, upload, limits, &silence).await {
         Ok((answer, upload)) => Ok((socket, answer, upload)),
         Err(error @ ForwardError::NoAnswer(_)) => match socket.opened(limits.connect).await {
             Ok(()) => Err(error),
@@ -137,20 +139,17 @@ async fn answer(
     socket: &Socket,
     upload: Option<Upload>,
     limits: Limits,
-) -> Result<(Answer, Upload), ForwardError> {
-    let sent_at = Cell::new(upload.is_none().then(now));
+    silence: &Silence,
+) -> Result<(Answer, Option<Upload>), ForwardError> {
     let answer = pin!(async {
         let head = pin!(read_head(&socket.readable));
-        let Some(upload) = upload else { return Ok((head.await?, sent())) };
+        let Some(upload) = upload else { return Ok((head.await?, None)) };
         match select(head, upload).await {
-            Either::Left((head, upload)) => Ok((head?, upload)),
-            Either::Right(((), head)) => {
-                sent_at.set(Some(now()));
-                Ok((head.await?, sent()))
-            }
+            Either::Left((head, upload)) => Ok((head?, Some(upload))),
+            Either::Right(((), head)) => Ok((head.await?, None)),
         }
     });
-    let late = pin!(too_late(socket, limits, &sent_at));
+    let late = pin!(too_late(socket, limits, silence));
     let first = select(answer, late).await;
     match first {
         Either::Left((answer, _)) => answer,
@@ -158,31 +157,20 @@ async fn answer(
     }
 }
 
-/// Nothing is left of an upload.
-fn sent() -> Upload {
-    Box::pin(async {})
-}
-
-/// Ends when the VM has taken too long: to be connected to, or, after the request was `sent_at`, to answer. One timer
-/// does for both, since each costs every request.
-async fn too_late(socket: &Socket, limits: Limits, sent_at: &Cell<Option<Timestamp>>) -> ForwardError {
-    let began = now();
-    let left = |limit: Duration, since: Timestamp| limit.saturating_sub(now().since(since));
-    let to_connect = || left(limits.connect, began);
-    let to_answer = || sent_at.get().map_or(limits.response, |at| left(limits.response, at));
-    let mut is_open = false;
-    loop {
-        let next = if is_open { to_answer() } else { to_connect().min(to_answer().max(SHORTEST)) };
-        sleep(next).await;
-        is_open = is_open || socket.is_open().await;
-        if !is_open && to_connect().is_zero() {
-            let reason = format!("no connection within {}", format_duration(limits.connect));
-            return ForwardError::NotSent(reason);
-        }
-        if is_open && to_answer().is_zero() {
-            return ForwardError::Late(format!("no answer within {}", format_duration(limits.response)));
+/// Ends when the VM has taken too long: to be connected to, to take the request, or to answer. Nobody waits for the
+/// connection itself, which costs every request.
+async fn too_late(socket: &Socket, limits: Limits, silence: &Silence) -> ForwardError {
+    let soon = limits.connect.min(limits.response);
+    sleep(soon).await;
+    if !socket.is_open().await {
+        sleep(limits.connect.saturating_sub(soon)).await;
+        if !socket.is_open().await {
+            let limit = format_duration(limits.connect);
+            return ForwardError::NotSent(format!("no connection within {limit}"));
         }
     }
+    silence.lasts(limits.response).await;
+    ForwardError::Late(format!("no answer within {}", format_duration(limits.response)))
 }
 
 /// The status that a GET of `target` is answered with; the body is left unread.
@@ -257,20 +245,15 @@ fn invalid(error: Malformed) -> ForwardError {
 
 fn response(head: ResponseHead, body: Option<&Body>) -> Result<Response, String> {
     let (status, reason) = (head.status, head.reason.clone());
-    let build = || -> Result<Response, JsValue> {
-        let fields = collect(&for_client(head.into_headers()))?;
-        let init = ResponseInit::new();
-        init.set_status(status);
-        init.set_status_text(&reason);
-        init.set_headers(&fields);
-        if fields.has("content-encoding")? {
-            // The body is what the VM encoded; without this the runtime would encode it once more.
-            js_sys::Reflect::set(&init, &"encodeBody".into(), &"manual".into())?;
-        }
+    let headers = for_client(head.into_headers());
+    let is_encoded = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+    let encode_body = if is_encoded { EncodeBody::Manual } else { EncodeBody::Automatic };
+    let build = || {
+        let init = Init { status, status_text: &reason, headers: &headers, encode_body }.to_js()?;
         match body {
             None => Response::new_with_opt_str_and_init(None, &init),
             Some(Body::Whole(bytes)) => Response::new_with_opt_buffer_source_and_init(Some(bytes), &init),
-            Some(Body::Stream(stream)) => {
+            Some(Body::Stream(stream, _)) => {
                 Response::new_with_opt_readable_stream_and_init(Some(stream), &init)
             }
         }

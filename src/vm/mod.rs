@@ -69,8 +69,8 @@ pub struct Vm {
     /// How long a connection to the VM may take, before it is taken for gone. For origins with an IP address; with
     /// a name, `fetch()` has its own limits.
     pub connect_timeout: Duration,
-    /// How long the VM may take, once it has the whole request, until the head of its answer is complete. The
-    /// body may take as long as it likes. For origins with an IP address.
+    /// How long the VM may take, once it has the whole request, until the head of its answer is complete, and how
+    /// long it may be silent in a body's midst. For origins with an IP address.
     pub response_timeout: Duration,
     /// How long a start may take, from the first request to the first 2xx of the health path.
     pub startup_timeout: Duration,
@@ -121,6 +121,12 @@ impl Vm {
     /// small beside the idle time, which it may prolong by that much.
     pub(crate) fn touch_interval(&self) -> Duration {
         (self.idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
+    /// How long the VM's object may go without a report while an answer is under way. A third of the idle time: one
+    /// report may be lost.
+    pub(crate) fn longest_touch_interval(&self) -> Duration {
+        (self.idle_timeout / 3).max(self.touch_interval())
     }
 }
 

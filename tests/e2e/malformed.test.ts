@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import http from "node:http";
 import type { Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { type Exchanged, exchange, values } from "./harness/exchange.ts";
@@ -262,11 +263,42 @@ test.for([
   expect(origin.heads).toHaveLength(1);
 });
 
-test("a body may take longer than response_timeout", async ({ launch, onTestFinished }) => {
+test.for<[what: string, sends: string, got: string]>([
+  ["a body with a length", `${ok}Content-Length: 100\r\n\r\nshort`, "short"],
+  ["a large body", `${head(large.length)}${large.subarray(0, 1_000_000)}`, large.subarray(0, 1_000_000).toString()],
+  ["chunks", `${chunked}5\r\nhello\r\n`, "hello"],
+  ["a chunk", `${chunked}64\r\nshort`, "short"],
+])("%s may not be silent for longer than response_timeout", async ([, sends, got], { launch, onTestFinished }) => {
+  const origin = await Origin.listen({ "/": (c) => c.write(sends) });
+  onTestFinished(() => origin.close());
+  const mayLog = /^Uncaught exception: .*the VM sent nothing/;
+  const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" }, mayLog });
+
+  const { check, logs } = brokenOff(got, /an answer of .* broke off: the VM sent nothing for 2s in the middle of the body/);
+  check(await exchange(worker.url, "/", { headers: { "accept-encoding": "identity" } }));
+
+  await worker.untilLogged(logs!);
+  await origin.untilLeftAlone();
+});
+
+test("what is slow, or a stream, may take longer than response_timeout", async ({ launch, onTestFinished }) => {
+  const begun = performance.now();
   const late = Promise.withResolvers<void>();
   const origin = await Origin.listen({
     "/slow": async (c) => {
-      c.write(`${ok}Content-Length: 5\r\n\r\nhe`);
+      c.write(`${ok}Content-Length: 5\r\n\r\n`);
+      for (const letter of "hello") {
+        c.write(letter);
+        await setTimeout(900);
+      }
+    },
+    "/events": async (c) => {
+      c.write(`${ok}Content-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n`);
+      await late.promise;
+      c.end("5\r\nhello\r\n0\r\n\r\n");
+    },
+    "/close": async (c) => {
+      c.write(`${ok}\r\nhe`);
       await late.promise;
       c.end("llo");
     },
@@ -275,12 +307,54 @@ test("a body may take longer than response_timeout", async ({ launch, onTestFini
   onTestFinished(() => origin.close());
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" } });
 
-  const slow = exchange(worker.url, "/slow", { headers: { "accept-encoding": "identity" } });
-  // It is asked for later, and its time is up first.
-  expect((await exchange(worker.url, "/silent")).status).toBe(504);
+  const headers = { "accept-encoding": "identity" };
+  const answers = ["/slow", "/events", "/close"].map((path) => exchange(worker.url, path, { headers }));
+  // They are asked for later, one after the other, and their time is up first.
+  for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
   late.resolve();
 
-  expect(await slow).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
+  for (const answer of answers) expect(await answer).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
+  expect(performance.now() - begun).toBeGreaterThan(4000);
+});
+
+test("an upload that the VM does not take is over after response_timeout", async ({ launch, onTestFinished }) => {
+  const held: Socket[] = [];
+  const origin = await Origin.listen({ "/": (c) => void held.push(c.pause()) });
+  onTestFinished(() => origin.close());
+  const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" } });
+
+  for (const framing of [{ "content-length": String(20 * large.length) }, { "transfer-encoding": "chunked" }]) {
+    const request = http.request(worker.url, { method: "POST", agent: false, headers: framing });
+    onTestFinished(() => void request.destroy());
+    request.on("error", () => {});
+    for (let i = 0; i < 20; i++) request.write(large);
+    request.end();
+
+    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    expect(answer.statusCode).toBe(504);
+    await worker.untilLogged(/no answer within 2s/);
+  }
+  expect(origin.heads).toHaveLength(2);
+  // Whoever does not read does not see the end.
+  for (const connection of held) connection.resume();
+  await origin.untilLeftAlone();
+});
+
+test("a client may take longer than response_timeout to send its body", async ({ launch, onTestFinished }) => {
+  const origin = await Origin.listen({
+    "/": (c) => c.on("data", (data: Buffer) => data.includes("end") && c.end(hello)),
+    "/silent": () => {},
+  });
+  onTestFinished(() => origin.close());
+  const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "1s" } });
+
+  const request = http.request(worker.url, { method: "POST", agent: false });
+  request.write("the beginning, ");
+  for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
+  request.end("and the end");
+
+  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+  expect((await answer.toArray()).join("")).toBe("hello");
 });
 
 function latin1(text: string): string {

@@ -126,6 +126,13 @@ impl ResponseHead {
         }
     }
 
+    /// Whether the body is a stream of events (HTML standard, section 9.2), which may be silent for as long as nothing
+    /// happens.
+    pub fn is_event_stream(&self) -> bool {
+        let media_types = self.elements("content-type").filter_map(|value| value.split(';').next());
+        media_types.map(str::trim).any(|media_type| media_type.eq_ignore_ascii_case("text/event-stream"))
+    }
+
     /// The headers as they may be handed on: one `Content-Length` where there are several equal ones (RFC 9110,
     /// section 8.6), and none with an answer that cannot have a body.
     pub fn into_headers(self) -> Vec<(String, String)> {
@@ -220,6 +227,20 @@ mod tests {
             let head = read(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n"));
             assert!(head.framing("GET").is_err(), "{headers}");
         }
+    }
+
+    #[test]
+    fn a_stream_of_events_is_told_by_its_type() {
+        for (value, expected) in [
+            ("text/event-stream", true),
+            ("Text/Event-Stream; charset=utf-8", true),
+            ("text/event-streams", false),
+            ("text/plain; a=text/event-stream", false),
+        ] {
+            let head = read(&format!("HTTP/1.1 200 OK\r\nContent-Type: {value}\r\n\r\n"));
+            assert_eq!(head.is_event_stream(), expected, "{value}");
+        }
+        assert!(!read("HTTP/1.1 200 OK\r\n\r\n").is_event_stream());
     }
 
     #[test]
