@@ -6,6 +6,7 @@ import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
+import { chromium } from "./setup/chromium.mjs";
 import { googleClients } from "./setup/google-clients.mjs";
 
 const stages = {
@@ -15,8 +16,9 @@ const stages = {
   docs: () => run("cargo", ["doc", "--workspace", "--no-deps"], { cwd: root, env: { RUSTDOCFLAGS: "-D warnings" } }),
   wasm: buildWorkers,
   "dry-run": dryRun,
-  types: () => npmProgram("tsc", "--noEmit", "--project", "tests/e2e"),
+  types,
   e2e,
+  browser,
   clients,
   start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/setup/start.test.mjs"),
 };
@@ -53,10 +55,22 @@ async function dryRun() {
   for (const environment of ["", "demo"]) await npmProgram("wrangler", "deploy", "--dry-run", `--env=${environment}`);
 }
 
+async function types() {
+  for (const project of ["tests/e2e", "tests/browser"]) await npmProgram("tsc", "--noEmit", "--project", project);
+}
+
 async function e2e() {
   await build();
   await cargo("build", "--package", "gce-emulator");
   await npmProgram("vitest", "run");
+}
+
+async function browser() {
+  await setUp([chromium]);
+  await build();
+  await cargo("build", "--package", "gce-emulator");
+  const env = { CI: "true", CHROMIUM: chromium.program() };
+  await run(join(npmBin, "vitest"), ["run", "--config", "tests/browser/vitest.config.ts"], { cwd: root, env });
 }
 
 async function clients() {

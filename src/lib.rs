@@ -74,7 +74,7 @@ pub use proxy::{follow_configured_schedules, serve_configured, Proxy};
 pub use vm::{
     Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance,
     OnDrift, OnIdle, Spread, StartKind, Status, Vm, VmState, Wake, DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE,
-    DEFAULT_MACHINE_TYPE, DEFAULT_TAG,
+    DEFAULT_MACHINE_TYPE, DEFAULT_TAG, WAITING_PAGE,
 };
 
 /// What the proxy calls itself towards Google and the VMs' health paths.

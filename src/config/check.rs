@@ -1,6 +1,6 @@
 //! What is allowed of a VM, and of VMs that belong together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::instance::check_instance;
@@ -8,7 +8,10 @@ use super::wake::check_wake;
 use super::{check_schedule, rule, ConfigError};
 use crate::proxy::origin::Origin;
 use crate::time::format_duration;
-use crate::vm::{Address, OnIdle, Vm};
+use crate::vm::{Address, OnIdle, Vm, WAITING_PAGE};
+
+const LOGO: &str =
+    "an image as a data: URL, as \"data:image/svg+xml;base64,…\": the page loads nothing from elsewhere";
 
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(59 * 24 * 60 * 60);
 
@@ -78,10 +81,30 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     need(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", bound)?;
     need(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     need(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
+    at("waiting_page", check_waiting_page(&vm.waiting_page))?;
+    if let Some(url) = &vm.waiting_page_url {
+        let rule = "a page's URL, as \"https://static.example.com/waiting.html\"";
+        at("waiting_page_url", rule::url(url, &["https://", "http://"], rule))?;
+    }
     at("wake", check_wake(&vm.wake))?;
     check_schedule(vm, |_| true)?;
     check_ready_push(vm)?;
     at("instance", check_instance(&vm.instance))
+}
+
+fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    for (name, text) in settings {
+        let names = WAITING_PAGE.map(|(name, _)| name);
+        check(names.contains(&name.as_str()), name, || format!("is no key; there are {}", names.join(", ")))?;
+        let checked = match name.as_str() {
+            "lang" => rule::language(text),
+            "logo" => rule::url(text, &["data:image/"], LOGO),
+            "accent_color" | "background_color" => rule::color(text),
+            _ => Ok(()),
+        };
+        at(name, checked)?;
+    }
+    Ok(())
 }
 
 fn check_origin(vm: &Vm) -> Result<(), ConfigError> {

@@ -9,7 +9,7 @@ use serde_json::{json, Map, Value};
 
 use super::value::{Setting, Table};
 use super::{parse_vms, write_vm};
-use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake};
+use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake, WAITING_PAGE};
 
 const DOCUMENT: &str = include_str!("../../docs/configuration.md");
 const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
@@ -256,6 +256,29 @@ fn every_setting_is_valid_in_the_schema() {
 }
 
 #[test]
+fn the_settings_of_the_waiting_page_are_those_of_the_code() {
+    let rows = rows_after("| key of `waiting_page`");
+    let keys: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(keys, WAITING_PAGE.map(|(name, _)| name));
+    let schema = schema();
+    let in_schema = schema["definitions"]["waiting_page"]["properties"].as_object().unwrap();
+    assert_eq!(
+        in_schema.keys().collect::<BTreeSet<_>>(),
+        keys.iter().map(|key| key.to_string()).collect::<BTreeSet<_>>().iter().collect()
+    );
+    for (row, (name, default)) in rows.iter().zip(WAITING_PAGE) {
+        let documented = code_in(row[1]).first().copied().unwrap_or_default();
+        let property = &in_schema[name];
+        assert_eq!(
+            (documented, property["default"].as_str().unwrap_or_default()),
+            (default, default),
+            "{name}"
+        );
+        assert!(property["type"] == "string" && property["description"].is_string(), "{name}");
+    }
+}
+
+#[test]
 fn every_documented_error_is_what_the_code_says() {
     let schema = schema_of_vms();
     for row in rows_after("## Errors") {
@@ -294,7 +317,7 @@ fn every_key_has_an_error() {
 
 /// Where a mistake may be one of how settings or VMs go together, or of a URL's parts or a duration's length. All others are
 /// found by the schema.
-const BEYOND_THE_SCHEMA: [&str; 16] = [
+const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[1].path",
     "VMS[1].instance.name",
     "VMS[0].origin",
@@ -302,6 +325,7 @@ const BEYOND_THE_SCHEMA: [&str; 16] = [
     "VMS[0].host_header",
     "VMS[0].busy_limit",
     "VMS[0].deep_sleep_after",
+    "VMS[0].waiting_page.background_color",
     "VMS[0].wake.asleep_response[0].body",
     "VMS[0].ready_push",
     "VMS[0].instance.boot_disk_size",

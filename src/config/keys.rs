@@ -47,6 +47,8 @@ impl Table for Vm {
         on_drift,
         cold_start,
         hold_timeout,
+        waiting_page,
+        waiting_page_url,
         wake,
         keep_awake,
         wake_at,

@@ -67,6 +67,25 @@ pub(super) fn url(text: &str, schemes: &[&str], rule: &str) -> Result<(), Config
     check(text, has_scheme && is_one_word(text), rule)
 }
 
+/// A colour in CSS, which cannot end the declaration that it is put into.
+pub(super) fn color(text: &str) -> Result<(), ConfigError> {
+    let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"#%., /()-".contains(&b));
+    let open = text.bytes().try_fold(0_usize, |open, b| match b {
+        b'(' => open.checked_add(1),
+        b')' => open.checked_sub(1),
+        _ => Some(open),
+    });
+    let rule = "a colour, as \"#2563eb\" or \"light-dark(#2563eb, #7aa7ff)\"";
+    check(text, fits && open == Some(0) && !text.is_empty(), rule)
+}
+
+/// A language tag (RFC 5646), as far as its form goes.
+pub(super) fn language(text: &str) -> Result<(), ConfigError> {
+    let is_part =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    check(text, text.split('-').all(is_part), "a language, as \"de\" or \"pt-BR\"")
+}
+
 /// The public address of a Worker.
 pub(super) fn public_address(text: &str) -> Result<(), ConfigError> {
     let host =

@@ -37,6 +37,13 @@ pub(super) fn all_set() -> Vm {
         on_drift: OnDrift::Apply,
         cold_start: ColdStart::Reject,
         hold_timeout: Some(Duration::from_secs(25)),
+        waiting_page: BTreeMap::from([
+            ("lang".into(), "de".into()),
+            ("logo".into(), "data:image/gif;base64,R0lGODlhAQABAAAAACw=".into()),
+            ("accent_color".into(), "light-dark(#2563eb, oklch(0.9 0.02 250 / 50%))".into()),
+            ("booting".into(), "Die Maschine fährt hoch".into()),
+        ]),
+        waiting_page_url: text("https://static.example.com/waiting.html"),
         wake: Wake {
             methods: vec!["GET".into(), "POST".into()],
             ignore_paths: vec!["/status/*".into(), "*.php".into()],

@@ -1,21 +1,28 @@
 //! What a person sees in a browser. Pages are whole in themselves: nothing is loaded from anywhere.
 
+mod own;
 mod waiting;
 
 pub(crate) use waiting::waiting_page;
 
 use crate::problem::Problem;
 
-/// Nothing may be loaded, run or framed; the page's own style is all there is.
+/// Nothing may be loaded, run or framed; the page's own style and its empty icon are all there is. Without the icon a
+/// browser would ask for one, and so wake the VM again.
 pub(crate) const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A problem as a page.
 pub(crate) fn problem_page(problem: &Problem) -> String {
-    include_str!("problem.html")
-        .replace("{{title}}", &escape(problem.title))
-        .replace("{{detail}}", &escape(&problem.detail))
-        .replace("{{status}}", &problem.status.to_string())
+    fill(include_str!("problem.html"), |name| match name {
+        "title" => escape(problem.title),
+        "detail" => escape(&problem.detail),
+        "status" => problem.status.to_string(),
+        // These pass; and an empty reference is the page's own address, with its query.
+        "again" if matches!(problem.status, 502..=504) => "<p><a href=\"\">Try again</a></p>".to_owned(),
+        _ => String::new(),
+    })
 }
 
 /// Whether a request is a browser's navigation, which is shown a page: browsers say so themselves
@@ -29,6 +36,18 @@ pub(crate) fn is_navigation(method: &str, sec_fetch_mode: Option<&str>, accept: 
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Fills in a template's places, `{{name}}`. What is filled in is not searched for places.
+fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut parts = template.split("{{");
+    let mut page = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap_or((part, ""));
+        page.push_str(&value(name));
+        page.push_str(rest);
+    }
+    page
 }
 
 #[cfg(test)]
@@ -47,6 +66,23 @@ mod tests {
         assert!(page.contains("<h1>The VM could not be started</h1>"));
         assert!(page.contains("&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;"));
         assert!(!page.contains("{{") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn trying_again_is_offered_where_it_may_help() {
+        for (status, is_offered) in
+            [(404, false), (405, false), (500, false), (502, true), (503, true), (504, true)]
+        {
+            let problem = Problem { status, title: "T", detail: "D".to_owned(), retry_after: None };
+            assert_eq!(problem_page(&problem).contains("<a href=\"\">"), is_offered, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_is_left_alone() {
+        let value = |name: &str| format!("[{name}|{{{{a}}}}]");
+        assert_eq!(fill("{{a}}-{{b}}{c}", value), "[a|{{a}}]-[b|{{a}}]{c}");
+        assert_eq!(fill("none", value), "none");
     }
 
     #[test]

@@ -106,6 +106,11 @@ pub(crate) struct Exchanged {
 }
 
 impl Exchanged {
+    /// What the body is.
+    pub fn content_type(&self) -> Option<String> {
+        value(&self.response.headers(), "content-type")
+    }
+
     /// The `Date` header (RFC 9110, section 6.6.1): the server's time.
     pub fn date(&self) -> Option<Timestamp> {
         let millis = js_sys::Date::parse(&value(&self.response.headers(), "date")?);

@@ -54,11 +54,11 @@ impl ColdAnswer {
     ///
     /// # Errors
     /// [`Error::Starting`], unless it gets a page.
-    pub async fn while_starting(self, vm: &Vm, progress: Progress) -> Result<Response, Error> {
+    pub async fn while_starting(self, vm: &Vm, target: &str, progress: Progress) -> Result<Response, Error> {
         if self != ColdAnswer::Page {
             return Err(Error::Starting { vm: vm.instance.name.clone(), progress });
         }
-        let page = waiting_page(vm, &progress).await;
+        let page = waiting_page(vm, target, &progress).await;
         let headers = [
             ("content-type", "text/html; charset=utf-8".to_owned()),
             ("content-security-policy", page.policy),

@@ -52,7 +52,9 @@ pub(crate) async fn serve(
         }
         None => match exchange.find(None).await? {
             Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
-            Found::Starting(answer, progress) => return answer.while_starting(vm, progress).await,
+            Found::Starting(answer, progress) => {
+                return answer.while_starting(vm, url.target, progress).await
+            }
         },
     };
     let error = match exchange.forward(&endpoint).await {
@@ -66,7 +68,7 @@ pub(crate) async fn serve(
     // The VM has gone, or moved: its object finds out, and wakes it again if need be.
     let (endpoint, cold_start) = match exchange.find(Some(endpoint.generation)).await? {
         Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
-        Found::Starting(answer, progress) => return answer.while_starting(vm, progress).await,
+        Found::Starting(answer, progress) => return answer.while_starting(vm, url.target, progress).await,
     };
     match exchange.forward(&endpoint).await {
         Ok(response) => marked(response, cold_start),

@@ -5,14 +5,17 @@ mod expected;
 mod instance;
 mod ready;
 mod status;
+mod waiting_page;
 mod wake;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use expected::{Expected, ExpectedPhases, Spread};
 pub use instance::{Accelerator, Address, Instance, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG};
 pub(crate) use ready::is_ready_item;
 pub use status::{ColdStartRecord, StartKind, Status, VmState};
+pub use waiting_page::WAITING_PAGE;
 pub use wake::{AsleepResponse, Wake, DEFAULT_IGNORED_PATHS};
 
 /// How a VM is reached when [`origin`](Vm::origin) does not say so.
@@ -96,6 +99,11 @@ pub struct Vm {
     pub cold_start: ColdStart,
     /// How long a request is held for the VM to be ready. `None`: as long as the start takes.
     pub hold_timeout: Option<Duration>,
+    /// What the page says that a browser shows meanwhile, and how it looks: settings that differ from
+    /// [`WAITING_PAGE`].
+    pub waiting_page: BTreeMap<String, String>,
+    /// A whole page of one's own in its place: HTML of 64 KiB at most, which is fetched every few minutes.
+    pub waiting_page_url: Option<String>,
     /// Who may wake the VM.
     pub wake: Wake,
     /// When the VM is kept awake, by the clock of a time zone: as `Mon-Fri 08:00-18:00 Europe/Berlin`. It is started
@@ -156,6 +164,8 @@ impl Default for Vm {
             on_drift: OnDrift::default(),
             cold_start: ColdStart::default(),
             hold_timeout: None,
+            waiting_page: BTreeMap::new(),
+            waiting_page_url: None,
             wake: Wake::default(),
             keep_awake: Vec::new(),
             wake_at: Vec::new(),

@@ -1,0 +1,115 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { type BrowserContext, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
+import { expect } from "vitest";
+import { eventually } from "../../e2e/harness/eventually.ts";
+import { test as base } from "../../e2e/harness/test.ts";
+import { root } from "../../e2e/harness/root.ts";
+
+const screenshots = join(root, "tests", "browser", "screenshots");
+
+export interface Visit extends BrowserContextOptions {
+  /** What the browser may complain about, because the test provokes it. */
+  mayComplain?: RegExp;
+}
+
+/** Somebody with a browser, whose every complaint is remembered. */
+export class Visitor {
+  readonly page: Page;
+  /** What went wrong in the browser, or was asked of anybody but the proxy. */
+  readonly complaints: string[] = [];
+  /** Which documents were loaded: their status and address. */
+  readonly documents: { status: number; url: string }[] = [];
+  readonly #home: string;
+  readonly #mayComplain: RegExp | undefined;
+
+  private constructor(page: Page, home: string, mayComplain: RegExp | undefined) {
+    this.page = page;
+    this.#home = home;
+    this.#mayComplain = mayComplain;
+    const complain = (what: string) => {
+      if (!this.#mayComplain?.test(what)) this.complaints.push(what);
+    };
+    page.on("pageerror", (error) => complain(`exception: ${error}`));
+    page.on("console", (message) => {
+      // The console tells of the waiting page itself, which is a 503.
+      const isStatus = /status of 50[234]/.test(message.text()) && !message.location().url.includes("/_vmproxy/");
+      // Nor is it a complaint that the app has no icon.
+      const isIcon = message.location().url.endsWith("/favicon.ico") && this.documents.at(-1)?.status === 200;
+      if (["error", "warning"].includes(message.type()) && !isStatus && !isIcon) complain(`console: ${message.text()}`);
+    });
+    page.on("request", (request) => {
+      const url = new URL(request.url());
+      if (url.protocol !== "data:" && url.origin !== home) complain(`request: ${url}`);
+    });
+    page.on("response", (response) => {
+      if (isDocument(response.request())) this.documents.push({ status: response.status(), url: response.url() });
+    });
+  }
+
+  static async come(context: BrowserContext, home: string, mayComplain?: RegExp): Promise<Visitor> {
+    return new Visitor(await context.newPage(), home, mayComplain);
+  }
+
+  /** An element of the page, by its mark. */
+  marked(mark: string) {
+    return this.page.locator(`[data-vmproxy="${mark}"]`);
+  }
+
+  /** How often a waiting page was shown. */
+  get waits(): number {
+    return this.documents.filter(({ status }) => status === 503).length;
+  }
+
+  async untilArrived(path: string): Promise<void> {
+    await eventually("the app is shown", async () => (await this.page.content()).includes('"instance":"backend"'));
+    expect(this.page.url()).toBe(this.#home + path);
+  }
+
+  /** What axe-core finds that keeps people out. */
+  async barriers(): Promise<string[]> {
+    // The debugger's way in is not bound by the page's policy.
+    await this.page.evaluate(axe.source);
+    const { violations } = await this.page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+    const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    return grave.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`);
+  }
+
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(screenshots, { recursive: true });
+    await this.page.screenshot({ path: join(screenshots, `${name}.png`) });
+  }
+
+  /** Whether something has to be scrolled sideways. */
+  overflows(): Promise<boolean> {
+    return this.page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  }
+}
+
+function isDocument(request: Request): boolean {
+  return request.isNavigationRequest() && request.frame().parentFrame() === null;
+}
+
+/** A test with visitors, of whom none may have anything to complain about. */
+export const test = base.extend<{ visit: (home: string, how?: Visit) => Promise<Visitor> }>({
+  visit: async ({}, use) => {
+    const browser = await chromium.launch({
+      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      // In a container there is no sandbox to be had; and nothing of its own shall go out.
+      args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    });
+    const visitors: Visitor[] = [];
+    try {
+      await use(async (home, { mayComplain, ...options } = {}) => {
+        const context = await browser.newContext({ viewport: { width: 900, height: 640 }, ...options });
+        const visitor = await Visitor.come(context, home, mayComplain);
+        visitors.push(visitor);
+        return visitor;
+      });
+      for (const { complaints } of visitors) expect(complaints).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  },
+});

@@ -1,0 +1,153 @@
+// The waiting page in a browser: from the first visit of a VM that is down to the app, whatever comes between.
+
+import { expect } from "vitest";
+import { test } from "./harness/visitor.ts";
+
+/** Long enough to be looked at. */
+const slow = { boot_ms: 4000 };
+
+test("a visitor sees how far it is, and arrives where the link leads", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: { stage_ms: 2000, ...slow } });
+  const visitor = await visit(worker.url);
+  const { page } = visitor;
+
+  const answer = await page.goto(`${worker.url}/echo?a=b&c=%2F#part`);
+
+  expect(answer?.status()).toBe(503);
+  expect(answer?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
+  expect((await answer!.body()).length).toBeLessThan(15 * 1024);
+  await page.getByRole("heading", { name: "Waking up" }).waitFor();
+  for (const phase of ["Starting the machine", "The machine is booting"]) {
+    await page.getByRole("status").getByText(phase).waitFor();
+  }
+  await expect.poll(() => visitor.marked("elapsed").textContent()).toMatch(/^\d:\d\d$/);
+  // Nothing to judge by yet.
+  expect(await page.getByRole("progressbar").getAttribute("value")).toBeNull();
+  await visitor.screenshot("waiting");
+  await visitor.untilArrived("/echo?a=b&c=%2F#part");
+  expect(visitor.waits).toBe(1);
+});
+
+test("an earlier start is what the bar is measured against", async ({ launch, visit }) => {
+  const { cloud, worker } = await launch({ timing: slow });
+  expect((await worker.fetch("/echo")).status).toBe(200);
+  await worker.admin("POST", "vms/backend/delete");
+  await worker.untilVm("absent");
+  await cloud.timing({ boot_ms: 8000 });
+  const visitor = await visit(worker.url);
+
+  await visitor.page.goto(`${worker.url}/echo`);
+
+  await visitor.marked("remaining").getByText(/^About \d+ seconds? left$/).waitFor();
+  const value = async () => Number(await visitor.page.getByRole("progressbar").getAttribute("value"));
+  const first = await value();
+  expect(first).toBeGreaterThan(0);
+  await visitor.screenshot("measured");
+  await visitor.marked("remaining").getByText("Taking longer than usual").waitFor();
+  expect(await value()).toBeGreaterThan(first);
+  expect(await value()).toBeLessThan(1);
+  await visitor.untilArrived("/echo");
+});
+
+test("without scripts the page reloads itself", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: slow });
+  const visitor = await visit(worker.url, { javaScriptEnabled: false });
+
+  await visitor.page.goto(`${worker.url}/echo?a=b#part`);
+
+  await visitor.page.getByText("Waking up").waitFor();
+  await visitor.screenshot("without-scripts");
+  // No reload but a script's keeps the fragment.
+  await visitor.untilArrived("/echo?a=b");
+});
+
+test("without a stream the page asks", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: slow });
+  const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
+  let streams = 0;
+  await visitor.page.route("**/_vmproxy/wait/*", async (route) => {
+    if (!route.request().headers()["accept"]?.includes("event-stream")) return route.fallback();
+    streams += 1;
+    return route.abort();
+  });
+
+  await visitor.page.goto(`${worker.url}/echo`);
+
+  await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
+  await visitor.untilArrived("/echo");
+  expect(streams).toBeGreaterThan(0);
+  expect(visitor.waits).toBe(1);
+});
+
+test("a stream alone will do", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: slow });
+  const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
+  await visitor.page.route("**/_vmproxy/wait/*", (route) =>
+    route.request().headers()["accept"]?.includes("event-stream") ? route.fallback() : route.abort(),
+  );
+
+  await visitor.page.goto(`${worker.url}/echo`);
+
+  await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
+  await visitor.untilArrived("/echo");
+});
+
+test("where nothing may be stored the page goes on too", async ({ launch, visit }) => {
+  const { worker } = await launch();
+  const visitor = await visit(worker.url);
+  await visitor.page.addInitScript(() => {
+    Object.defineProperty(window, "sessionStorage", {
+      get() {
+        throw new DOMException("forbidden", "SecurityError");
+      },
+    });
+  });
+
+  await visitor.page.goto(`${worker.url}/echo?a#b`);
+
+  await visitor.untilArrived("/echo?a#b");
+});
+
+test("a visitor without a network arrives when it is back", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: slow });
+  const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
+  await visitor.page.route("**/_vmproxy/wait/*", (route) => route.abort());
+  await visitor.page.goto(`${worker.url}/echo#part`);
+
+  await visitor.page.getByRole("status").getByText("No connection, trying again").waitFor();
+  await visitor.screenshot("offline");
+  await worker.untilVm("running");
+  await visitor.page.unroute("**/_vmproxy/wait/*");
+  await visitor.page.evaluate(() => window.dispatchEvent(new Event("online")));
+
+  await visitor.untilArrived("/echo#part");
+});
+
+test("a tab that is looked at again asks at once", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: { boot_ms: 60_000 } });
+  const visitor = await visit(worker.url);
+  const asked: string[] = [];
+  visitor.page.on("request", (request) => asked.push(request.url()));
+  await visitor.page.goto(`${worker.url}/echo`);
+  await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
+  const before = asked.length;
+
+  // Headless tabs are always visible.
+  await visitor.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+
+  await expect.poll(() => asked.slice(before).length).toBe(2);
+  expect(new Set(asked.slice(before))).toEqual(new Set([`${worker.url}/_vmproxy/wait/backend`]));
+});
+
+test("a page that was left and is come back to goes on", async ({ launch, visit }) => {
+  const { worker } = await launch({ timing: slow });
+  const visitor = await visit(worker.url);
+  await visitor.page.goto(`${worker.url}/echo#part`);
+  await visitor.page.getByRole("status").waitFor();
+
+  await visitor.page.goto(`${worker.url}/_vmproxy/healthz`);
+  await worker.untilVm("running");
+  await visitor.page.goBack();
+
+  await visitor.untilArrived("/echo#part");
+});
