@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use jwt_compact::alg::{Rsa, StrongAlg, StrongKey};
 use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
+use rsa::traits::PublicKeyParts;
 use rsa::RsaPrivateKey;
 use serde::Serialize;
 
+use super::rs256::Rs256;
 use super::{Api, ServiceAccountKey};
 use crate::config::ConfigError;
 use crate::time::Timestamp;
@@ -57,13 +58,13 @@ fn sign(key: &ServiceAccountKey, grant: Grant<'_>, now: Timestamp) -> Result<Str
     if let Some(id) = &key.private_key_id {
         header = header.with_key_id(id);
     }
-    StrongAlg(Rsa::rs256())
+    Rs256
         .token(&header, &claims, &private_key)
         .map_err(|error| key.wrong(format!("could not sign: {error}")))
 }
 
 /// PKCS#8, as Google writes it, or PKCS#1.
-fn read_private_key(key: &ServiceAccountKey) -> Result<StrongKey<RsaPrivateKey>, ConfigError> {
+fn read_private_key(key: &ServiceAccountKey) -> Result<RsaPrivateKey, ConfigError> {
     let pem = &key.private_key;
     let read = if pem.contains("BEGIN RSA PRIVATE KEY") {
         RsaPrivateKey::from_pkcs1_pem(pem).map_err(|error| error.to_string())
@@ -72,6 +73,8 @@ fn read_private_key(key: &ServiceAccountKey) -> Result<StrongKey<RsaPrivateKey>,
     };
     let read =
         read.map_err(|error| key.wrong(format!("has a `private_key` that cannot be read: {error}")))?;
-    StrongKey::try_from(read)
-        .map_err(|_| key.wrong("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned()))
+    match read.n().bits() {
+        2048 | 3072 | 4096 => Ok(read),
+        _ => Err(key.wrong("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned())),
+    }
 }

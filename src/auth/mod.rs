@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod key;
 mod keys;
+mod rs256;
 mod settings;
 mod token;
 

@@ -208,7 +208,7 @@ fn the_examples_are_accepted() {
         .flat_map(|example| [example.pointer("/vars/VMS"), example.pointer("/env/demo/vars/VMS")])
         .flatten()
         .collect();
-    assert_eq!(with_vms.len(), 7);
+    assert_eq!(with_vms.len(), 8);
     for vms in with_vms {
         if let Err(error) = parse_vms(&vms.to_string()) {
             panic!("{error}\n{vms:#}");
