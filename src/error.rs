@@ -8,7 +8,7 @@ use web_sys::{Request, Response};
 use crate::config::ConfigError;
 use crate::lifecycle::{Failure, FailureKind, Progress};
 use crate::problem::Problem;
-use crate::time::{format_duration, Timestamp};
+use crate::time::{format_duration, millis, Timestamp};
 use crate::vm::Vm;
 
 /// In seconds. When somebody will wake the VM is not known; a crawler shall not take it for gone, nor ask too often.
@@ -103,12 +103,12 @@ impl Error {
             FailureKind::StartupTimeout => Error::StartupTimeout { vm: name, reason },
             FailureKind::ServerDown => Error::ServerDown { vm: name, reason },
             FailureKind::OverLimit => {
-                let retry_after = failure.retry_at.since(now).as_secs().max(1);
+                let retry_after = seconds_until(failure.retry_at, now);
                 Error::OverLimit { vm: name, reason, retry_after }
             }
             FailureKind::Interrupted => Error::Interrupted { vm: name },
             FailureKind::Refused | FailureKind::NotDown => {
-                let retry_after = failure.retry_at.since(now).as_secs().max(1);
+                let retry_after = seconds_until(failure.retry_at, now);
                 Error::Refused { vm: name, reason, retry_after }
             }
         }
@@ -190,6 +190,11 @@ impl Error {
             },
         }
     }
+}
+
+/// Whole seconds, so many that it is not too early then.
+fn seconds_until(time: Timestamp, now: Timestamp) -> u64 {
+    millis(time.since(now)).div_ceil(1000).max(1)
 }
 
 impl fmt::Display for Error {

@@ -69,7 +69,7 @@ pub use config::ConfigError;
 pub use durable_object::VmObject;
 pub use error::Error;
 pub use ipnet::IpNet;
-pub use lifecycle::Endpoint;
+pub use lifecycle::{Endpoint, Phase, Progress};
 pub use proxy::{follow_configured_schedules, serve_configured, Proxy};
 pub use vm::{
     Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance,

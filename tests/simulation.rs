@@ -3,7 +3,7 @@
 //! clients, of an operator, and of an object that may be lost between any two lines of its shell.
 //!
 //! ```sh
-//! cargo test --test simulation                          # 2,000 seeds
+//! cargo test --test simulation                          # 4,000 seeds
 //! SEEDS=1000000 cargo test --test simulation            # as many as wanted
 //! SEED=12345 cargo test --test simulation -- --nocapture # one, with its whole trace
 //! SURVEY=1 cargo test --test simulation -- --nocapture   # every kind of violation, counted
@@ -14,7 +14,7 @@
 //! calm, and everything has to come right. The invariants are in `simulation/witness.rs`, of calls in
 //! `simulation/calls.rs`, and of the whole in `simulation/settled.rs`; what has to occur for the simulation to be
 //! worth anything is in `simulation/coverage.rs`. The second state diagram in `docs/architecture.md` has to show the
-//! transitions that the 2,000 seeds see, no more and no fewer.
+//! transitions that the 4,000 seeds see, no more and no fewer.
 //!
 //! New versions of the Worker reach the object and the isolates at times of their own (`simulation/rollout.rs`), the VM may
 //! be taken out of the configuration, the month may turn (`simulation/hours.rs`), and there may be a schedule
@@ -27,7 +27,7 @@
 //! # That it can fail
 //!
 //! Each invariant has been broken once on purpose, by one small change of `src/lifecycle/` or, where it lives
-//! there, of the simulation's own shell and isolates. What the 2,000 seeds found, with how many of them did
+//! there, of the simulation's own shell and isolates. What 2,000 seeds found, with how many of them did
 //! and the first, when the table was made. The engine and the simulation have changed since, and with them the numbers;
 //! those of the second table are newer:
 //!
@@ -141,7 +141,7 @@ use simulation::coverage::Coverage;
 use simulation::world::World;
 
 /// How many seeds are run unless `SEEDS` says otherwise.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 4000;
 
 /// How many lines of a failed seed's trace are shown.
 const SHOWN: usize = 60;

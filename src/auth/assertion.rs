@@ -58,9 +58,7 @@ fn sign(key: &ServiceAccountKey, grant: Grant<'_>, now: Timestamp) -> Result<Str
     if let Some(id) = &key.private_key_id {
         header = header.with_key_id(id);
     }
-    Rs256
-        .token(&header, &claims, &private_key)
-        .map_err(|error| key.wrong(format!("could not sign: {error}")))
+    Rs256.token(&header, &claims, &private_key).map_err(|error| key.wrong(format!("could not sign: {error}")))
 }
 
 /// PKCS#8, as Google writes it, or PKCS#1.

@@ -42,7 +42,7 @@ impl ObjectClient {
         let body = written(vm, command)?;
         let limit = match command {
             Command::Wake(Wake { hold: Hold::ToTheEnd, .. }) => vm.startup_timeout + GRACE,
-            Command::Wake(Wake { hold: Hold::For(hold), .. }) => *hold + GRACE,
+            Command::Wake(Wake { hold: Hold::Until(end), .. }) => end.since(now()) + GRACE,
             Command::GoDown(GoDown { wait: true, .. }) => vm.startup_timeout + GRACE,
             Command::Wake(_)
             | Command::GoDown(_)

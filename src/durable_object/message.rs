@@ -1,12 +1,11 @@
 //! What the Worker says to a VM's object, and what it answers.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::vm_text;
 use crate::compute::Mutation;
 use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
+use crate::time::Timestamp;
 use crate::vm::{Status, Vm};
 
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
@@ -56,8 +55,8 @@ pub(crate) struct Wake {
 pub(crate) enum Hold {
     /// Not at all.
     No,
-    /// For so long at most.
-    For(Duration),
+    /// Till then at most. A message may be sent again, so this is no duration.
+    Until(Timestamp),
     /// Until the VM is ready, or the start has failed.
     ToTheEnd,
 }

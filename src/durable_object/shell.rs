@@ -52,6 +52,8 @@ pub(super) struct Shell {
     waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
     waiting_for_down: RefCell<Vec<oneshot::Sender<Result<(), Failure>>>>,
     watchers: RefCell<Watchers>,
+    /// Whether the watchers' heartbeat is at work.
+    beats: Cell<bool>,
     alarm_at: Cell<Option<Timestamp>>,
     /// The timer for the next deadline; a newer one replaces it.
     timer: RefCell<Option<AbortHandle>>,
@@ -81,6 +83,7 @@ impl Shell {
             waiting_for_up: RefCell::default(),
             waiting_for_down: RefCell::default(),
             watchers: RefCell::default(),
+            beats: Cell::new(false),
             alarm_at: Cell::new(None),
             timer: RefCell::default(),
         }
@@ -116,7 +119,7 @@ impl Shell {
                 self.step(Event::Wake { unreachable, insist, client });
                 let outcome = match hold {
                     Hold::No => receiver.try_recv().ok().flatten(),
-                    Hold::For(hold) => within(hold, &mut receiver).await.and_then(Result::ok),
+                    Hold::Until(end) => within(end.since(now()), &mut receiver).await.and_then(Result::ok),
                     Hold::ToTheEnd => (&mut receiver).await.ok(),
                 };
                 if let Some(outcome) = outcome {
@@ -149,7 +152,10 @@ impl Shell {
     /// The text of the exception.
     pub fn watch(self: &Rc<Self>, vm: Vm, watch: Watch) -> Result<Response, String> {
         self.follow(vm);
-        self.step(Event::Tick);
+        // While somebody watches, the deadlines are met.
+        if self.watchers.borrow().is_empty() {
+            self.step(Event::Tick);
+        }
         let Some(news) = self.news() else { return Err("there is no record".to_owned()) };
         match watch {
             Watch::Once => {
@@ -161,24 +167,25 @@ impl Shell {
                 ))
             }
             Watch::Live => {
-                let is_first = self.watchers.borrow().is_empty();
                 let stream = self.watchers.borrow_mut().add(&news)?;
-                if is_first {
-                    self.beat();
-                }
+                self.keep_alive();
                 Ok(event_response(&stream))
             }
         }
     }
 
     /// Keeps the watchers' streams alive as long as there are any.
-    fn beat(self: &Rc<Self>) {
+    fn keep_alive(self: &Rc<Self>) {
+        if self.watchers.borrow().is_empty() || self.beats.replace(true) {
+            return;
+        }
         let shell = Rc::clone(self);
         spawn(async move {
             while !shell.watchers.borrow().is_empty() {
                 sleep(HEARTBEAT).await;
                 shell.watchers.borrow_mut().beat();
             }
+            shell.beats.set(false);
         });
     }
 

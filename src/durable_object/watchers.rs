@@ -64,7 +64,7 @@ impl Watchers {
 
     /// Shows everybody that the stream is alive.
     pub fn beat(&mut self) {
-        self.write(":\n\n");
+        self.write("event: beat\ndata: 1\n\n");
     }
 
     fn write(&mut self, text: &str) {

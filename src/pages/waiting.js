@@ -2,7 +2,8 @@
 (() => {
   // Not of the script's own element: a nonce does not count where an attribute holds the beginning of another script.
   const page = document.currentScript.previousElementSibling.dataset;
-  const [minute, quiet, pause, mostReloads] = [60_000, 10_000, 2_000, 4];
+  // A stream that is alive has a beat every 15 s.
+  const [minute, silence, longest, pause, mostReloads] = [60_000, 40_000, 10_000, 2_000, 4];
   const loadedAt = Date.now();
   let locale = page.lang;
   try {
@@ -11,7 +12,7 @@
     locale = "en";
   }
   let began, expected, retryAt, source, timer;
-  let [shown, refused, troubles, over] = [0, 0, 0, false];
+  let [shown, heard, refused, troubles, over] = [0, false, 0, 0, false];
 
   const each = (mark, change) => document.querySelectorAll(`[data-vmproxy="${mark}"]`).forEach(change);
   const say = (mark, text) => each(mark, (element) => {
@@ -58,7 +59,7 @@
     over = true;
     clearTimeout(timer);
     source?.close();
-    source = undefined;
+    [source, heard] = [undefined, false];
   };
   const fail = ({ title, detail, retry_after }) => {
     stop();
@@ -66,8 +67,8 @@
     document.title = page.failed || title || page.stuck;
     say("failure", document.title);
     say("failure-detail", page.failed_text || detail || "");
-    // Whole seconds, the rest cut off. A limit may last for hours, of which nobody counts the seconds.
-    retryAt = retry_after && retry_after < 120 ? Date.now() + (retry_after + 1) * 1000 : 0;
+    // A limit may last for hours, of which nobody counts the seconds.
+    retryAt = retry_after && retry_after < 120 ? Date.now() + retry_after * 1000 : 0;
     tick();
   };
   // Not for ever: a page that comes back again and again has to be asked.
@@ -82,7 +83,7 @@
       location.reload();
     } catch {
       // Where nothing may be stored, each page stays a while.
-      timer = setTimeout(() => location.reload(), loadedAt + quiet - Date.now());
+      timer = setTimeout(() => location.reload(), loadedAt + longest - Date.now());
     }
   };
 
@@ -108,26 +109,31 @@
   const again = () => {
     if (over) return;
     clearTimeout(timer);
-    timer = setTimeout(check, source ? quiet : Math.min(pause * 1.5 ** troubles, quiet));
+    timer = setTimeout(check, heard ? silence : Math.min(pause * 1.5 ** troubles, longest));
   };
-  // News come as they happen. They are asked for as well, more often where there is no stream: some proxies hold one back.
+  // News come as they happen. While they do nothing is asked for: there may be a thousand pages like this one.
+  const listen = () => {
+    if (!self.EventSource || refused > 1) return;
+    const own = (source = new EventSource(page.url));
+    const hear = (news) => {
+      if (own !== source) return;
+      [heard, refused] = [true, 0];
+      if (news) told(JSON.parse(news));
+      again();
+    };
+    own.onmessage = ({ data }) => hear(data);
+    own.addEventListener("beat", () => hear());
+    own.onerror = () => {
+      own.close();
+      if (own !== source) return;
+      [source, heard] = [undefined, false];
+      refused += 1;
+      again();
+    };
+  };
+  // Where there is no stream, or some proxy holds it back.
   const check = async () => {
-    if (!source && self.EventSource && refused < 2) {
-      const own = (source = new EventSource(page.url));
-      own.onmessage = ({ data }) => {
-        if (own !== source) return;
-        refused = 0;
-        told(JSON.parse(data));
-        again();
-      };
-      own.onerror = () => {
-        own.close();
-        if (own !== source) return;
-        source = undefined;
-        refused += 1;
-        again();
-      };
-    }
+    heard = false;
     try {
       const answer = await fetch(page.url, { headers: { accept: "application/json" }, cache: "no-store" });
       if (answer.ok) told(await answer.json());
@@ -138,6 +144,7 @@
       troubles += 1;
       if (troubles > 1 && !over) say("phase", page.offline);
     }
+    if (!source && !over) listen();
     again();
   };
   // Also after a sleep, in which nothing was heard.
@@ -146,7 +153,9 @@
     over = false;
     refused = troubles = 0;
     // A sandboxed frame may ask for nothing.
-    if (self.origin === "null") timer = setTimeout(() => location.reload(), quiet);
+    if (self.origin === "null") return void (timer = setTimeout(() => location.reload(), longest));
+    listen();
+    if (source) again();
     else check();
   };
 

@@ -8,6 +8,7 @@ use crate::lifecycle::Progress;
 use crate::pages::{is_navigation, waiting_page};
 use crate::platform::headers::value;
 use crate::problem::text_response;
+use crate::time::Timestamp;
 use crate::vm::{ColdStart, Vm};
 
 /// What a request gets while its VM is not ready.
@@ -42,10 +43,10 @@ impl ColdAnswer {
     }
 
     /// How long the VM's object holds its answer.
-    pub fn hold(self, vm: &Vm) -> Hold {
+    pub fn hold(self, vm: &Vm, now: Timestamp) -> Hold {
         match (self, vm.hold_timeout) {
             (ColdAnswer::Held, None) => Hold::ToTheEnd,
-            (ColdAnswer::Held, Some(timeout)) => Hold::For(timeout),
+            (ColdAnswer::Held, Some(timeout)) => Hold::Until(now + timeout),
             (ColdAnswer::Page | ColdAnswer::Rejected, _) => Hold::No,
         }
     }
@@ -91,9 +92,10 @@ mod tests {
     fn only_what_is_held_waits_and_no_longer_than_configured() {
         let timeout = Duration::from_secs(7);
         let (endless, brief) = (Vm::default(), Vm { hold_timeout: Some(timeout), ..Vm::default() });
-        assert_eq!(ColdAnswer::Held.hold(&endless), Hold::ToTheEnd);
-        assert_eq!(ColdAnswer::Held.hold(&brief), Hold::For(timeout));
-        assert_eq!(ColdAnswer::Page.hold(&brief), Hold::No);
-        assert_eq!(ColdAnswer::Rejected.hold(&endless), Hold::No);
+        let now = Timestamp::from_millis(1000);
+        assert_eq!(ColdAnswer::Held.hold(&endless, now), Hold::ToTheEnd);
+        assert_eq!(ColdAnswer::Held.hold(&brief, now), Hold::Until(Timestamp::from_millis(8000)));
+        assert_eq!(ColdAnswer::Page.hold(&brief, now), Hold::No);
+        assert_eq!(ColdAnswer::Rejected.hold(&endless, now), Hold::No);
     }
 }

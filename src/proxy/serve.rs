@@ -123,7 +123,7 @@ impl Exchange<'_> {
             return Ok(Found::Ready(self.find_awake(unreachable, rule).await?, None));
         }
         let answer = ColdAnswer::of(self.vm, self.request);
-        let (hold, client) = (answer.hold(self.vm), self.waking.client());
+        let (hold, client) = (answer.hold(self.vm, now()), self.waking.client());
         let command = Command::Wake(Wake { unreachable, hold, insist: false, client });
         match ObjectClient::new(self.env).call(self.vm, &command).await? {
             Reply::Outcome(Outcome::Ready { endpoint, cold_start }) => {

@@ -51,7 +51,7 @@ test("the scheme of the token may be written in any case", async ({ launch }) =>
   expect(answer.status).toBe(200);
 });
 
-test("a VM is described by eleven fields", async ({ launch }) => {
+test("a VM is described by twelve fields", async ({ launch }) => {
   const { cloud, worker } = await launch();
 
   const untouched = await worker.vm();
@@ -68,6 +68,7 @@ test("a VM is described by eleven fields", async ({ launch }) => {
     error: null,
     drift: [],
     cold_starts: [],
+    expected: {},
   });
   expect(await cloud.calls()).toEqual({});
 
@@ -76,6 +77,7 @@ test("a VM is described by eleven fields", async ({ launch }) => {
 
   const { public_ip } = await cloud.until("RUNNING");
   const ms = expect.any(Number);
+  const spread = { median_ms: ms, p90_ms: ms };
   expect(used).toEqual({
     ...untouched,
     state: "running",
@@ -83,7 +85,8 @@ test("a VM is described by eleven fields", async ({ launch }) => {
     since: time,
     last_activity: time,
     idle_deadline: time,
-    cold_starts: [{ at: time, token_ms: ms, api_ms: ms, boot_ms: ms, app_ms: ms, total_ms: ms }],
+    cold_starts: [{ at: time, kind: "create", token_ms: ms, api_ms: ms, boot_ms: ms, app_ms: ms, total_ms: ms }],
+    expected: { create: { token: spread, api: spread, boot: spread, app: spread, total: spread } },
   });
   expect(Date.parse(used.idle_deadline ?? "")).toBeGreaterThan(Date.parse(used.last_activity ?? ""));
   const [cold] = used.cold_starts;

@@ -45,6 +45,37 @@ async function watch(worker: Worker): Promise<Waiting[]> {
   return lines.map((line) => JSON.parse(line.slice("data: ".length)) as Waiting);
 }
 
+async function open(worker: Worker, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  return (await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" }, signal })).body!;
+}
+
+/** The Worker, which tells at `/written` how many pieces each stream of its own has taken. */
+const counting = `
+  import vmproxy from "index.js";
+  export { VmObject } from "index.js";
+  const written = [];
+  globalThis.ReadableStream = new Proxy(ReadableStream, {
+    construct(Stream, [source, strategy]) {
+      const stream = written.push(0) - 1;
+      const start = (controller) => {
+        const enqueue = controller.enqueue.bind(controller);
+        controller.enqueue = (piece) => {
+          enqueue(piece);
+          written[stream] += 1;
+        };
+        source.start(controller);
+      };
+      return new Stream({ ...source, start }, strategy);
+    },
+  });
+  export default {
+    fetch(request, env, ctx) {
+      const { pathname } = new URL(request.url);
+      return pathname === "/written" ? Response.json(written) : vmproxy.fetch(request, env, ctx);
+    },
+  };
+`;
+
 describe("while the VM starts", () => {
   test.for<[who: string, cold_start: string, asks: Asks, gets: "page" | "answer" | "problem"]>([
     ["a browser's navigation", "auto", { headers: navigation }, "page"],
@@ -79,7 +110,7 @@ describe("while the VM starts", () => {
     const isHtml = gets === "page" || asks.headers === navigation;
     expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
     expect(answer.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
-    if (gets === "page") expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'; script-src 'nonce-/);
+    if (isHtml) expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
     // It has been woken all the same.
     await worker.untilVm("running");
     expect((await worker.request("/echo", asks, body)).status).toBe(200);
@@ -200,13 +231,31 @@ describe("/_vmproxy/wait", () => {
     expect((await worker.fetch("/_vmproxy/wait/")).status).toBe(404);
   });
 
-  test("many watchers are all told, and whoever has gone is forgotten", async ({ launch }) => {
+  test("a silent stream beats, and whoever has gone away is written to no more", async ({ launch }) => {
+    const { worker } = await launch({ vm: { cold_start: "page" }, timing: { boot_ms: 600_000 }, main: counting });
+    await worker.fetch("/");
+    await eventually("it boots", async () => (await waiting(worker)).phase === "booting");
+    const [going, staying] = [new AbortController(), new AbortController()];
+    await open(worker, going.signal);
+    const stays = (await open(worker, staying.signal)).pipeThrough(new TextDecoderStream()).getReader();
+    const begun = (await (await worker.fetch("/written")).json()) as number[];
+    going.abort();
+
+    let heard = "";
+    while (!heard.endsWith("event: beat\ndata: 1\n\n")) heard += (await stays.read()).value;
+    await worker.admin("POST", "vms/backend/stop");
+    for (let next = await stays.read(); !next.done; next = await stays.read()) heard += next.value;
+
+    expect(heard).toMatch(/^retry: 1000\ndata: .*"booting".*\n\nevent: beat\ndata: 1\n\ndata: /);
+    const [left, stayed] = (await (await worker.fetch("/written")).json()) as number[];
+    expect(stayed! - begun[1]!).toBeGreaterThan(1);
+    // The runtime notices that it has gone when it sends what was written.
+    expect(left! - begun[0]!).toBeLessThanOrEqual(1);
+  });
+
+  test("many watchers are all told", async ({ launch }) => {
     const { worker } = await launch({ vm: { cold_start: "page" }, timing: slow });
     await worker.fetch("/");
-    const leaving = new AbortController();
-    const left = fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" }, signal: leaving.signal });
-    await left;
-    leaving.abort();
 
     const all = await Promise.all(Array.from({ length: 50 }, () => watch(worker)));
 

@@ -110,8 +110,9 @@ impl World {
             let began = self.witness.start.map(|(began, _)| began);
             let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
             let other = other.task;
-            // Nothing shows that a setting is still being changed for an earlier start. The API refuses it.
-            if matches!(other, Task::Adapt(..)) && !of_this_start {
+            // Nothing shows that a setting is still being changed for an earlier start, or by a call of a lost object
+            // that took its time. The API refuses the second.
+            if matches!(other, Task::Adapt(..)) && (!of_this_start || task == "Adapt") {
                 return;
             }
             if inserts && other.inserts() {

@@ -365,7 +365,7 @@ impl World {
         let before = self.object.stored.replace(after).map(|before| before.vm_state());
         (self.object.stored_configuration, self.object.unreadable) = (configuration, false);
         self.object.stored_without_schedule = without_schedule;
-        self.witness_transition(&event, before);
+        self.witness_transition(&event, &actions, before);
         if self.loses_object(Fault::LossBeforeActions) {
             return;
         }

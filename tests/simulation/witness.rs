@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vmproxy::lifecycle::{Event, FailureKind, Lifecycle, Outcome, ReadyToken};
+use vmproxy::lifecycle::{Action, Event, FailureKind, Lifecycle, Outcome, ReadyToken};
 use vmproxy::time::Timestamp;
 use vmproxy::{Endpoint, VmState};
 
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// What the lifecycle has made of an event is in the store.
-    pub fn witness_transition(&mut self, event: &Event, stored_before: Option<VmState>) {
+    pub fn witness_transition(&mut self, event: &Event, actions: &[Action], stored_before: Option<VmState>) {
         let Some(stored) = &self.object.stored else { return };
         let (after, failure, now) = (stored.vm_state(), stored.failure().map(|f| f.kind), self.now);
         let stored_since = stored.since();
@@ -238,6 +238,8 @@ impl World {
             }
             if (is_down(before) || before == VmState::Failed)
                 && matches!(event, Event::Wake { insist: false, .. })
+                // Its schedule may start it at the moment when a request may not.
+                && !actions.iter().any(|action| matches!(action, Action::Release(Outcome::Failed(_))))
             {
                 self.check_starts();
                 self.check_wakes(event);

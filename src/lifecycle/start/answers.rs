@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::probing::Probing;
-use super::{Early, Step, LOOK_INTERVAL, LOOK_WHILE_PROBING, MOST_MUTATIONS, PEEK_AFTER, SERVER_GRACE};
+use super::{
+    kind_of, Early, Step, LOOK_INTERVAL, LOOK_WHILE_PROBING, MOST_MUTATIONS, PEEK_AFTER, SERVER_GRACE,
+};
 use crate::compute::{Answer, CallError, Change, InstanceView, Mutation, OperationView, Settled, Verdict};
 use crate::lifecycle::backoff::Attempt;
 use crate::lifecycle::event::{Action, Endpoint, FailureKind, Outcome, ProbeResult};
@@ -12,7 +14,6 @@ use crate::lifecycle::running::Up;
 use crate::lifecycle::state::State;
 use crate::lifecycle::Lifecycle;
 use crate::time::Timestamp;
-use crate::vm::StartKind;
 
 /// The longest pause between two tries of a call that a request waits for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -108,7 +109,7 @@ impl Lifecycle {
     /// The VM has been found, and may have said before that it is ready.
     fn serves_if_it_has_said_so(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let State::Starting(start) = &self.state else { return };
-        if let Some(endpoint) = start.endpoint().filter(|_| start.said_ready) {
+        if let Some(endpoint) = start.endpoint().filter(|_| start.has_said_ready(now)) {
             self.serves(endpoint, now, actions);
         }
     }
@@ -234,12 +235,8 @@ impl Lifecycle {
         }
         let State::Starting(start) = &mut self.state else { return };
         start.may_run = true;
-        start.kind = match mutation {
-            Mutation::Insert | Mutation::InsertStandard => StartKind::Create,
-            Mutation::Resume => StartKind::Resume,
-            Mutation::Start | Mutation::Stop | Mutation::Suspend | Mutation::Delete => StartKind::Start,
-        };
-        start.said_ready = false;
+        start.kind = kind_of(mutation);
+        start.said_ready_at = None;
         start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
     }
 
@@ -247,7 +244,7 @@ impl Lifecycle {
         let State::Starting(start) = &mut self.state else { return };
         let (mutation, early) = match &start.step {
             Step::Mutate { mutation, .. } => {
-                let pause = if start.said_ready { Duration::ZERO } else { PEEK_AFTER };
+                let pause = if start.has_said_ready(now) { Duration::ZERO } else { PEEK_AFTER };
                 (*mutation, Early::Peek(now + pause))
             }
             Step::Wait { mutation, early, .. } => (*mutation, early.clone()),

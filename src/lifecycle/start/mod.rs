@@ -32,6 +32,10 @@ const LOOK_WHILE_PROBING: Duration = Duration::from_secs(30);
 /// How long a server may be silent on an instance that runs, and that had served before.
 const SERVER_GRACE: Duration = Duration::from_secs(15);
 
+/// How long the VM's word that it is ready does while nobody knows where it is. Then it is probed, which takes little
+/// longer.
+const WORD_HOLDS: Duration = Duration::from_secs(15);
+
 /// How often one start may ask for the same kind of change. More than once is needed when the instance is
 /// preempted, stopped or deleted by somebody else meanwhile.
 const MOST_MUTATIONS: u8 = 3;
@@ -59,9 +63,9 @@ pub struct Start {
     /// How the VM comes up, as far as is known or likely.
     #[serde(default)]
     kind: StartKind,
-    /// Whether the VM has said that it is ready, and nobody knows where it is.
+    /// When the VM said that it is ready, while nobody knew where it is.
     #[serde(default)]
-    said_ready: bool,
+    said_ready_at: Option<Timestamp>,
 }
 
 /// What becomes of a VM whose start is no longer wanted.
@@ -115,7 +119,7 @@ impl Start {
             runs_since: None,
             listens_since: None,
             last_error: None,
-            said_ready: false,
+            said_ready_at: None,
             kind: StartKind::default(),
         }
     }
@@ -170,13 +174,21 @@ impl Start {
     /// The VM says that it is ready: where it is, is looked at now. Whether it says so for the first time; to say it
     /// again costs no further call.
     pub(super) fn is_said_ready(&mut self, now: Timestamp) -> bool {
-        let is_news = !std::mem::replace(&mut self.said_ready, true);
+        let is_news = !self.has_said_ready(now);
+        if is_news {
+            self.said_ready_at = Some(now);
+        }
         match &mut self.step {
             Step::Look(attempt) if is_news => *attempt = attempt.moved_to(now),
             Step::Wait { early, .. } if is_news => *early = Early::Peek(now),
             _ => {}
         }
         is_news
+    }
+
+    /// Whether the VM has said so just now. After a while it may be another machine that is found in its place.
+    fn has_said_ready(&self, now: Timestamp) -> bool {
+        self.said_ready_at.is_some_and(|said_at| now.since(said_at) <= WORD_HOLDS)
     }
 
     /// What was under way has been lost with the object.
@@ -271,6 +283,15 @@ impl Start {
     }
 }
 
+/// How a VM comes up by `mutation`.
+fn kind_of(mutation: Mutation) -> StartKind {
+    match mutation {
+        Mutation::Insert | Mutation::InsertStandard => StartKind::Create,
+        Mutation::Resume => StartKind::Resume,
+        Mutation::Start | Mutation::Stop | Mutation::Suspend | Mutation::Delete => StartKind::Start,
+    }
+}
+
 impl Lifecycle {
     /// Begins a start for a request that came now.
     pub(super) fn begin_start(&mut self, now: Timestamp) {
@@ -287,15 +308,16 @@ impl Lifecycle {
             State::Failed { may_run_since, unresolved } => (may_run_since.is_some(), unresolved.clone()),
         };
         let mut start = Start::new(began, now, self.policy.startup_timeout, may_run);
-        if let Some((mutation, request_id)) = unresolved {
-            start.mutations = 1;
-            start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
-        }
         start.kind = match &self.state {
             State::Down(kind) => kind.start_kind(),
             State::Sleeping(sleep) => sleep.kind_after(),
             State::Running(_) | State::Starting(_) | State::Failed { .. } => StartKind::Start,
         };
+        if let Some((mutation, request_id)) = unresolved {
+            start.mutations = 1;
+            start.kind = kind_of(mutation);
+            start.step = Step::Mutate { mutation, request_id, attempt: Attempt::new(now) };
+        }
         start.silent = self.trouble.as_ref().and_then(|trouble| trouble.silent);
         self.state = State::Starting(start);
     }

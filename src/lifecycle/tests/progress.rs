@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{done, instance, not_found, pending, running, wait, Rig, SECOND};
 use crate::compute::{InstanceStatus, Mutation};
 use crate::lifecycle::{Event, Phase, ProbeResult, Progress};
-use crate::vm::StartKind;
+use crate::vm::{ColdStartRecord, StartKind};
 
 fn progress(rig: &Rig) -> Option<Progress> {
     rig.lifecycle.progress(rig.now)
@@ -65,6 +65,9 @@ fn the_last_starts_tell_how_long_the_next_takes() {
     // Known before the VM is down, let alone looked at.
     let expected = Progress { phase: Phase::Starting, elapsed_ms: 0, expected_ms: Some(5000) };
     assert_eq!(progress(&rig), Some(expected));
+    rig.now = rig.now + 7 * SECOND;
+    let overdue = Progress { phase: Phase::Starting, elapsed_ms: 7000, expected_ms: Some(7000) };
+    assert_eq!(progress(&rig), Some(overdue));
 }
 
 #[test]
@@ -88,6 +91,31 @@ fn a_start_of_another_kind_than_expected_is_recorded_as_what_it_was() {
     rig.probe();
     rig.probed(ProbeResult::Healthy);
     assert_eq!(rig.lifecycle.cold_starts().first().map(|record| record.kind), Some(StartKind::Resume));
+}
+
+#[test]
+fn a_change_that_is_still_to_be_settled_tells_the_kind() {
+    let mut rig = Rig::new();
+    rig.wake();
+    rig.looks(not_found());
+    rig.mutation(Mutation::Insert);
+    rig.pass(Duration::from_secs(5 * 60));
+    rig.released();
+    rig.pass(Duration::from_secs(60));
+    rig.wake();
+    let (insert, _) = rig.mutation(Mutation::Insert);
+    rig.answer(insert, done());
+    rig.looks(running());
+    rig.probe();
+    rig.probed(ProbeResult::Healthy);
+    assert_eq!(rig.lifecycle.cold_starts().first().map(|record| record.kind), Some(StartKind::Create));
+}
+
+#[test]
+fn a_record_from_before_there_were_kinds_can_be_read() {
+    let stored = r#"{"at": "2026-11-22T20:22:36.600Z", "token_ms": 90, "api_ms": 6100, "boot_ms": 14200, "app_ms": 900, "total_ms": 21290}"#;
+    let record: ColdStartRecord = serde_json::from_str(stored).unwrap();
+    assert_eq!((record.kind, record.total_ms), (StartKind::Start, 21290));
 }
 
 #[test]

@@ -41,7 +41,8 @@ export interface VmStatus {
   idle_deadline: string | null;
   error: string | null;
   drift: string[];
-  cold_starts: { at: string; token_ms: number; api_ms: number; boot_ms: number; app_ms: number; total_ms: number }[];
+  cold_starts: { at: string; kind: string; token_ms: number; api_ms: number; boot_ms: number; app_ms: number; total_ms: number }[];
+  expected: Record<string, Record<string, { median_ms: number; p90_ms: number }>>;
 }
 
 /** What Miniflare's types leave out. */
