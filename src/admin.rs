@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures::future::join_all;
 use serde_json::json;
+use subtle::ConstantTimeEq;
 use web_sys::{Request, Response};
 use worker::Env;
 
@@ -169,8 +170,7 @@ pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
 
 /// Compares without telling by its time how much of a guess was right.
 pub(crate) fn equal(given: &str, token: &str) -> bool {
-    let differences = given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-    differences == 0 && given.len() == token.len()
+    given.as_bytes().ct_eq(token.as_bytes()).into()
 }
 
 fn method_not_allowed(method: &str, allowed: &str) -> Response {

@@ -76,9 +76,13 @@ impl Problem {
 
 /// An answer of JSON.
 pub(crate) fn json_response(status: u16, body: &impl serde::Serialize) -> Response {
-    let text = serde_json::to_string(body).unwrap_or_default();
+    json_text_response(status, &serde_json::to_string(body).unwrap_or_default())
+}
+
+/// An answer of JSON that is written already.
+pub(crate) fn json_text_response(status: u16, text: &str) -> Response {
     let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
-    text_response(status, &headers, Some(&text))
+    text_response(status, &headers, Some(text))
 }
 
 /// An answer of text.

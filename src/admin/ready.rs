@@ -2,19 +2,19 @@
 
 use std::rc::Rc;
 
-use web_sys::{Request, Response, ResponseInit};
+use web_sys::{Request, Response};
 use worker::Env;
 
-use super::{bearer, failed, method_not_allowed};
+use super::{bearer, failed, find, method_not_allowed};
 use crate::durable_object::{Command, ObjectClient, Reply};
 use crate::lifecycle::ReadyToken;
-use crate::problem::Problem;
+use crate::problem::{text_response, Problem};
 use crate::vm::Vm;
 
 /// The VM whose path this is, if it may say that it is ready.
 pub(super) fn pushing_vm<'v>(vms: &'v [Rc<Vm>], path: &str) -> Option<&'v Rc<Vm>> {
     let name = path.strip_prefix("vms/")?.strip_suffix("/ready")?;
-    vms.iter().find(|vm| vm.instance.name == name && vm.ready_push.is_some())
+    find(vms, name).filter(|vm| vm.ready_push.is_some())
 }
 
 pub(super) async fn answer(vm: &Vm, request: &Request, env: &Env) -> Response {
@@ -26,7 +26,7 @@ pub(super) async fn answer(vm: &Vm, request: &Request, env: &Env) -> Response {
     let Some(token) = bearer(request) else { return forbidden() };
     let command = Command::Ready(ReadyToken::from(token.as_str()));
     match ObjectClient::new(env).call(vm, &command).await {
-        Ok(Reply::Done) => no_content(),
+        Ok(Reply::Done) => text_response(204, &[], None),
         Ok(_) => forbidden(),
         Err(error) => failed(vm, &error),
     }
@@ -35,10 +35,4 @@ pub(super) async fn answer(vm: &Vm, request: &Request, env: &Env) -> Response {
 fn forbidden() -> Response {
     let detail = "The token is not that of the VM's present boot.".to_owned();
     Problem { status: 403, title: "Forbidden", detail, retry_after: None }.details()
-}
-
-fn no_content() -> Response {
-    let init = ResponseInit::new();
-    init.set_status(204);
-    Response::new_with_opt_str_and_init(None, &init).unwrap_or_else(|_| Response::error())
 }

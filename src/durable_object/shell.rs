@@ -21,7 +21,7 @@ use crate::config::parse_vms;
 use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress};
 use crate::platform::env::variable;
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
-use crate::problem::{event_response, text_response};
+use crate::problem::{event_response, json_text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
 use crate::vm::{Expected, Status, Vm};
@@ -103,7 +103,7 @@ impl Shell {
             }
             Command::Status => {
                 self.step(Event::Tick);
-                self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)))
+                self.status()
             }
             Command::Ready(token) => {
                 let knows = |record: &Record| record.lifecycle.ready_token() == Some(&token);
@@ -136,7 +136,7 @@ impl Shell {
                 self.waiting_for_down.borrow_mut().push(sender);
                 self.step(Event::GoDown(mutation));
                 if !wait {
-                    return self.status().map_or(Reply::Done, |status| Reply::Status(Box::new(status)));
+                    return self.status();
                 }
                 match receiver.await {
                     Ok(Err(failure)) => Reply::Outcome(Outcome::Failed(failure)),
@@ -158,14 +158,7 @@ impl Shell {
         }
         let Some(news) = self.news() else { return Err("there is no record".to_owned()) };
         match watch {
-            Watch::Once => {
-                let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
-                Ok(text_response(
-                    200,
-                    &headers.map(|(name, value)| (name, value.to_owned())),
-                    Some(&news.json),
-                ))
-            }
+            Watch::Once => Ok(json_text_response(200, &news.json)),
             Watch::Live => {
                 let stream = self.watchers.borrow_mut().add(&news)?;
                 self.keep_alive();
@@ -423,10 +416,11 @@ impl Shell {
         self.record.borrow().as_ref().and_then(|record| record.lifecycle.serving())
     }
 
-    fn status(&self) -> Option<Status> {
+    /// How the VM is.
+    fn status(&self) -> Reply {
         let record = self.record.borrow();
-        let Record { vm, lifecycle } = record.as_ref()?;
-        Some(Status {
+        let Some(Record { vm, lifecycle }) = record.as_ref() else { return Reply::Done };
+        Reply::Status(Box::new(Status {
             name: vm.instance.name.clone(),
             path: vm.path.clone(),
             state: lifecycle.vm_state(),
@@ -439,6 +433,6 @@ impl Shell {
             drift: lifecycle.drift().iter().map(ToString::to_string).collect(),
             cold_starts: lifecycle.cold_starts().to_vec(),
             expected: Expected::default(),
-        })
+        }))
     }
 }

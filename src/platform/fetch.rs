@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use js_sys::{Promise, Reflect};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit, WorkerGlobalScope};
 use worker::{worker_sys, Env};
@@ -11,6 +12,22 @@ use worker::{worker_sys, Env};
 use super::headers::value;
 use super::{describe, settled, timeout_signal};
 use crate::time::Timestamp;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = Request)]
+    type Asked;
+
+    #[wasm_bindgen(extends = RequestInit)]
+    type Sent;
+
+    /// The method as it is: a text would be copied into the program and back.
+    #[wasm_bindgen(method, getter)]
+    fn method(this: &Asked) -> JsValue;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_method(this: &Sent, method: &JsValue);
+}
 
 thread_local! {
     /// The settings of a request that is handed on; `fetch()` has read them when it returns.
@@ -57,15 +74,20 @@ impl Fetcher {
     /// # Errors
     /// The text of the exception: there was no answer.
     pub async fn hand_on(&self, url: &str, request: &Request, headers: &Headers) -> Result<Response, String> {
+        let body = request.body();
         let sent = HANDING_ON.with(|init| {
-            init.set_method(&request.method());
+            init.unchecked_ref::<Sent>().set_method(&request.unchecked_ref::<Asked>().method());
             init.set_headers(headers);
-            init.set_body(&request.body().map_or(JsValue::UNDEFINED, JsValue::from));
+            if let Some(body) = &body {
+                init.set_body(body);
+            }
             let sent = match self {
                 Fetcher::Worker => Ok(global().fetch_with_str_and_init(url, init)),
                 Fetcher::Binding(binding) => binding.fetch_with_str_and_init(url, init),
             };
-            init.set_body(&JsValue::UNDEFINED);
+            if body.is_some() {
+                init.set_body(&JsValue::UNDEFINED);
+            }
             sent
         });
         answered(sent).await
@@ -155,6 +177,7 @@ pub(crate) struct Init<'a> {
     pub status: u16,
     pub status_text: &'a str,
     /// They may repeat names.
+    #[serde(serialize_with = "as_object")]
     pub headers: &'a [(String, String)],
     pub encode_body: EncodeBody,
 }
@@ -170,14 +193,35 @@ pub(crate) enum EncodeBody {
 }
 
 impl Init<'_> {
-    /// It, as the runtime takes it.
+    /// The response that `build` makes of it.
     ///
     /// # Errors
     /// The exception.
-    pub fn to_js(&self) -> Result<ResponseInit, JsValue> {
+    pub fn respond(
+        &self,
+        build: impl FnOnce(&ResponseInit) -> Result<Response, JsValue>,
+    ) -> Result<Response, JsValue> {
         let text = serde_json::to_string(self).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        js_sys::JSON::parse(&text).map(JsCast::unchecked_into)
+        let response = build(js_sys::JSON::parse(&text)?.unchecked_ref())?;
+        for (name, value) in repeated(self.headers, true) {
+            response.headers().append(name, value)?;
+        }
+        Ok(response)
     }
+}
+
+/// An object cannot repeat a name. But the runtime takes ten times as long for a list of pairs.
+fn as_object<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(repeated(headers, false).map(|(name, value)| (name, value)))
+}
+
+/// The headers whose names stand earlier in the list too, or the others.
+fn repeated(headers: &[(String, String)], is_repeated: bool) -> impl Iterator<Item = &(String, String)> {
+    headers.iter().enumerate().filter_map(move |(index, header)| {
+        let mut earlier = headers.iter().take(index);
+        let is_one = earlier.any(|(name, _)| name.eq_ignore_ascii_case(&header.0));
+        (is_one == is_repeated).then_some(header)
+    })
 }
 
 /// A request of text, which is given up after `limit`.
@@ -204,4 +248,27 @@ pub(crate) fn text_request(
         init.set_body(&JsValue::from_str(body));
     }
     Request::new_with_str_and_init(url, &init)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_header_is_added_after_the_first_of_its_name() {
+        let headers = [("Set-Cookie", "a=1"), ("x", "\"1\""), ("set-cookie", "b=2"), ("SET-COOKIE", "b=2")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let init =
+            Init { status: 200, status_text: "OK", headers: &headers, encode_body: EncodeBody::Manual };
+
+        let text = serde_json::to_string(&init).unwrap();
+        let added: Vec<_> = repeated(&headers, true).collect();
+
+        let first = r#"{"Set-Cookie":"a=1","x":"\"1\""}"#;
+        assert_eq!(
+            text,
+            format!(r#"{{"status":200,"statusText":"OK","headers":{first},"encodeBody":"manual"}}"#)
+        );
+        assert_eq!(added, [&headers[2], &headers[3]]);
+    }
 }

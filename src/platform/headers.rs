@@ -1,5 +1,7 @@
 //! HTTP headers. Each call into the runtime costs more than what it does here, so many are made as one.
 
+use std::cell::RefCell;
+
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -16,7 +18,7 @@ extern "C" {
     type Settable;
 
     #[wasm_bindgen(method, catch)]
-    fn set(this: &Settable, name: &JsValue, value: &str) -> Result<(), JsValue>;
+    fn set(this: &Settable, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
 
     /// `Array.prototype.map`: calls a method of `of` with each name.
     #[wasm_bindgen(method, catch, js_name = map)]
@@ -49,7 +51,11 @@ impl Names {
         let Ok(values) = self.list.each(&self.get, headers) else { return String::new() };
         let values = String::from(values.join("\n"));
         let found = self.names.iter().zip(values.split('\n')).filter(|(_, value)| !value.is_empty());
-        found.map(|(name, value)| format!("{name},{value}\n")).collect()
+        let mut lines = String::with_capacity(2 * values.len());
+        for part in found.flat_map(|(name, value)| [name, ",", value, "\n"]) {
+            lines.push_str(part);
+        }
+        lines
     }
 
     /// Removes those that are there.
@@ -73,7 +79,28 @@ pub(crate) fn lines(headers: &Headers) -> String {
 /// # Errors
 /// The exception: the value is none, or the headers cannot be changed.
 pub(crate) fn set(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
-    headers.unchecked_ref::<Settable>().set(&constant(name), value)
+    headers.unchecked_ref::<Settable>().set(&constant(name), &JsValue::from_str(value))
+}
+
+thread_local! {
+    static LAST: RefCell<Vec<(&'static str, String, JsValue)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sets a header to what is mostly the same value as before, which is not made a string of the runtime's again then.
+///
+/// # Errors
+/// As [`set`].
+pub(crate) fn set_again(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
+    let value = LAST.with_borrow_mut(|last| {
+        if let Some((_, _, string)) = last.iter().find(|(of, text, _)| *of == name && text == value) {
+            return string.clone();
+        }
+        let string = JsValue::from_str(value);
+        last.retain(|(of, ..)| *of != name);
+        last.push((name, value.to_owned(), string.clone()));
+        string
+    });
+    headers.unchecked_ref::<Settable>().set(&constant(name), &value)
 }
 
 /// The value of one header.

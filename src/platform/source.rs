@@ -73,7 +73,7 @@ impl Source {
             if self.demand.is_cancelled.get() {
                 return Poll::Ready(Err(Cancelled));
             }
-            if self.demand.is_wanted.take() {
+            if self.demand.is_wanted.get() {
                 return Poll::Ready(Ok(()));
             }
             self.demand.waker.replace(Some(context.waker().clone()));
@@ -99,6 +99,7 @@ impl Source {
     /// # Errors
     /// [`Cancelled`].
     pub fn put(&self, piece: &Uint8Array) -> Result<(), Cancelled> {
+        self.demand.is_wanted.set(false);
         self.controller.enqueue_with_chunk(piece).map_err(|_| Cancelled)
     }
 

@@ -91,15 +91,6 @@ impl Reader {
     }
 }
 
-/// Room for `length` bytes, in the memory of a piece that nobody needs any more if that is enough.
-pub(crate) fn room(spent: &Uint8Array, length: u32) -> Uint8Array {
-    let buffer = spent.buffer();
-    if buffer.byte_length() < length {
-        return Uint8Array::new_with_length(length);
-    }
-    Uint8Array::new_with_byte_offset_and_length(&buffer, 0, length)
-}
-
 /// Writes a stream piece by piece.
 pub(crate) struct Writer {
     inner: WritableStreamDefaultWriter,

@@ -18,7 +18,8 @@ use super::promise::then;
 
 /// Runs a future up to where it first has to wait, and on from there whenever it can. The promise is for what it gives.
 pub(crate) fn run(future: impl Future<Output = JsValue> + 'static) -> Promise {
-    let mut future = Some(future);
+    // Boxed once, here: it is some kilobytes that would be moved with all that has it in it.
+    let mut future = Some(Box::pin(future));
     Promise::new(&mut |resolve, _| {
         let Some(future) = future.take() else { return };
         let future = async move {

@@ -4,7 +4,6 @@
 //! for. They cannot be shared further: each belongs to the request that set it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -49,13 +48,13 @@ extern "C" {
 /// The timers that run. One callback serves them all: a closure each would be registered for finalization each.
 struct Timers {
     callback: Function,
-    clocks: RefCell<BTreeMap<u32, Clock>>,
+    clocks: RefCell<Vec<Clock>>,
     count: Cell<u32>,
 }
 
 /// What one task waits for.
-#[derive(Default)]
 struct Clock {
+    task: u32,
     sleepers: Vec<Sleeper>,
     timer: Option<Timer>,
 }
@@ -94,28 +93,34 @@ impl Timers {
         self.count.set(set.number.wrapping_add(1));
         let now = now();
         let until = now + duration;
+        let sleeper = Sleeper { number: set.number, until, waker };
         let mut clocks = self.clocks.borrow_mut();
-        let clock = clocks.entry(set.task).or_default();
-        clock.sleepers.push(Sleeper { number: set.number, until, waker });
-        self.wind(clock, set.task, now);
+        if let Some(clock) = of_task(&mut clocks, set.task) {
+            clock.sleepers.push(sleeper);
+            self.wind(clock, now);
+        } else {
+            let mut clock = Clock { task: set.task, sleepers: vec![sleeper], timer: None };
+            self.wind(&mut clock, now);
+            clocks.push(clock);
+        }
         set
     }
 
     /// The timer of a task has rung. Returns whom to wake.
     fn ring(&self, task: u32, now: Timestamp) -> Vec<Waker> {
         let mut clocks = self.clocks.borrow_mut();
-        let Some(clock) = clocks.get_mut(&task) else { return Vec::new() };
+        let Some(clock) = of_task(&mut clocks, task) else { return Vec::new() };
         // It has rung, whatever the time is said to be.
         let now = clock.timer.take().map_or(now, |timer| timer.at.max(now));
         let (due, rest) = clock.sleepers.drain(..).partition(|sleeper| sleeper.until <= now);
         clock.sleepers = rest;
-        self.wind(clock, task, now);
+        self.wind(clock, now);
         let due: Vec<Sleeper> = due;
         due.into_iter().map(|sleeper| sleeper.waker).collect()
     }
 
     /// Sees to it that the clock rings in time for the first sleeper.
-    fn wind(&self, clock: &mut Clock, task: u32, now: Timestamp) {
+    fn wind(&self, clock: &mut Clock, now: Timestamp) {
         let Some(at) = clock.sleepers.iter().map(|sleeper| sleeper.until).min() else { return };
         if clock.timer.as_ref().is_some_and(|timer| timer.at <= at) {
             return;
@@ -125,20 +130,20 @@ impl Timers {
         }
         // setTimeout takes a signed 32-bit number of milliseconds: 24 days.
         let milliseconds = i32::try_from(millis(at.since(now))).unwrap_or(i32::MAX);
-        clock.timer = Some(Timer { at, handle: set_timeout(&self.callback, milliseconds, task) });
+        clock.timer = Some(Timer { at, handle: set_timeout(&self.callback, milliseconds, clock.task) });
     }
 
     /// Whether it is still waited for; then `waker` is woken.
     fn is_set(&self, set: Set, waker: &Waker) -> bool {
         let mut clocks = self.clocks.borrow_mut();
-        let sleepers = clocks.get_mut(&set.task).map(|clock| clock.sleepers.iter_mut());
+        let sleepers = of_task(&mut clocks, set.task).map(|clock| clock.sleepers.iter_mut());
         let sleeper = sleepers.and_then(|mut sleepers| sleepers.find(|sleeper| sleeper.number == set.number));
         sleeper.map(|sleeper| sleeper.waker.clone_from(waker)).is_some()
     }
 
     fn give_up(&self, set: Set) {
         let mut clocks = self.clocks.borrow_mut();
-        let Some(clock) = clocks.get_mut(&set.task) else { return };
+        let Some(clock) = of_task(&mut clocks, set.task) else { return };
         clock.sleepers.retain(|sleeper| sleeper.number != set.number);
         if !clock.sleepers.is_empty() {
             return;
@@ -146,8 +151,13 @@ impl Timers {
         if let Some(timer) = &clock.timer {
             clear_timeout(&timer.handle);
         }
-        clocks.remove(&set.task);
+        clocks.retain(|clock| clock.task != set.task);
     }
+}
+
+/// What a task waits for, if it waits.
+fn of_task(clocks: &mut [Clock], task: u32) -> Option<&mut Clock> {
+    clocks.iter_mut().find(|clock| clock.task == task)
 }
 
 impl Future for Sleep {

@@ -109,14 +109,13 @@ impl WebSocket {
     /// # Errors
     /// The text of the exception.
     pub fn answer(&self, headers: &[(String, String)]) -> Result<Response, String> {
-        let build = || {
-            let encode_body = EncodeBody::Automatic;
-            let init =
-                Init { status: 101, status_text: "Switching Protocols", headers, encode_body }.to_js()?;
-            Reflect::set(&init, &"webSocket".into(), &self.0)?;
-            Response::new_with_opt_str_and_init(None, &init)
-        };
-        build().map_err(|error: JsValue| describe(&error))
+        let encode_body = EncodeBody::Automatic;
+        let init = Init { status: 101, status_text: "Switching Protocols", headers, encode_body };
+        let answer = init.respond(|init| {
+            Reflect::set(init, &"webSocket".into(), &self.0)?;
+            Response::new_with_opt_str_and_init(None, init)
+        });
+        answer.map_err(|error| describe(&error))
     }
 
     /// Takes messages from the other end, and its close, until the ear is dropped.

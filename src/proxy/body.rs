@@ -23,19 +23,17 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use web_sys::{ReadableStream, WritableStream};
 
 use super::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
+use super::room::Room;
 use super::silence::Silence;
 use crate::platform::source::{Cancelled, Source};
-use crate::platform::stream::{pipe, pipe_to, room, Reader, Writer};
+use crate::platform::stream::{pipe, pipe_to, Reader, Writer};
 use crate::time::format_duration;
 
-/// How much of a body of known length is moved at a time. The larger, the faster: above this it is only memory.
+/// How much of an upload of known length is moved at a time. The larger, the faster: above this it is only memory.
 const LARGE_PIECE: u32 = 256 * 1024;
 
-/// How much of a chunked body is moved at a time.
+/// How much of a chunked upload is moved at a time.
 const PIECE: u32 = 64 * 1024;
-
-/// Pieces below this are copied.
-const SMALL_PIECE: u32 = 16 * 1024;
 
 /// How much of a chunked body is looked at to find the next chunk's size.
 const FRAMING_WINDOW: u32 = 64;
@@ -129,7 +127,8 @@ impl From<Cancelled> for Stopped {
     }
 }
 
-/// While a piece goes to the client the next one comes from the VM.
+/// A piece is read when the client has the one before: two at a time are no faster, and do not fit into the processor's
+/// cache.
 async fn relay(
     mut coding: Coding,
     rest: Uint8Array,
@@ -137,22 +136,16 @@ async fn relay(
     to: &Source,
     silence: &Silence,
 ) -> Result<(), Stopped> {
-    let mut piece = rest;
+    let (mut piece, mut room) = (rest, Room::new());
     loop {
         let data = coding.data(&piece).map_err(Stopped::ByVm)?;
-        let length = data.length();
-        let is_small = length < SMALL_PIECE;
-        if length > 0 {
+        if data.length() > 0 {
             to.wanted().await?;
-            // Memory is given away with what is in it: so the room of a small piece is kept, and a copy given.
-            if is_small {
-                to.put(&data.slice(0, length))?;
-            } else {
-                to.put(&data)?;
-            }
+            to.put(&room.give(data, piece))?;
         }
-        let Some(wanted) = coding.wanted() else { return Ok(()) };
-        let room = if is_small { room(&piece, wanted) } else { Uint8Array::new_with_length(wanted) };
+        let Some(left) = coding.left() else { return Ok(()) };
+        to.wanted().await?;
+        let room = room.next(left);
         let (read, gone) = (pin!(from.read(&room)), pin!(to.cancelled()));
         silence.begin();
         let next = select(read, gone).await;
@@ -217,13 +210,13 @@ impl Coding {
         }
     }
 
-    /// How many bytes to read next; `None` if the body has ended.
-    fn wanted(&self) -> Option<u32> {
+    /// How many bytes may be left; `None` if the body has ended.
+    fn left(&self) -> Option<u64> {
         match self {
             Coding::Length(0) => None,
-            Coding::Length(left) => Some(at_most(*left, LARGE_PIECE)),
-            Coding::Close => Some(LARGE_PIECE),
-            Coding::Chunked(decoder) => (!decoder.is_done()).then_some(PIECE),
+            Coding::Length(left) => Some(*left),
+            Coding::Close => Some(u64::MAX),
+            Coding::Chunked(decoder) => (!decoder.is_done()).then_some(u64::MAX),
         }
     }
 

@@ -1,7 +1,6 @@
 //! What this isolate knows of where VMs are, so that warm requests need not ask.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
 use crate::vm::Vm;
 
-/// What is known of each VM, by its instance's name.
+/// What is known of each VM, by its instance's name. There are so few that a list is searched fastest.
 #[derive(Debug, Default)]
-pub(crate) struct Endpoints(HashMap<String, Place>);
+pub(crate) struct Endpoints(Vec<(String, Place)>);
 
 /// What this isolate knows of one VM.
 #[derive(Debug, Default)]
@@ -57,30 +56,29 @@ impl Endpoints {
 
     /// The VM's endpoint, if what is known of it can be trusted.
     pub fn get(&self, vm: &str, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
-        let known = self.0.get(vm)?.known?;
+        let known = self.0.iter().find(|(name, _)| name == vm)?.1.known?;
         known.is_trusted(now, touch_interval).then_some(known.endpoint)
     }
 
     /// The VM's object has told where the VM is; asking it was activity.
     pub fn learn(&mut self, vm: &str, known: Known) {
-        let place = self.place(vm);
-        (place.known, place.touched) = (Some(known), Some(known.told_at));
+        self.at(vm, |place| (place.known, place.touched) = (Some(known), Some(known.told_at)));
     }
 
     /// The VM's object has told where the VM is, and asking it was no activity.
     pub fn hear(&mut self, vm: &str, known: Known) {
-        self.place(vm).known = Some(known);
+        self.at(vm, |place| place.known = Some(known));
     }
 
     /// Whether the colo's cache is to be asked for the VM now: true once per touch interval, however many requests are
     /// held.
     pub fn recall(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
-        once_per(touch_interval, &mut self.place(vm).recalled, now).is_ok()
+        self.at(vm, |place| once_per(touch_interval, &mut place.recalled, now).is_ok())
     }
 
     /// The VM is not there any more.
     pub fn forget(&mut self, vm: &str) {
-        self.place(vm).known = None;
+        self.at(vm, |place| place.known = None);
     }
 
     /// Where requests for a VM at this endpoint go. Worked out once, and not for each request.
@@ -88,15 +86,16 @@ impl Endpoints {
     /// # Errors
     /// As [`Origin::of`].
     pub fn origin(&mut self, vm: &Vm, endpoint: &Endpoint) -> Result<Rc<Origin>, String> {
-        let place = self.place(&vm.instance.name);
-        if let Some((known, template, origin)) = &place.origin {
-            if known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
-                return Ok(Rc::clone(origin));
+        self.at(&vm.instance.name, |place| {
+            if let Some((known, template, origin)) = &place.origin {
+                if known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
+                    return Ok(Rc::clone(origin));
+                }
             }
-        }
-        let origin = Rc::new(Origin::of(vm, endpoint)?);
-        place.origin = Some((*endpoint, vm.origin.clone(), Rc::clone(&origin)));
-        Ok(origin)
+            let origin = Rc::new(Origin::of(vm, endpoint)?);
+            place.origin = Some((*endpoint, vm.origin.clone(), Rc::clone(&origin)));
+            Ok(origin)
+        })
     }
 
     /// Whether activity is to be reported now: once per interval.
@@ -104,11 +103,17 @@ impl Endpoints {
     /// # Errors
     /// How long the last report still does.
     pub fn touch(&mut self, vm: &str, now: Timestamp, interval: Duration) -> Result<(), Duration> {
-        once_per(interval, &mut self.place(vm).touched, now)
+        self.at(vm, |place| once_per(interval, &mut place.touched, now))
     }
 
-    fn place(&mut self, vm: &str) -> &mut Place {
-        self.0.entry(vm.to_owned()).or_default()
+    fn at<T>(&mut self, vm: &str, work: impl FnOnce(&mut Place) -> T) -> T {
+        if let Some((_, place)) = self.0.iter_mut().find(|(name, _)| name == vm) {
+            return work(place);
+        }
+        let mut place = Place::default();
+        let done = work(&mut place);
+        self.0.push((vm.to_owned(), place));
+        done
     }
 }
 

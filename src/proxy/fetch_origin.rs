@@ -4,21 +4,27 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
-use super::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP};
+use super::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP, REPLACED};
 use super::websocket::{is_asked_for, over_fetch};
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
 use crate::platform::fetch::Fetcher;
-use crate::platform::headers::{set, value, Names};
+use crate::platform::headers::{set, set_again, value, Names};
 use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
 use crate::platform::websocket::WebSocket;
 
 /// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
 const SHORT: u64 = 1024 * 1024;
 
+/// A Worker's host is mostly the same one, and so is its scheme.
+const SELDOM_CHANGED: [&str; 2] = ["x-forwarded-host", "x-forwarded-proto"];
+
 thread_local! {
     static OF_CONNECTION: Names = Names::new(HOP_BY_HOP);
-    static OF_CONNECTION_OR_CLIENT: Names = Names::new(HOP_BY_HOP.into_iter().chain(FORWARDED));
+    static OF_CONNECTION_OR_CLIENT: Names = {
+        let dropped = FORWARDED.into_iter().filter(|name| !REPLACED.contains(name));
+        Names::new(HOP_BY_HOP.into_iter().chain(dropped))
+    };
 }
 
 /// Sends the request to `url`; `telling` are those of its headers that [`TELLING`](super::headers::TELLING) names.
@@ -57,7 +63,11 @@ fn changed(request: &Request, telling: &HeaderLines, client: &Client<'_>) -> Res
         headers.set("upgrade", upgrade)?;
     }
     for (name, value) in client.forwarded(telling) {
-        set(&headers, name, &value)?;
+        if SELDOM_CHANGED.contains(&name) {
+            set_again(&headers, name, &value)?;
+        } else {
+            set(&headers, name, &value)?;
+        }
     }
     Ok(headers)
 }

@@ -1,5 +1,10 @@
 //! Which headers are handed on, in either direction. Pure.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::http1::Field;
+
 /// Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1).
 pub(super) const HOP_BY_HOP: [&str; 9] = [
     "connection",
@@ -18,37 +23,51 @@ pub(super) const HOP_BY_HOP: [&str; 9] = [
 pub(super) const FORWARDED: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
+/// Those of them that each request gets, whatever it came with.
+pub(super) const REPLACED: [&str; 3] = ["forwarded", "x-forwarded-host", "x-forwarded-proto"];
+
 /// The headers of a request that say what becomes of it and where it came from; the rest need not be looked at where
 /// the runtime hands them on.
-pub(super) const TELLING: [&str; 8] = [
-    "cf-connecting-ip",
-    "connection",
-    "forwarded",
-    "host",
-    "upgrade",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
+pub(super) const TELLING: [&str; 4] = ["cf-connecting-ip", "connection", "host", "upgrade"];
 
 /// The headers of a message, as the runtime has them: their names in lower case, repeated ones joined by commas.
-pub(crate) struct HeaderLines(String);
+pub(crate) struct HeaderLines {
+    text: String,
+    /// Where the name and the value of each are.
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
 
 impl HeaderLines {
     /// Takes a line per header, `name,value`: one text is many times cheaper to get from the runtime than a list.
-    pub fn from_lines(lines: String) -> Self {
-        Self(lines)
+    pub fn from_lines(text: String) -> Self {
+        let (mut fields, mut begin, mut comma) = (Vec::with_capacity(32), 0, None);
+        // A name has no comma, and neither has a line break (RFC 9110, section 5).
+        for (at, byte) in text.bytes().chain([b'\n']).enumerate() {
+            match (byte, comma) {
+                (b',', None) => comma = Some(at),
+                (b'\n', _) => {
+                    fields.extend(comma.take().map(|comma| (begin..comma, comma + 1..at)));
+                    begin = at + 1;
+                }
+                _ => {}
+            }
+        }
+        Self { text, fields }
     }
 
     /// The value of a header.
     pub fn get(&self, wanted: &str) -> Option<&str> {
-        self.iter().find_map(|(name, value)| (name == wanted).then_some(value))
+        let is_wanted = |name: &Range<usize>| name.len() == wanted.len() && self.part(name) == wanted;
+        self.fields.iter().find_map(|(name, value)| is_wanted(name).then(|| self.part(value)))
     }
 
     /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // A name has no comma, and neither has a line break (RFC 9110, section 5).
-        self.0.split('\n').filter_map(|line| line.split_once(','))
+        self.fields.iter().map(|(name, value)| (self.part(name), self.part(value)))
+    }
+
+    fn part(&self, at: &Range<usize>) -> &str {
+        self.text.get(at.clone()).unwrap_or_default()
     }
 }
 
@@ -67,31 +86,33 @@ pub(crate) struct Client<'r> {
 
 impl Client<'_> {
     /// The headers that tell the VM of the client: the usual ones, and that of RFC 7239.
-    pub fn forwarded(&self, headers: &HeaderLines) -> Vec<(&'static str, String)> {
-        let told = |name: &str| headers.get(name).filter(|_| self.is_trusted);
-        let added = |name: &str, value: &str| match told(name) {
-            Some(earlier) => format!("{earlier}, {value}"),
-            None => value.to_owned(),
+    pub fn forwarded<'a>(&'a self, headers: &'a HeaderLines) -> Vec<(&'static str, Cow<'a, str>)> {
+        let told = |name: &str| if self.is_trusted { headers.get(name) } else { None };
+        let added = |name: &str, value: Cow<'a, str>| match told(name) {
+            Some(earlier) => [earlier, ", ", &value].concat().into(),
+            None => value,
         };
-        let first = |name: &str, value: &str| told(name).unwrap_or(value).to_owned();
-        let mut set = vec![
-            ("x-forwarded-proto", first("x-forwarded-proto", self.scheme)),
-            ("x-forwarded-host", first("x-forwarded-host", self.host)),
-        ];
+        let first = |name: &str, value| Cow::Borrowed(told(name).unwrap_or(value));
+        let mut set = Vec::with_capacity(4);
+        set.push(("x-forwarded-proto", first("x-forwarded-proto", self.scheme)));
+        set.push(("x-forwarded-host", first("x-forwarded-host", self.host)));
         // A host with a port, and an IPv6 address, are no tokens: they are quoted (RFC 7239, sections 4 and 6).
-        let mut element = format!("host=\"{}\";proto={}", self.host, self.scheme);
-        if let Some(address) = self.address {
-            set.push(("x-forwarded-for", added("x-forwarded-for", address)));
-            let node = if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() };
-            element = format!("for={node};{element}");
+        let (before, address, after) = match self.address {
+            None => ("", "", ""),
+            Some(address) if address.contains(':') => ("for=\"[", address, "]\";"),
+            Some(address) => ("for=", address, ";"),
+        };
+        if self.address.is_some() {
+            set.push(("x-forwarded-for", added("x-forwarded-for", address.into())));
         }
-        set.push(("forwarded", added("forwarded", &element)));
+        let element = [before, address, after, "host=\"", self.host, "\";proto=", self.scheme].concat();
+        set.push(("forwarded", added("forwarded", element.into())));
         set
     }
 }
 
 /// The request headers for the VM, but for `Host` and `Content-Length`, which go with the connection.
-pub(super) fn for_vm(headers: &HeaderLines, client: &Client<'_>) -> Vec<(String, String)> {
+pub(super) fn for_vm<'h>(headers: &'h HeaderLines, client: &'h Client<'_>) -> Vec<Field<'h>> {
     let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
     let set = client.forwarded(headers);
     let is_kept = |name: &str| {
@@ -101,29 +122,29 @@ pub(super) fn for_vm(headers: &HeaderLines, client: &Client<'_>) -> Vec<(String,
         let is_replaced = set.iter().any(|(other, _)| *other == name);
         !is_of_connection && !is_dropped && !is_replaced && name != "host" && name != "content-length"
     };
-    let kept = headers.iter().filter(|(name, _)| is_kept(name));
-    let mut all: Vec<_> = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    all.extend(set.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let mut all = Vec::with_capacity(headers.fields.len() + set.len());
+    all.extend(
+        headers.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| (name.into(), value.into())),
+    );
+    all.extend(set.into_iter().map(|(name, value)| (name.into(), value)));
     all
 }
 
 /// The response headers for the client.
 pub(crate) fn for_client(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     let connection = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
-    let named: Vec<String> = connection
-        .flat_map(|(_, value)| named_by_connection(Some(value)))
-        .map(str::to_ascii_lowercase)
-        .collect();
+    let named: Vec<String> =
+        connection.flat_map(|(_, value)| named_by_connection(Some(value))).map(str::to_owned).collect();
     let handed_on = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        !HOP_BY_HOP.contains(&name.as_str()) && !named.contains(&name)
+        let is_name = |other: &str| other.eq_ignore_ascii_case(name);
+        !HOP_BY_HOP.iter().any(|other| is_name(other)) && !named.iter().any(|other| is_name(other))
     };
     headers.into_iter().filter(|(name, _)| handed_on(name)).collect()
 }
 
 /// The headers that the `Connection` header names as its own.
 pub(super) fn named_by_connection(connection: Option<&str>) -> impl Iterator<Item = &str> {
-    connection.unwrap_or_default().split(',').map(str::trim)
+    connection.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -139,7 +160,9 @@ mod tests {
     }
 
     fn sent(list: &[(&str, &str)], client: &Client<'_>) -> Vec<(String, String)> {
-        for_vm(&request(list), client)
+        let headers = request(list);
+        let sent = for_vm(&headers, client);
+        sent.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -154,6 +177,21 @@ mod tests {
         assert_eq!(headers.get("x-none"), None);
         assert_eq!(headers.iter().count(), 3);
         assert_eq!(request(&[]).iter().count(), 0);
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_none() {
+        for (lines, expected) in [
+            ("", vec![]),
+            ("\n\n", vec![]),
+            ("no comma\na,1", vec![("a", "1")]),
+            ("a,1\n", vec![("a", "1")]),
+            ("a,\u{e9}\nb,\u{20ac}2", vec![("a", "\u{e9}"), ("b", "\u{20ac}2")]),
+            (",nameless", vec![("", "nameless")]),
+        ] {
+            let headers = HeaderLines::from_lines(lines.to_owned());
+            assert_eq!(headers.iter().collect::<Vec<_>>(), expected, "{lines:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod http1;
 mod location;
 pub(crate) mod origin;
 pub(crate) mod probe;
+mod room;
 pub(crate) mod route;
 mod serve;
 mod silence;

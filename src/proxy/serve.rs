@@ -13,7 +13,8 @@ use worker::{Context, Env};
 use super::activity::Reporter;
 use super::cold::ColdAnswer;
 use super::endpoints::Known;
-use super::headers::{for_vm, Client, HeaderLines, TELLING};
+use super::headers::{for_vm, Client, HeaderLines, FORWARDED, TELLING};
+use super::http1::Field;
 use super::location::public_location;
 use super::origin::Origin;
 use super::route::{target, RequestUrl};
@@ -32,6 +33,7 @@ use crate::vm::{ColdStartRecord, Vm};
 
 thread_local! {
     static ALL_TELLING: Names = Names::new(TELLING);
+    static TELLING_OR_TOLD: Names = Names::new(TELLING.into_iter().chain(FORWARDED));
 }
 
 /// Answers a request with its VM's answer, after starting the VM if need be.
@@ -191,11 +193,14 @@ impl Exchange<'_> {
         let incoming = match origin.as_ref() {
             &Origin::Socket { ip, port } => {
                 let headers = HeaderLines::from_lines(lines(&self.request.headers()));
-                let forwarded = socket_origin::forward(ip, port, self.outgoing(&headers, target));
+                let client = self.client(&headers);
+                let outgoing = self.outgoing(&headers, &client, target);
+                let forwarded = socket_origin::forward(ip, port, outgoing);
                 reporter.report_during(forwarded).await
             }
             Origin::Fetch { base, binding } => {
-                let telling = ALL_TELLING.with(|names| names.lines_of(&self.request.headers()));
+                let telling = if self.vm.trust_forwarded { &TELLING_OR_TOLD } else { &ALL_TELLING };
+                let telling = telling.with(|names| names.lines_of(&self.request.headers()));
                 let telling = HeaderLines::from_lines(telling);
                 let (fetcher, client) = (Fetcher::of(self.env, binding.as_deref()), self.client(&telling));
                 let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
@@ -240,12 +245,13 @@ impl Exchange<'_> {
         }
     }
 
-    fn outgoing(&self, headers: &HeaderLines, target: String) -> Outgoing {
-        let (method, client) = (self.request.method(), self.client(headers));
-        let for_vm = for_vm(headers, &client);
+    fn outgoing<'h>(&self, headers: &'h HeaderLines, client: &'h Client<'h>, target: String) -> Outgoing<'h> {
+        let method = self.request.method();
+        let for_vm = for_vm(headers, client);
         let (handshake, for_vm) = if is_asked_for(&method, headers.get("upgrade")) {
-            let (handshake, asking) = Handshake::new(for_vm, random_bytes());
-            (Some(handshake), asking)
+            let owned = |(name, value): Field<'_>| (name.into_owned(), value.into_owned());
+            let (handshake, asking) = Handshake::new(for_vm.into_iter().map(owned).collect(), random_bytes());
+            (Some(handshake), asking.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
         } else {
             (None, for_vm)
         };

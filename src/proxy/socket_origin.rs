@@ -12,7 +12,7 @@ use web_sys::{ReadableStream, Response};
 
 use super::body::{open_body, upload, Body, BrokenOff};
 use super::headers::for_client;
-use super::http1::{request_head, upgrade_head, BodyFraming, Malformed, ResponseHead, MAX_HEAD};
+use super::http1::{request_head, upgrade_head, BodyFraming, Field, Malformed, ResponseHead, MAX_HEAD};
 use super::silence::Silence;
 use super::websocket::{over_socket, Handshake};
 use super::{ForwardError, Incoming};
@@ -26,11 +26,11 @@ use crate::time::format_duration;
 const FIRST_READ: u32 = 16 * 1024;
 
 /// A request for a VM.
-pub(super) struct Outgoing {
+pub(super) struct Outgoing<'h> {
     pub method: String,
     pub target: String,
     pub host: String,
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Field<'h>>,
     pub content_length: Option<u64>,
     pub body: Option<ReadableStream>,
     /// How long a connection may take. A VM that is down leaves connects unanswered.
@@ -43,7 +43,7 @@ pub(super) struct Outgoing {
 }
 
 /// Sends the request and reads the head of the answer.
-pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing) -> Result<Incoming, ForwardError> {
+pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing<'_>) -> Result<Incoming, ForwardError> {
     let framing = match (&request.body, request.content_length) {
         (Some(_), None) => BodyFraming::Chunked,
         (_, Some(length)) => BodyFraming::Length(length),
@@ -181,7 +181,7 @@ pub(super) async fn probe(
     connect: Duration,
     response: Duration,
 ) -> Result<u16, ForwardError> {
-    let agent = ("user-agent".to_owned(), crate::USER_AGENT.to_owned());
+    let agent = ("user-agent".into(), crate::USER_AGENT.into());
     let head = request_head("GET", target, host, &[agent], BodyFraming::None)
         .map_err(|error| ForwardError::NotSent(error.to_string()))?;
     let limits = Limits { connect, response };
@@ -248,15 +248,11 @@ fn response(head: ResponseHead, body: Option<&Body>) -> Result<Response, String>
     let headers = for_client(head.into_headers());
     let is_encoded = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
     let encode_body = if is_encoded { EncodeBody::Manual } else { EncodeBody::Automatic };
-    let build = || {
-        let init = Init { status, status_text: &reason, headers: &headers, encode_body }.to_js()?;
-        match body {
-            None => Response::new_with_opt_str_and_init(None, &init),
-            Some(Body::Whole(bytes)) => Response::new_with_opt_buffer_source_and_init(Some(bytes), &init),
-            Some(Body::Stream(stream, _)) => {
-                Response::new_with_opt_readable_stream_and_init(Some(stream), &init)
-            }
-        }
-    };
-    build().map_err(|error| format!("the VM's answer {status} cannot be handed on: {}", describe(&error)))
+    let init = Init { status, status_text: &reason, headers: &headers, encode_body };
+    let response = init.respond(|init| match body {
+        None => Response::new_with_opt_str_and_init(None, init),
+        Some(Body::Whole(bytes)) => Response::new_with_opt_buffer_source_and_init(Some(bytes), init),
+        Some(Body::Stream(stream, _)) => Response::new_with_opt_readable_stream_and_init(Some(stream), init),
+    });
+    response.map_err(|error| format!("the VM's answer {status} cannot be handed on: {}", describe(&error)))
 }

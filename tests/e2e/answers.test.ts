@@ -1,8 +1,10 @@
 // Whatever a VM answers, and whatever it leaves out: valid HTTP is handed on, the rest is an error.
 
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { take } from "./harness/bodies.ts";
+import { sha256, take } from "./harness/bodies.ts";
 import { type Answer, Origin } from "./harness/origin.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { launch, test, type World } from "./harness/test.ts";
@@ -47,6 +49,15 @@ describe("with a server that speaks its own HTTP", () => {
   let worker: Worker;
   const goOn = Promise.withResolvers<void>();
   const gzipped = gzipSync("compressed by the VM");
+  // What is read at a time grows with the large ones; the small ones must not be written over by what comes next.
+  const bursts = [5_000_000, 10, 300_000, 1, 70_000, 4_000_000, 100, 100, 1_000_000, 7].map((length) => randomBytes(length));
+  const inBursts = async (connection: Socket, asSent: (piece: Buffer) => Buffer, end = "") => {
+    for (const piece of bursts) {
+      await new Promise((sent) => connection.write(asSent(piece), sent));
+      await new Promise(setImmediate);
+    }
+    connection.end(end);
+  };
 
   beforeAll(async () => {
     origin = await Origin.listen({
@@ -63,6 +74,19 @@ describe("with a server that speaks its own HTTP", () => {
             "HTTP/1.1 200 OK\r\nX-Final: yes\r\nContent-Length: 5\r\n\r\nfinal",
         ),
       "/until-close": (c) => c.end(`HTTP/1.0 200 OK\r\n\r\n${"until the end. ".repeat(10_000)}`),
+      "/bursts": (c) => {
+        c.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bursts.reduce((sum, piece) => sum + piece.length, 0)}\r\n\r\n`);
+        void inBursts(c, (piece) => piece);
+      },
+      "/bursts-until-close": (c) => {
+        c.write("HTTP/1.1 200 OK\r\n\r\n");
+        void inBursts(c, (piece) => piece);
+      },
+      "/bursts-in-chunks": (c) => {
+        c.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        const chunk = (piece: Buffer) => Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]);
+        void inBursts(c, chunk, "0\r\n\r\n");
+      },
       "/no-body": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
       "/surplus": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\nsmuggled"),
       "/byte-by-byte": async (c) => {
@@ -119,6 +143,23 @@ describe("with a server that speaks its own HTTP", () => {
     const answer = await worker.fetch("/until-close");
 
     expect(await answer.text()).toBe("until the end. ".repeat(10_000));
+  });
+
+  test.for(["/bursts", "/bursts-until-close", "/bursts-in-chunks"])("%s arrive whole, read fast or slowly", async (path) => {
+    const whole = sha256(Buffer.concat(bursts));
+    const slowly = async (answer: Response) => {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of answer.body!) {
+        pieces.push(piece);
+        await new Promise(setImmediate);
+      }
+      return Buffer.concat(pieces);
+    };
+
+    const answers = await Promise.all(Array.from({ length: 6 }, () => worker.fetch(path)));
+    const read = answers.map(async (answer, index) => (index % 2 ? slowly(answer) : new Uint8Array(await answer.arrayBuffer())));
+
+    expect((await Promise.all(read)).map(sha256)).toEqual(Array(6).fill(whole));
   });
 
   test("what comes after the body is not part of it", async () => {

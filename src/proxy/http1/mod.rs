@@ -8,7 +8,7 @@ mod request;
 mod response;
 
 pub(crate) use chunked::{chunk_head, ChunkedDecoder, LAST_CHUNK};
-pub(crate) use request::{request_head, upgrade_head, BodyFraming};
+pub(crate) use request::{request_head, upgrade_head, BodyFraming, Field};
 pub(crate) use response::{Framing, ResponseHead, MAX_HEAD};
 
 use std::fmt;

@@ -1,7 +1,6 @@
 //! The head of an answer, and how its body ends.
 
 use std::fmt::Display;
-use std::iter;
 
 use super::Malformed;
 
@@ -68,11 +67,8 @@ impl ResponseHead {
             return Err(malformed(&format_args!("its head is longer than {MAX_HEAD} bytes")));
         }
         // httparse takes a bare LF for the end of a line: readers differ on it, which smuggling lives on.
-        if head
-            .iter()
-            .zip(iter::once(&0).chain(head))
-            .any(|(&byte, &before)| byte == b'\n' && before != b'\r')
-        {
+        let mut lines = head.split(|&byte| byte == b'\n').rev().skip(1);
+        if lines.any(|line| line.last() != Some(&b'\r')) {
             return Err(malformed(&"a line of its head does not end in CR LF"));
         }
         let Some(length) = length else { return Ok(None) };
