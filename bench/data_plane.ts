@@ -1,26 +1,68 @@
 import { download, type Rate, requests, upload } from "./load.ts";
 import { interleaved } from "./rounds.ts";
-import { atLeastOf, atMost, atMostOf, median, type Row, row } from "./rows.ts";
+import { atLeastOf, atMost, atMostOf, compared, median, percentile, ratios, type Row, row } from "./rows.ts";
 import { mebibyte, port, Site } from "./site.ts";
-import { baseline, counts, countedVmproxy, vmproxy, type Workerd } from "./workerd.ts";
+import { baseline, type Code, counts, countedVmproxy, vmproxy, Workerd } from "./workerd.ts";
 
-const rounds = 9;
-const seconds = 2;
-const transferRounds = 15;
+// A process may be a tenth faster than the next one of the same Worker, for as long as it runs.
+const processes = 5;
+const rounds = 12;
+const seconds = 1;
+const transferRounds = 3;
 
 /** What warm requests cost, beside Workers in JavaScript that forward and do nothing else. */
 export async function dataPlane(): Promise<Row[]> {
   const site = await Site.nginx();
   try {
-    const named = `http://localhost:${port}`;
-    const name = await site.run(vmproxy(await site.variables(named)));
-    const ip = await site.run(vmproxy(await site.variables("http://{ip}:{port}")));
+    const all: Measured[] = [];
+    for (let process = 1; process <= processes; process++) {
+      console.log(`data plane, processes ${process} of ${processes}`);
+      all.push(await measured(site));
+    }
+    const small = joined(all.map(({ small }) => small));
+    const down = joined(all.map(({ down }) => down));
+    const up = joined(all.map(({ up }) => up));
+    for (const [who, costs] of Object.entries(small)) {
+      const cpu = middle(costs, "cpu");
+      print(who, middle(costs, "rps"), "requests/s", middle(costs, "p99"), "ms p99", ...(cpu > 0 ? [cpu, "µs of CPU each"] : []));
+    }
+    for (const [who, speeds] of Object.entries(down)) print(who, median(speeds), "MiB/s, 100 MiB answers");
+    for (const [who, speeds] of Object.entries(up)) print(who, median(speeds), "MiB/s, 100 MiB uploads");
+
+    const named = small["vmproxy, name origin"];
+    return [
+      rate("name_origin_rps", named, small["JS pass-through"], 0.85),
+      rate("name_origin_vs_durable_object", named, small["JS, Durable Object"], 1.4),
+      compared("name_origin_p99", "ms", p99(named), p99(small["JS pass-through"]), atMostOf(1.2)),
+      rate("ip_origin_rps", small["vmproxy, IP origin"], small["JS socket proxy"], 0.85),
+      compared("ip_origin_download", "MiB/s", down["vmproxy, IP origin"], down["JS pass-through"], atLeastOf(0.8)),
+      compared("ip_origin_upload", "MiB/s", up["vmproxy, IP origin"], up["JS pass-through"], atLeastOf(0.8)),
+      await memory(site),
+    ];
+  } finally {
+    await site.stop();
+  }
+}
+
+type Measured = Awaited<ReturnType<typeof measured>>;
+
+/** Some rounds of everything, in processes of their own. */
+async function measured(site: Site) {
+  const named = `http://localhost:${port}`;
+  const started: Workerd[] = [];
+  const run = async (code: Code) => {
+    const worker = await Workerd.start(code);
+    started.push(worker);
+    return worker;
+  };
+  try {
+    const name = await run(vmproxy(await site.variables(named)));
+    const ip = await run(vmproxy(await site.variables("http://{ip}:{port}")));
     for (const worker of [name, ip]) await warm(worker);
     const variables = { ORIGIN: named, ADDRESS: await site.address() };
-    const passThrough = await site.run(baseline("pass_through.js", variables));
-    const socketProxy = await site.run(baseline("socket_proxy.js", variables));
-    const durableObject = await site.run(baseline("durable_object.js", variables, "Backend"));
-
+    const passThrough = await run(baseline("pass_through.js", variables));
+    const socketProxy = await run(baseline("socket_proxy.js", variables));
+    const durableObject = await run(baseline("durable_object.js", variables, "Backend"));
     const small = await interleaved("1 KiB answers", rounds, {
       "nginx proxy_pass": async () => ({ ...(await requests(`${named}/proxied/1k`, seconds)), cpu: Number.NaN }),
       "JS pass-through": () => load(passThrough),
@@ -29,44 +71,26 @@ export async function dataPlane(): Promise<Row[]> {
       "JS socket proxy": () => load(socketProxy),
       "vmproxy, IP origin": () => load(ip),
     });
-    for (const [who, costs] of Object.entries(small)) {
-      const cpu = middle(costs, "cpu");
-      print(who, middle(costs, "rps"), "requests/s", middle(costs, "p99"), "ms p99", ...(cpu > 0 ? [cpu, "µs of CPU each"] : []));
-    }
     const down = await interleaved("100 MiB answers", transferRounds, {
       "JS pass-through": () => download(`${passThrough.url}/100m`),
       "JS socket proxy": () => download(`${socketProxy.url}/100m`),
       "vmproxy, IP origin": () => download(`${ip.url}/100m`),
     });
-    for (const [who, speeds] of Object.entries(down)) print(who, median(speeds), "MiB/s");
     const up = await interleaved("100 MiB uploads", transferRounds, {
       "JS pass-through": () => upload(`${passThrough.url}/upload`),
       "JS socket proxy": () => upload(`${socketProxy.url}/upload`),
       "vmproxy, name origin": () => upload(`${name.url}/upload`),
       "vmproxy, IP origin": () => upload(`${ip.url}/upload`),
     });
-    for (const [who, speeds] of Object.entries(up)) print(who, median(speeds), "MiB/s");
-
-    const rate = (who: keyof typeof small) => middle(small[who], "rps");
-    const p99 = (who: keyof typeof small) => middle(small[who], "p99");
-    return [
-      compared("name_origin_rps", rate("vmproxy, name origin"), "requests/s", rate("JS pass-through"), 0.85),
-      compared("name_origin_vs_durable_object", rate("vmproxy, name origin"), "requests/s", rate("JS, Durable Object"), 1.4),
-      row(
-        "name_origin_p99",
-        p99("vmproxy, name origin"),
-        "ms",
-        atMostOf(p99("vmproxy, name origin"), p99("JS pass-through"), 1.2),
-        p99("JS pass-through"),
-      ),
-      compared("ip_origin_rps", rate("vmproxy, IP origin"), "requests/s", rate("JS socket proxy"), 0.85),
-      compared("ip_origin_download", median(down["vmproxy, IP origin"]), "MiB/s", median(down["JS pass-through"]), 0.8),
-      compared("ip_origin_upload", median(up["vmproxy, IP origin"]), "MiB/s", median(up["JS pass-through"]), 0.8),
-      await memory(site),
-    ];
+    return { small, down, up };
   } finally {
-    await site.stop();
+    await Promise.all(started.map((worker) => worker.stop()));
   }
+}
+
+function joined<K extends string, T>(parts: Record<K, T[]>[]): Record<K, T[]> {
+  const names = Object.keys(parts[0] ?? {}) as K[];
+  return Object.fromEntries(names.map((name) => [name, parts.flatMap((part) => part[name])])) as Record<K, T[]>;
 }
 
 /** By how much the wasm memory grows while 100 MiB go through in either direction. */
@@ -86,10 +110,6 @@ async function warm(worker: Workerd): Promise<void> {
   if (!answer.ok || (await answer.text()).length !== 1024) throw new Error(`the VM answered ${answer.status}`);
 }
 
-function compared(name: string, value: number, unit: string, against: number, part: number): Row {
-  return row(name, value, unit, atLeastOf(value, against, part), against);
-}
-
 interface Cost extends Rate {
   /** Of a request, in microseconds of the runtime's CPU time. */
   cpu: number;
@@ -99,6 +119,19 @@ async function load(worker: Workerd): Promise<Cost> {
   const before = worker.cpu;
   const rate = await requests(`${worker.url}/1k`, seconds);
   return { ...rate, cpu: (worker.cpu - before) / (rate.rps * seconds) };
+}
+
+/** A row of the requests a second; prints how far apart the rounds were, too. */
+function rate(name: string, ours: Cost[], theirs: Cost[], part: number): Row {
+  const [rates, baselines] = [ours, theirs].map((costs) => costs.map(({ rps }) => rps)) as [number[], number[]];
+  const all = ratios(rates, baselines);
+  const [low, high] = [percentile(all, 0.25), percentile(all, 0.75)];
+  console.log(`  ${name}: half of the rounds between ${low.toPrecision(3)} and ${high.toPrecision(3)}`);
+  return compared(name, "requests/s", rates, baselines, atLeastOf(part));
+}
+
+function p99(costs: Cost[]): number[] {
+  return costs.map((cost) => cost.p99);
 }
 
 function middle(costs: Cost[], what: keyof Cost): number {

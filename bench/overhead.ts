@@ -3,7 +3,7 @@ import { byHand, instanceResource } from "../tests/e2e/harness/by-hand.ts";
 import { Emulator, instancePort, signed } from "../tests/e2e/harness/emulator.ts";
 import { Worker } from "../tests/e2e/harness/worker.ts";
 import { interleaved } from "./rounds.ts";
-import { atMostOf, median, type Row, row } from "./rows.ts";
+import { atMostOf, compared, type Row } from "./rows.ts";
 
 const rounds = 9;
 /** How long each call of Compute Engine and its token server is under way. */
@@ -44,8 +44,7 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
   const calls = [...new Set([...made.vmproxy, ...made.bare])];
   if (calls.length > 1) throw new Error(`other calls are compared than the same: ${calls.join("; ")}`);
   console.log(`${calls[0]}: vmproxy takes ${vmproxy.map(Math.round).join(" ")} ms, by themselves ${bare.map(Math.round).join(" ")} ms`);
-  const [ours, theirs] = [median(vmproxy), median(bare)];
-  return row(`cold_start_overhead_${state}`, ours, "ms", atMostOf(ours, theirs, 1.05), theirs);
+  return compared(`cold_start_overhead_${state}`, "ms", vmproxy, bare, atMostOf(1.05));
 }
 
 /** From the request to its answer, with an object that knows nothing yet and has no token. */

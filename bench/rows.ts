@@ -9,30 +9,50 @@ export interface Row {
   unit: string;
   /** The same figure of what it is compared with, from the same run. */
   baseline: number | null;
-  /** `value / baseline`. */
+  /** `value / baseline`, or the median of that in each round where both took turns. */
   ratio: number | null;
   goal: string;
   met: boolean;
 }
 
-export function row(name: string, value: number, unit: string, goal: { text: string; met: boolean }, baseline?: number): Row {
-  const ratio = baseline === undefined ? null : round(value / baseline);
-  return { name, value: round(value), unit, baseline: baseline === undefined ? null : round(baseline), ratio, goal: goal.text, met: goal.met };
+interface Goal {
+  text: string;
+  met: boolean;
+}
+
+export function row(name: string, value: number, unit: string, goal: Goal, baseline?: number): Row {
+  const against = baseline === undefined ? { baseline: null, ratio: null } : { baseline: round(baseline), ratio: round(value / baseline) };
+  return { name, value: round(value), unit, ...against, goal: goal.text, met: goal.met };
+}
+
+/**
+ * A row of what took turns with something else. What counts is the ratio within a round: from one round to another the
+ * machine may be twice as fast.
+ */
+export function compared(name: string, unit: string, values: number[], baselines: number[], goal: (ratio: number) => Goal): Row {
+  const ratio = median(ratios(values, baselines));
+  const { text, met } = goal(ratio);
+  return { name, value: round(median(values)), unit, baseline: round(median(baselines)), ratio: round(ratio), goal: text, met };
+}
+
+/** Each round's `value / baseline`. */
+export function ratios(values: number[], baselines: number[]): number[] {
+  return values.map((value, round) => value / (baselines[round] ?? Number.NaN));
 }
 
 /** A goal that the figure stays at or below `limit`. */
-export function atMost(value: number, limit: number, unit: string) {
+export function atMost(value: number, limit: number, unit: string): Goal {
   return { text: `at most ${limit} ${unit}`, met: value <= limit };
 }
 
 /** A goal that the figure is at most so much of what it is compared with. */
-export function atMostOf(value: number, baseline: number, part: number) {
-  return { text: `at most ${part} of the baseline`, met: value <= part * baseline };
+export function atMostOf(part: number): (ratio: number) => Goal {
+  return (ratio) => ({ text: `at most ${part} of the baseline`, met: ratio <= part });
 }
 
 /** A goal that the figure is at least so much of what it is compared with. */
-export function atLeastOf(value: number, baseline: number, part: number) {
-  return { text: `at least ${part} of the baseline`, met: value >= part * baseline };
+export function atLeastOf(part: number): (ratio: number) => Goal {
+  return (ratio) => ({ text: `at least ${part} of the baseline`, met: ratio >= part });
 }
 
 export function median(values: number[]): number {

@@ -1,6 +1,6 @@
 import { answersWebSockets, messages } from "./messages.ts";
 import { interleaved } from "./rounds.ts";
-import { atLeastOf, median, type Row, row } from "./rows.ts";
+import { atLeastOf, compared, type Row } from "./rows.ts";
 import { Site } from "./site.ts";
 import { baseline, type Code, vmproxy } from "./workerd.ts";
 
@@ -29,11 +29,9 @@ export async function webSockets(): Promise<Row[]> {
       overFetch: () => messages(overFetch, milliseconds),
       name: () => messages(name, milliseconds),
     });
-    const compared = (row_: string, ours: number[], theirs: number[]) =>
-      row(row_, median(ours), "messages/s", atLeastOf(median(ours), median(theirs), 0.8), median(theirs));
     return [
-      compared("websocket_rate", rate.ip, rate.overSocket),
-      compared("websocket_rate_name", rate.name, rate.overFetch),
+      compared("websocket_rate", "messages/s", rate.ip, rate.overSocket, atLeastOf(0.8)),
+      compared("websocket_rate_name", "messages/s", rate.name, rate.overFetch, atLeastOf(0.8)),
     ];
   } finally {
     await site.stop();

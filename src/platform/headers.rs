@@ -7,22 +7,32 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
-use super::constant;
+use super::with_constant;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type Calls;
 
+    /// Headers, by strings of the runtime's own: a text would be copied out of the program at each call.
     #[wasm_bindgen(extends = Headers)]
-    type Settable;
+    type Strings;
 
     #[wasm_bindgen(method, catch)]
-    fn set(this: &Settable, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
+    fn get(this: &Strings, name: &JsValue) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn set(this: &Strings, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(extends = Array)]
+    type Parts;
+
+    #[wasm_bindgen(method)]
+    fn join(this: &Parts, separator: &JsValue) -> String;
 
     /// `Array.prototype.map`: calls a method of `of` with each name.
     #[wasm_bindgen(method, catch, js_name = map)]
-    fn each(this: &Calls, method: &Function, of: &Headers) -> Result<Array, JsValue>;
+    fn each(this: &Calls, method: &Function, of: &Headers) -> Result<Parts, JsValue>;
 }
 
 /// Names of headers that are asked for, or removed, together.
@@ -49,7 +59,7 @@ impl Names {
     /// Those of the headers that are there and not empty, as [`lines`] has them.
     pub fn lines_of(&self, headers: &Headers) -> String {
         let Ok(values) = self.list.each(&self.get, headers) else { return String::new() };
-        let values = String::from(values.join("\n"));
+        let values = with_constant("\n", |separator| values.join(separator));
         let found = self.names.iter().zip(values.split('\n')).filter(|(_, value)| !value.is_empty());
         let mut lines = String::with_capacity(2 * values.len());
         for part in found.flat_map(|(name, value)| [name, ",", value, "\n"]) {
@@ -71,39 +81,46 @@ impl Names {
 /// standard, "sort and combine").
 pub(crate) fn lines(headers: &Headers) -> String {
     // Each entry is an array, whose text is its parts joined by a comma.
-    Array::from(headers).join("\n").into()
+    let entries: Parts = Array::from(headers).unchecked_into();
+    with_constant("\n", |separator| entries.join(separator))
 }
 
-/// Sets a header. Its name is made a string of the runtime's once, not at each call.
+/// A header as it was last set.
+struct Last {
+    name: &'static str,
+    key: JsValue,
+    text: String,
+    value: JsValue,
+}
+
+thread_local! {
+    static LAST: RefCell<Vec<Last>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sets a header. A value that is the same as the last time, as a Worker's host mostly is, is not made a string of the
+/// runtime's again.
 ///
 /// # Errors
 /// The exception: the value is none, or the headers cannot be changed.
 pub(crate) fn set(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
-    headers.unchecked_ref::<Settable>().set(&constant(name), &JsValue::from_str(value))
-}
-
-thread_local! {
-    static LAST: RefCell<Vec<(&'static str, String, JsValue)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Sets a header to what is mostly the same value as before, which is not made a string of the runtime's again then.
-///
-/// # Errors
-/// As [`set`].
-pub(crate) fn set_again(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
-    let value = LAST.with_borrow_mut(|last| {
-        if let Some((_, _, string)) = last.iter().find(|(of, text, _)| *of == name && text == value) {
-            return string.clone();
+    let headers: &Strings = headers.unchecked_ref();
+    LAST.with_borrow_mut(|last| {
+        if let Some(last) = last.iter_mut().find(|last| last.name == name) {
+            if last.text != value {
+                (last.text, last.value) = (value.to_owned(), JsValue::from_str(value));
+            }
+            return headers.set(&last.key, &last.value);
         }
-        let string = JsValue::from_str(value);
-        last.retain(|(of, ..)| *of != name);
-        last.push((name, value.to_owned(), string.clone()));
-        string
-    });
-    headers.unchecked_ref::<Settable>().set(&constant(name), &value)
+        let (key, text) = (JsValue::from_str(name), value.to_owned());
+        let set = Last { name, key, value: JsValue::from_str(&text), text };
+        let done = headers.set(&set.key, &set.value);
+        last.push(set);
+        done
+    })
 }
 
 /// The value of one header.
-pub(crate) fn value(headers: &Headers, name: &str) -> Option<String> {
-    headers.get(name).ok().flatten()
+pub(crate) fn value(headers: &Headers, name: &'static str) -> Option<String> {
+    let headers: &Strings = headers.unchecked_ref();
+    with_constant(name, |name| headers.get(name)).ok().flatten()
 }

@@ -6,6 +6,7 @@ pub(crate) mod cf;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod headers;
+pub(crate) mod memory;
 mod promise;
 pub(crate) mod socket;
 pub(crate) mod source;
@@ -63,15 +64,16 @@ thread_local! {
     static CONSTANTS: RefCell<Vec<(&'static str, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A text of the program as a string of the runtime's, which is made once.
-fn constant(text: &'static str) -> JsValue {
+/// Does something with a text of the program as a string of the runtime's, which is made once.
+fn with_constant<T>(text: &'static str, work: impl FnOnce(&JsValue) -> T) -> T {
     CONSTANTS.with_borrow_mut(|constants| {
         if let Some((_, string)) = constants.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
-            return string.clone();
+            return work(string);
         }
         let string = JsValue::from_str(text);
-        constants.push((text, string.clone()));
-        string
+        let done = work(&string);
+        constants.push((text, string));
+        done
     })
 }
 

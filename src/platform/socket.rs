@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use js_sys::{Array, Object, Promise, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use web_sys::{ReadableStream, WritableStream, WritableStreamDefaultWriter};
 use worker::worker_sys;
@@ -15,7 +15,6 @@ use super::{describe, settled, within};
 /// A connection, which may still be opening. It is closed when it is dropped, and belongs to the request that opened it.
 pub(crate) struct Socket {
     inner: worker_sys::Socket,
-    opened: Promise,
     /// What the peer sends.
     pub readable: ReadableStream,
     writable: WritableStream,
@@ -31,10 +30,9 @@ impl Socket {
     pub fn connect(ip: IpAddr, port: u16) -> Result<Self, String> {
         let address = SocketAddr::new(ip, port).to_string();
         let open = || {
-            let inner = worker_sys::connect(JsValue::from_str(&address), Object::new().into())?;
-            let (opened, readable, writable) = (inner.opened()?, inner.readable()?, inner.writable()?);
-            ignore(&opened);
-            Ok(Self { inner, opened, readable, writable, sending: RefCell::default() })
+            let inner = worker_sys::connect(JsValue::from_str(&address), JsValue::UNDEFINED)?;
+            let (readable, writable) = (inner.readable()?, inner.writable()?);
+            Ok(Self { inner, readable, writable, sending: RefCell::default() })
         };
         open().map_err(|error| describe(&error))
     }
@@ -44,7 +42,8 @@ impl Socket {
     /// # Errors
     /// Why there is none; nothing has left then.
     pub async fn opened(&self, limit: Duration) -> Result<(), String> {
-        match within(limit, settled(self.opened.clone())).await {
+        let opened = self.inner.opened().map_err(|error| describe(&error))?;
+        match within(limit, settled(opened)).await {
             Some(opened) => opened.map(drop).map_err(|error| describe(&error)),
             None => Err(format!("no connection within {limit:?}")),
         }
@@ -52,7 +51,8 @@ impl Socket {
 
     /// Whether the connection has been opened so far.
     pub async fn is_open(&self) -> bool {
-        let so_far = Promise::race(&Array::of2(&self.opened, &JsValue::UNDEFINED));
+        let Ok(opened) = self.inner.opened() else { return false };
+        let so_far = Promise::race(&Array::of2(&opened, &JsValue::UNDEFINED));
         settled(so_far).await.is_ok_and(|opened| !opened.is_undefined())
     }
 

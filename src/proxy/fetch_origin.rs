@@ -9,15 +9,12 @@ use super::websocket::{is_asked_for, over_fetch};
 use super::{ForwardError, Incoming};
 use crate::platform::describe;
 use crate::platform::fetch::Fetcher;
-use crate::platform::headers::{set, set_again, value, Names};
+use crate::platform::headers::{set, value, Names};
 use crate::platform::stream::{fixed_length_pipe, pipe, pipe_to};
 use crate::platform::websocket::WebSocket;
 
 /// Answers up to this long are over before the VM could be taken for idle, so nobody watches them.
 const SHORT: u64 = 1024 * 1024;
-
-/// A Worker's host is mostly the same one, and so is its scheme.
-const SELDOM_CHANGED: [&str; 2] = ["x-forwarded-host", "x-forwarded-proto"];
 
 thread_local! {
     static OF_CONNECTION: Names = Names::new(HOP_BY_HOP);
@@ -63,11 +60,7 @@ fn changed(request: &Request, telling: &HeaderLines, client: &Client<'_>) -> Res
         headers.set("upgrade", upgrade)?;
     }
     for (name, value) in client.forwarded(telling) {
-        if SELDOM_CHANGED.contains(&name) {
-            set_again(&headers, name, &value)?;
-        } else {
-            set(&headers, name, &value)?;
-        }
+        set(&headers, name, &value)?;
     }
     Ok(headers)
 }

@@ -17,13 +17,16 @@ use super::silence::Silence;
 use super::websocket::{over_socket, Handshake};
 use super::{ForwardError, Incoming};
 use crate::platform::fetch::{EncodeBody, Init};
+use crate::platform::memory::Memory;
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
 use crate::platform::{describe, sleep};
 use crate::time::format_duration;
 
-/// How much is read at first: most answers are no longer than this, and then they are here with their heads.
-const FIRST_READ: u32 = 16 * 1024;
+thread_local! {
+    /// What is read into at first: most answers are no longer than 16 KiB, and then they are here with their heads.
+    static FIRST: Memory = const { Memory::new(16 * 1024, 64) };
+}
 
 /// A request for a VM.
 pub(super) struct Outgoing<'h> {
@@ -67,9 +70,12 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing<'_>) -> Res
     }
     let framing = head.framing(&request.method).map_err(invalid)?;
     let silence = Some(limits.response).filter(|_| !head.is_event_stream());
+    let memory = rest.clone();
     let body = open_body(framing, rest, reader, silence).map_err(ForwardError::Invalid)?;
     let response = response(head, body.as_ref()).map_err(ForwardError::Invalid)?;
     let Some(Body::Stream(_, download)) = body else {
+        // A response has a copy of its bytes (Fetch standard, "extract a body").
+        FIRST.with(|first| first.give_back(&memory));
         // The answer is whole: nobody waits for the rest of the upload.
         return Ok(Incoming { response, transfer: None });
     };
@@ -204,7 +210,7 @@ async fn read_head(from: &ReadableStream) -> Result<Answer, ForwardError> {
     let mut bytes = Vec::new();
     let mut interim = 0;
     loop {
-        let piece = match reader.read(&Uint8Array::new_with_length(FIRST_READ)).await {
+        let piece = match reader.read(&FIRST.with(Memory::take)).await {
             Ok(Some(piece)) => piece,
             Ok(None) if bytes.is_empty() && interim == 0 => {
                 let reason = "the VM closed the connection without an answer".to_owned();
@@ -236,6 +242,7 @@ async fn read_head(from: &ReadableStream) -> Result<Answer, ForwardError> {
             }
             bytes = rest;
         }
+        FIRST.with(|first| first.give_back(&piece));
     }
 }
 

@@ -8,7 +8,6 @@ use crate::config::ConfigError;
 use crate::error::{Error, ASLEEP_RETRY_AFTER};
 use crate::platform::cf;
 use crate::platform::env::{secret, Secret};
-use crate::platform::headers::value;
 use crate::problem::text_response;
 use crate::vm::{AsleepResponse, Vm};
 use crate::wake::{asleep_response, client, refused_by, Facts};
@@ -93,7 +92,7 @@ impl Facts for RequestFacts<'_> {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        value(&self.request.headers(), name)
+        self.request.headers().get(name).ok().flatten()
     }
 
     fn country(&self) -> Option<String> {
