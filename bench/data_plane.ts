@@ -2,7 +2,7 @@ import { download, type Rate, requests, upload } from "./load.ts";
 import { interleaved } from "./rounds.ts";
 import { atLeastOf, atMost, atMostOf, compared, median, percentile, ratios, type Row, row } from "./rows.ts";
 import { mebibyte, port, Site } from "./site.ts";
-import { baseline, type Code, counts, countedVmproxy, vmproxy, Workerd } from "./workerd.ts";
+import { baseline, counts, countedVmproxy, vmproxy, type Workerd } from "./workerd.ts";
 
 // A process may be a tenth faster than the next one of the same Worker, for as long as it runs.
 const processes = 5;
@@ -49,20 +49,14 @@ type Measured = Awaited<ReturnType<typeof measured>>;
 /** Some rounds of everything, in processes of their own. */
 async function measured(site: Site) {
   const named = `http://localhost:${port}`;
-  const started: Workerd[] = [];
-  const run = async (code: Code) => {
-    const worker = await Workerd.start(code);
-    started.push(worker);
-    return worker;
-  };
   try {
-    const name = await run(vmproxy(await site.variables(named)));
-    const ip = await run(vmproxy(await site.variables("http://{ip}:{port}")));
+    const name = await site.run(vmproxy(await site.variables(named)));
+    const ip = await site.run(vmproxy(await site.variables("http://{ip}:{port}")));
     for (const worker of [name, ip]) await warm(worker);
     const variables = { ORIGIN: named, ADDRESS: await site.address() };
-    const passThrough = await run(baseline("pass_through.js", variables));
-    const socketProxy = await run(baseline("socket_proxy.js", variables));
-    const durableObject = await run(baseline("durable_object.js", variables, "Backend"));
+    const passThrough = await site.run(baseline("pass_through.js", variables));
+    const socketProxy = await site.run(baseline("socket_proxy.js", variables));
+    const durableObject = await site.run(baseline("durable_object.js", variables, "Backend"));
     const small = await interleaved("1 KiB answers", rounds, {
       "nginx proxy_pass": async () => ({ ...(await requests(`${named}/proxied/1k`, seconds)), cpu: Number.NaN }),
       "JS pass-through": () => load(passThrough),
@@ -84,7 +78,7 @@ async function measured(site: Site) {
     });
     return { small, down, up };
   } finally {
-    await Promise.all(started.map((worker) => worker.stop()));
+    await site.stopWorkers();
   }
 }
 

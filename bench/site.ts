@@ -60,7 +60,7 @@ export class Site {
     return { VMS: [vm], COMPUTE_ENDPOINT: `${this.#url}/compute/v1`, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(key) };
   }
 
-  /** Runs a Worker, until the site stops. */
+  /** Runs a Worker, until {@link stopWorkers}. */
   async run(code: Code): Promise<Workerd> {
     const worker = await Workerd.start(code);
     this.#workers.push(worker);
@@ -73,8 +73,12 @@ export class Site {
     return `${instances[0]!.public_ip}:${port}`;
   }
 
+  async stopWorkers(): Promise<void> {
+    await Promise.all(this.#workers.splice(0).map((worker) => worker.stop()));
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.stop()));
+    await this.stopWorkers();
     await stop(this.#process);
     rmSync(this.#folder, { recursive: true });
   }
