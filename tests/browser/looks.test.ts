@@ -4,6 +4,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, expect } from "vitest";
+import { eventually } from "../e2e/harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 /** It is looked at and left. */
@@ -135,7 +136,7 @@ test("a page of one's own is filled, goes on, and runs nothing of its own", asyn
 
   await visitor.page.getByRole("heading", { name: "Our own page" }).waitFor();
   await visitor.marked("phase").getByText("The machine is booting").waitFor();
-  await expect.poll(() => visitor.marked("elapsed").textContent()).toMatch(/^\d:\d\d$/);
+  await visitor.marked("elapsed").getByText(/^\d:\d\d$/).waitFor();
   expect(await visitor.page.evaluate(() => "hacked" in globalThis)).toBe(false);
   await visitor.screenshot("own");
   await visitor.untilArrived("/echo?a#b");
@@ -151,7 +152,7 @@ test("a page of one's own tells of a failure, and tries again", async ({ launch,
   await visitor.page.getByRole("heading", { name: "The VM did not start in time" }).waitFor();
   expect(await visitor.marked("phase").isVisible()).toBe(false);
   await visitor.page.getByRole("link", { name: "Once more" }).click();
-  await expect.poll(() => visitor.waits).toBe(2);
+  await eventually("the page is shown again", () => visitor.waits === 2);
 });
 
 test("what is no page is not shown", async ({ launch, visit }) => {

@@ -1,6 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Waits until `check` gives something other than `undefined` or `false`, and returns that; what it throws means "not yet". */
+/**
+ * Waits until `check` gives something other than `undefined` or `false`, and returns that; what it throws means "not yet".
+ *
+ * `expect.poll()` would ask vitest which test it is in, which has no answer when one that ran beside it has just ended.
+ */
 export async function eventually<T>(
   what: string,
   check: () => T | Promise<T>,
