@@ -1,10 +1,12 @@
 //! The VM's object: a shell around the lifecycle that does line by line what
 //! `src/durable_object/shell.rs` does, and may be lost at any of them.
 
+mod actions;
+
 use std::time::Duration;
 
 use vmproxy::compute::{Answer, CallError, InstanceStatus, Mutation};
-use vmproxy::lifecycle::{Action, CallId, Event, Lifecycle, Outcome, Policy, ProbeResult};
+use vmproxy::lifecycle::{CallId, Event, Lifecycle, Policy, ProbeResult};
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
 
@@ -16,11 +18,6 @@ use super::scenario::Fault;
 use super::timetable::Planner;
 use super::witness::{MINUTE, SLACK};
 use super::world::World;
-
-/// The same as the shell's.
-const WATCH_INTERVAL: Duration = Duration::from_secs(10);
-const SHORTEST_ALARM: Duration = Duration::from_millis(100);
-const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// A message to the object.
 #[derive(Clone, Debug)]
@@ -387,95 +384,6 @@ impl World {
             self.lose_object();
         }
         strikes
-    }
-
-    fn act(&mut self, action: Action, about: About) {
-        let number = self.object.number();
-        match action {
-            Action::Call(id, what) => {
-                self.witness_call(&what, about);
-                let Some(memory) = &mut self.object.memory else { return };
-                memory.calls.push((number, id));
-                self.send_call(number, what, about);
-            }
-            Action::Probe(endpoint) => {
-                self.witness_probe(endpoint);
-                let Some(memory) = &mut self.object.memory else { return };
-                memory.probes.push((number, endpoint.generation));
-                let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
-                self.plan_in(takes, Happening::ProbeArrives { probe: number, endpoint });
-            }
-            Action::AskIfBusy(endpoint) => {
-                self.witness_question();
-                let Some(memory) = &mut self.object.memory else { return };
-                memory.questions.push(number);
-                let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
-                self.plan_in(takes, Happening::Question { asking: number, endpoint });
-            }
-            Action::ReleaseDown(result) => {
-                let Some(memory) = &mut self.object.memory else { return };
-                for _ in std::mem::take(&mut memory.waiting_for_down) {
-                    self.coverage
-                        .count("waited for down", if result.is_ok() { "is down" } else { "refused" });
-                }
-            }
-            Action::Release(outcome) => self.release(&outcome),
-        }
-    }
-
-    fn release(&mut self, outcome: &Outcome) {
-        self.witness_release(outcome);
-        let Some(memory) = &mut self.object.memory else { return };
-        for (_, request) in std::mem::take(&mut memory.waiting) {
-            let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(60));
-            let lost = self.strikes(Fault::LostMessage);
-            let outcome = outcome.clone();
-            let told =
-                if lost { Happening::Unanswered { request } } else { Happening::Told { request, outcome } };
-            self.plan_in(takes, told);
-        }
-    }
-
-    fn schedule(&mut self) {
-        let Some(memory) = &self.object.memory else { return };
-        let Some(lifecycle) = &memory.lifecycle else { return };
-        let (deadline, busy) = (lifecycle.deadline(), lifecycle.is_busy());
-        let may_run = lifecycle.may_run();
-        let (now, alarm_at) = (self.now, memory.alarm_at);
-        if let (Some(deadline), true) = (deadline, busy) {
-            let timer = self.object.number();
-            let late = Duration::from_millis(self.random.below(5));
-            self.plan_in(deadline.since(now) + late, Happening::Timer { timer });
-            if let Some(memory) = &mut self.object.memory {
-                memory.timer = Some(timer);
-            }
-        }
-        let wanted = if busy {
-            Some(now + WATCH_INTERVAL)
-        } else {
-            let look_after = may_run.then_some(now + CONFIGURATION_INTERVAL);
-            deadline.into_iter().chain(look_after).min()
-        };
-        let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
-        if alarm_at.is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
-            if let Some(memory) = &mut self.object.memory {
-                memory.alarm_at = Some(wanted);
-            }
-            self.set_alarm(wanted);
-        }
-    }
-
-    fn set_alarm(&mut self, at: Timestamp) {
-        let alarm = self.object.number();
-        self.object.alarm = Some((alarm, at));
-        let longest = Duration::from_millis(if self.strikes(Fault::LateAlarm) { 30_000 } else { 200 });
-        let late = self.random.between(Duration::ZERO, longest);
-        let wait = at.since(self.now) + late;
-        self.plan_in(wait, Happening::Alarm { alarm, duplicate: false });
-        if self.strikes(Fault::DoubleAlarm) {
-            let later = self.random.between(Duration::ZERO, Duration::from_secs(20));
-            self.plan_in(wait + later, Happening::Alarm { alarm, duplicate: true });
-        }
     }
 
     /// Whoever sent this message sees it fail, and tries again.
