@@ -29,6 +29,15 @@ test("a visitor sees how far it is, and arrives where the link leads", async ({ 
   expect(visitor.waits).toBe(1);
 });
 
+test("a visitor sees that the application is what it takes", async ({ launch, visit }) => {
+  const { worker } = await launch({ vm: { health_path: "/status/503" } });
+  const visitor = await visit(worker.url);
+
+  await visitor.page.goto(`${worker.url}/echo`);
+
+  await visitor.page.getByRole("status").getByText("Waiting for the application").waitFor();
+});
+
 test("an earlier start is what the bar is measured against", async ({ launch, visit }) => {
   const { cloud, worker } = await launch({ timing: slow });
   expect((await worker.fetch("/echo")).status).toBe(200);
