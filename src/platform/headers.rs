@@ -85,10 +85,9 @@ pub(crate) fn lines(headers: &Headers) -> String {
     with_constant("\n", |separator| entries.join(separator))
 }
 
-/// A header as it was last set.
+/// The value that a header was last set to.
 struct Last {
     name: &'static str,
-    key: JsValue,
     text: String,
     value: JsValue,
 }
@@ -102,19 +101,19 @@ thread_local! {
 ///
 /// # Errors
 /// The exception: the value is none, or the headers cannot be changed.
-pub(crate) fn set(headers: &Headers, name: &'static str, value: &str) -> Result<(), JsValue> {
+pub(crate) fn set(headers: &Headers, name: &'static str, text: &str) -> Result<(), JsValue> {
     let headers: &Strings = headers.unchecked_ref();
+    let set = |value: &JsValue| with_constant(name, |name| headers.set(name, value));
     LAST.with_borrow_mut(|last| {
         if let Some(last) = last.iter_mut().find(|last| last.name == name) {
-            if last.text != value {
-                (last.text, last.value) = (value.to_owned(), JsValue::from_str(value));
+            if last.text != text {
+                (last.text, last.value) = (text.to_owned(), JsValue::from_str(text));
             }
-            return headers.set(&last.key, &last.value);
+            return set(&last.value);
         }
-        let (key, text) = (JsValue::from_str(name), value.to_owned());
-        let set = Last { name, key, value: JsValue::from_str(&text), text };
-        let done = headers.set(&set.key, &set.value);
-        last.push(set);
+        let value = JsValue::from_str(text);
+        let done = set(&value);
+        last.push(Last { name, text: text.to_owned(), value });
         done
     })
 }

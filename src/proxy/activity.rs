@@ -35,9 +35,9 @@ impl Reporter {
     }
 
     /// Reports as long as the work lasts: a VM is not put to sleep while it answers.
-    pub async fn report_during<T>(&self, work: impl Future<Output = T>) -> T {
+    pub async fn report_during<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
         // Its timer is set first, and is the soonest: the work's own need none of the runtime's then.
-        match select(pin!(self.keep_reporting()), pin!(work)).await {
+        match select(pin!(self.keep_reporting()), work).await {
             Either::Left((never, _)) => match never {},
             Either::Right((output, _)) => output,
         }

@@ -29,6 +29,7 @@ use crate::platform::fetch::{amend, Fetcher};
 use crate::platform::headers::{lines, value, Names};
 use crate::platform::task::run;
 use crate::platform::{aborted, now, random_bytes, settled};
+use crate::time::Timestamp;
 use crate::vm::{ColdStartRecord, Vm};
 
 thread_local! {
@@ -47,34 +48,33 @@ pub(crate) async fn serve(
     let waking = Waking::new(vm, url, request, env);
     let counts = waking.counts()?;
     let exchange = Exchange { vm, url, request, env, ctx, waking, counts };
-    let (endpoint, cold_start) = match exchange.known().await {
+    let now = now();
+    let mut found = match exchange.known(now).await {
         Some(endpoint) => {
-            exchange.touch();
-            (endpoint, None)
+            exchange.touch(now);
+            Found::Ready(endpoint, None)
         }
-        None => match exchange.find(None).await? {
+        None => exchange.find(None).await?,
+    };
+    let mut is_repeated = false;
+    loop {
+        let (endpoint, cold_start) = match found {
             Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
             Found::Starting(answer, progress) => {
                 return answer.while_starting(vm, url.target, progress).await
             }
-        },
-    };
-    let error = match exchange.forward(&endpoint).await {
-        Ok(response) => return marked(response, cold_start),
-        Err(error) => error,
-    };
-    log(&vm.instance.name, &format!("no answer at {}: {error}", endpoint.ip));
-    if !error.may_repeat(&request.method(), request.body().is_some()) {
-        return Err(exchange.no_answer(error));
-    }
-    // The VM has gone, or moved: its object finds out, and wakes it again if need be.
-    let (endpoint, cold_start) = match exchange.find(Some(endpoint.generation)).await? {
-        Found::Ready(endpoint, cold_start) => (endpoint, cold_start),
-        Found::Starting(answer, progress) => return answer.while_starting(vm, url.target, progress).await,
-    };
-    match exchange.forward(&endpoint).await {
-        Ok(response) => marked(response, cold_start),
-        Err(error) => Err(exchange.no_answer(error)),
+        };
+        let error = match exchange.forward(&endpoint).await {
+            Ok(response) => return marked(response, cold_start),
+            Err(error) => error,
+        };
+        if is_repeated || !error.may_repeat(&request.method(), request.body().is_some()) {
+            return Err(exchange.no_answer(error));
+        }
+        log(&vm.instance.name, &format!("no answer at {}: {error}", endpoint.ip));
+        // The VM has gone, or moved: its object finds out, and wakes it again if need be.
+        found = exchange.find(Some(endpoint.generation)).await?;
+        is_repeated = true;
     }
 }
 
@@ -99,17 +99,16 @@ enum Found {
 
 impl Exchange<'_> {
     /// Where the VM is, as far as this isolate or this colo knows.
-    async fn known(&self) -> Option<Endpoint> {
+    async fn known(&self, now: Timestamp) -> Option<Endpoint> {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        let own = Endpoints::with(|endpoints| endpoints.get(name, now(), interval));
+        let own = Endpoints::with(|endpoints| endpoints.get(name, now, interval));
         if own.is_some() {
             return own;
         }
-        if !Endpoints::with(|endpoints| endpoints.recall(name, now(), interval)) {
+        if !Endpoints::with(|endpoints| endpoints.recall(name, now, interval)) {
             return None;
         }
-        let known =
-            colo::recall(self.vm, self.env).await.filter(|known| known.is_trusted(now(), interval))?;
+        let known = colo::recall(self.vm, self.env).await.filter(|known| known.is_trusted(now, interval))?;
         Endpoints::with(|endpoints| endpoints.learn(name, known));
         Some(known.endpoint)
     }
@@ -150,8 +149,9 @@ impl Exchange<'_> {
                 Err(Error::NoAnswer { vm, reason })
             }
             Reply::Endpoint(Some(endpoint)) => {
-                Endpoints::with(|endpoints| endpoints.hear(&vm, Known { endpoint, told_at: now() }));
-                self.touch();
+                let now = now();
+                Endpoints::with(|endpoints| endpoints.hear(&vm, Known { endpoint, told_at: now }));
+                self.touch(now);
                 Ok(endpoint)
             }
             _ => Err(Error::internal("the VM's object gave the wrong answer")),
@@ -175,9 +175,9 @@ impl Exchange<'_> {
     }
 
     /// Reports activity in the background, if it is time to.
-    fn touch(&self) {
+    fn touch(&self, now: Timestamp) {
         let (name, interval) = (&self.vm.instance.name, self.vm.touch_interval());
-        if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now(), interval)).is_ok() {
+        if self.counts && Endpoints::with(|endpoints| endpoints.touch(name, now, interval)).is_ok() {
             let reporter = Reporter::new(self.vm, self.env, true);
             self.in_background(async move {
                 let _ = reporter.report().await;
@@ -195,7 +195,7 @@ impl Exchange<'_> {
                 let headers = HeaderLines::from_lines(lines(&self.request.headers()));
                 let client = self.client(&headers);
                 let outgoing = self.outgoing(&headers, &client, target);
-                let forwarded = socket_origin::forward(ip, port, outgoing);
+                let forwarded = pin!(socket_origin::forward(ip, port, outgoing));
                 reporter.report_during(forwarded).await
             }
             Origin::Fetch { base, binding } => {
@@ -204,7 +204,7 @@ impl Exchange<'_> {
                 let telling = HeaderLines::from_lines(telling);
                 let (fetcher, client) = (Fetcher::of(self.env, binding.as_deref()), self.client(&telling));
                 let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
-                let forwarded = fetch_origin::forward(&fetcher, &url, self.request, &telling, &client);
+                let forwarded = pin!(fetch_origin::forward(&fetcher, &url, self.request, &telling, &client));
                 reporter.report_during(forwarded).await
             }
         };

@@ -224,16 +224,16 @@ async fn read_head(from: &ReadableStream) -> Result<Answer, ForwardError> {
             }
         };
         let new = piece.to_vec();
-        let ends_line = new.contains(&b'\n');
+        let (length, ends_line) = (new.len(), new.contains(&b'\n'));
         bytes.extend(new);
         // Only where a line ends is there more to tell, unless there are no lines at all.
         while ends_line || bytes.len() >= MAX_HEAD {
             let Some(head) = ResponseHead::read(&bytes).map_err(invalid)? else { break };
             let rest = bytes.split_off(head.length);
             if !head.is_interim() || head.status == 101 {
-                let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-                let begin = piece.length().saturating_sub(length);
-                return Ok(Answer { head, rest: piece.subarray(begin, piece.length()), reader });
+                let at = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+                let rest = piece.subarray(at(length.saturating_sub(rest.len())), at(length));
+                return Ok(Answer { head, rest, reader });
             }
             interim += head.length;
             if interim > MAX_HEAD {
