@@ -28,9 +28,8 @@ impl Socket {
     /// # Errors
     /// The text of the exception: the runtime connects to no such address.
     pub fn connect(ip: IpAddr, port: u16) -> Result<Self, String> {
-        let address = SocketAddr::new(ip, port).to_string();
         let open = || {
-            let inner = worker_sys::connect(JsValue::from_str(&address), JsValue::UNDEFINED)?;
+            let inner = worker_sys::connect(text(SocketAddr::new(ip, port)), JsValue::UNDEFINED)?;
             let (readable, writable) = (inner.readable()?, inner.writable()?);
             Ok(Self { inner, readable, writable, sending: RefCell::default() })
         };
@@ -79,6 +78,18 @@ impl Socket {
         }
         Ok(self.writable.clone())
     }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<(SocketAddr, JsValue)>> = const { RefCell::new(None) };
+}
+
+/// An address as a string of the runtime's. If it is the same as the last time, as it mostly is, it is not made again.
+fn text(address: SocketAddr) -> JsValue {
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, text)) if *known == address => text.clone(),
+        _ => last.insert((address, JsValue::from_str(&address.to_string()))).1.clone(),
+    })
 }
 
 impl Drop for Socket {

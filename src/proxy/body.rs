@@ -64,7 +64,7 @@ pub(super) fn open_body(
     framing: Framing,
     rest: Uint8Array,
     from: Reader,
-    limit: Option<Duration>,
+    limit: impl FnOnce() -> Option<Duration>,
 ) -> Result<Option<Body>, String> {
     let coding = match framing {
         Framing::None => return Ok(None),
@@ -78,7 +78,7 @@ pub(super) fn open_body(
     };
     let (body, source) = Source::new(coding.length())?;
     // What ends with the connection is a stream of whatever comes, whenever it comes.
-    let limit = limit.filter(|_| !matches!(coding, Coding::Close));
+    let limit = if matches!(coding, Coding::Close) { None } else { limit() };
     Ok(Some(Body::Stream(body, Box::pin(download(coding, rest, from, source, limit)))))
 }
 

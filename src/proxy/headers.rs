@@ -41,17 +41,19 @@ impl HeaderLines {
     /// Takes a line per header, `name,value`: one text is many times cheaper to get from the runtime than a list.
     pub fn from_lines(text: String) -> Self {
         let (mut fields, mut begin, mut comma) = (Vec::with_capacity(32), 0, None);
+        let mut ends = |comma: Option<usize>, begin: usize, end: usize| {
+            fields.extend(comma.map(|comma| (begin..comma, comma + 1..end)));
+        };
         // A name has no comma, and neither has a line break (RFC 9110, section 5).
-        for (at, byte) in text.bytes().chain([b'\n']).enumerate() {
-            match (byte, comma) {
-                (b',', None) => comma = Some(at),
-                (b'\n', _) => {
-                    fields.extend(comma.take().map(|comma| (begin..comma, comma + 1..at)));
-                    begin = at + 1;
-                }
-                _ => {}
+        for (at, byte) in text.bytes().enumerate() {
+            if byte == b'\n' {
+                ends(comma.take(), begin, at);
+                begin = at + 1;
+            } else if byte == b',' && comma.is_none() {
+                comma = Some(at);
             }
         }
+        ends(comma, begin, text.len());
         Self { text, fields }
     }
 

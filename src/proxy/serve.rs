@@ -203,7 +203,8 @@ impl Exchange<'_> {
                 let telling = telling.with(|names| names.lines_of(&self.request.headers()));
                 let telling = HeaderLines::from_lines(telling);
                 let (fetcher, client) = (Fetcher::of(self.env, binding.as_deref()), self.client(&telling));
-                let (fetcher, url) = (fetcher.map_err(ForwardError::NotSent)?, format!("{base}{target}"));
+                let (fetcher, url) =
+                    (fetcher.map_err(ForwardError::NotSent)?, [base.as_str(), &target].concat());
                 let forwarded = pin!(fetch_origin::forward(&fetcher, &url, self.request, &telling, &client));
                 reporter.report_during(forwarded).await
             }

@@ -69,7 +69,7 @@ pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing<'_>) -> Res
         return over_socket(&handshake, head, rest, reader, socket, &writable);
     }
     let framing = head.framing(&request.method).map_err(invalid)?;
-    let silence = Some(limits.response).filter(|_| !head.is_event_stream());
+    let silence = || Some(limits.response).filter(|_| !head.is_event_stream());
     let memory = rest.clone();
     let body = open_body(framing, rest, reader, silence).map_err(ForwardError::Invalid)?;
     let response = response(head, body.as_ref()).map_err(ForwardError::Invalid)?;
