@@ -60,10 +60,16 @@ impl Names {
     pub fn lines_of(&self, headers: &Headers) -> String {
         let Ok(values) = self.list.each(&self.get, headers) else { return String::new() };
         let values = with_constant("\n", |separator| values.join(separator));
-        let found = self.names.iter().zip(values.split('\n')).filter(|(_, value)| !value.is_empty());
-        let mut lines = String::with_capacity(2 * values.len());
-        for part in found.flat_map(|(name, value)| [name, ",", value, "\n"]) {
-            lines.push_str(part);
+        let (mut lines, mut rest) = (String::with_capacity(2 * values.len()), values.as_str());
+        for name in &self.names {
+            let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
+            let (value, others) = rest.split_at(end);
+            if !value.is_empty() {
+                for part in [name, ",", value, "\n"] {
+                    lines.push_str(part);
+                }
+            }
+            rest = others.get(1..).unwrap_or_default();
         }
         lines
     }
@@ -105,7 +111,7 @@ pub(crate) fn set(headers: &Headers, name: &'static str, text: &str) -> Result<(
     let headers: &Strings = headers.unchecked_ref();
     let set = |value: &JsValue| with_constant(name, |name| headers.set(name, value));
     LAST.with_borrow_mut(|last| {
-        if let Some(last) = last.iter_mut().find(|last| last.name == name) {
+        if let Some(last) = last.iter_mut().find(|last| std::ptr::eq(last.name, name)) {
             if last.text != text {
                 (last.text, last.value) = (text.to_owned(), JsValue::from_str(text));
             }
