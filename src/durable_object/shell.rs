@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use chrono::DateTime;
 use futures::channel::oneshot;
@@ -25,15 +24,6 @@ use crate::problem::{event_response, json_text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
 use crate::vm::{Expected, Status, Vm};
-
-/// While something is under way, the alarm rings at least this often, so that an object that was lost takes it
-/// up again.
-const WATCH_INTERVAL: Duration = Duration::from_secs(10);
-
-const SHORTEST_ALARM: Duration = Duration::from_millis(100);
-
-/// A VM that may run is looked after this often, however long it stays: the configuration may have lost it.
-const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The object's memory. What matters of it is in the store.
 pub(super) struct Shell {
@@ -359,13 +349,13 @@ impl Shell {
     /// Sees to it that the next deadline is met: by a timer while something is under way, which is exact and
     /// costs nothing, and by the alarm, which outlives the object.
     fn schedule(self: &Rc<Self>) {
-        let (deadline, busy, may_run) = match self.record.borrow().as_ref() {
+        let now = now();
+        let (deadline, busy, alarm) = match self.record.borrow().as_ref() {
             Some(Record { lifecycle, .. }) => {
-                (lifecycle.deadline(), lifecycle.is_busy(), lifecycle.may_run())
+                (lifecycle.deadline(), lifecycle.is_busy(), lifecycle.new_alarm(self.alarm_at.get(), now))
             }
             None => return,
         };
-        let now = now();
         if let (Some(deadline), true) = (deadline, busy) {
             let shell = Rc::clone(self);
             let (timer, handle) = abortable(async move {
@@ -380,19 +370,9 @@ impl Shell {
                 let _ = timer.await;
             });
         }
-        let wanted = if busy {
-            Some(now + WATCH_INTERVAL)
-        } else {
-            let look_after = may_run.then_some(now + CONFIGURATION_INTERVAL);
-            deadline.into_iter().chain(look_after).min()
-        };
-        // An alarm in the past might ring again and again.
-        let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
-        // A later deadline than the alarm's is left to the alarm, which is set again when it rings: so activity,
-        // which moves the deadline, costs no write.
-        if self.alarm_at.get().is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
-            self.alarm_at.set(Some(wanted));
-            self.set_alarm(wanted);
+        if let Some(at) = alarm {
+            self.alarm_at.set(Some(at));
+            self.set_alarm(at);
         }
     }
 

@@ -5,6 +5,7 @@
 //! each event and before the actions, so that it can be lost at any moment: after [`Event::Loaded`] it asks
 //! again for whatever was under way, with the same request id, which makes the call idempotent.
 
+mod alarm;
 mod backoff;
 mod event;
 mod progress;

@@ -9,11 +9,6 @@ use crate::simulation::agenda::{About, Happening};
 use crate::simulation::scenario::Fault;
 use crate::simulation::world::World;
 
-/// The same as the shell's.
-const WATCH_INTERVAL: Duration = Duration::from_secs(10);
-const SHORTEST_ALARM: Duration = Duration::from_millis(100);
-const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
-
 impl World {
     /// Does what the lifecycle asks for.
     pub(super) fn act(&mut self, action: Action, about: About) {
@@ -67,9 +62,8 @@ impl World {
     pub(super) fn schedule(&mut self) {
         let Some(memory) = &self.object.memory else { return };
         let Some(lifecycle) = &memory.lifecycle else { return };
-        let (deadline, busy) = (lifecycle.deadline(), lifecycle.is_busy());
-        let may_run = lifecycle.may_run();
-        let (now, alarm_at) = (self.now, memory.alarm_at);
+        let (now, deadline, busy) = (self.now, lifecycle.deadline(), lifecycle.is_busy());
+        let alarm = lifecycle.new_alarm(memory.alarm_at, now);
         if let (Some(deadline), true) = (deadline, busy) {
             let timer = self.object.number();
             let late = Duration::from_millis(self.random.below(5));
@@ -78,18 +72,11 @@ impl World {
                 memory.timer = Some(timer);
             }
         }
-        let wanted = if busy {
-            Some(now + WATCH_INTERVAL)
-        } else {
-            let look_after = may_run.then_some(now + CONFIGURATION_INTERVAL);
-            deadline.into_iter().chain(look_after).min()
-        };
-        let Some(wanted) = wanted.map(|wanted| wanted.max(now + SHORTEST_ALARM)) else { return };
-        if alarm_at.is_none_or(|alarm_at| wanted < alarm_at || alarm_at <= now) {
+        if let Some(at) = alarm {
             if let Some(memory) = &mut self.object.memory {
-                memory.alarm_at = Some(wanted);
+                memory.alarm_at = Some(at);
             }
-            self.set_alarm(wanted);
+            self.set_alarm(at);
         }
     }
 
