@@ -31,7 +31,7 @@ export async function build(crate = root) {
 }
 
 // worker-build puts an object and four proxies before each request, which look whether the wasm instance has to be made
-// anew after a panic. Here the handlers look themselves: that saves 15 to 22 µs of the 300 that a warm request costs.
+// anew after a panic. Here the handlers look themselves, which costs a warm request less.
 function unwrapHandlers(file) {
   const bundle = readFileSync(file, "utf8");
   const found = (what, pattern) => {

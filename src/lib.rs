@@ -61,6 +61,7 @@ mod proxy;
 #[cfg(feature = "ready-made")]
 mod ready_made;
 pub mod schedule;
+mod text;
 pub mod time;
 mod vm;
 mod wake;

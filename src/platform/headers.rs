@@ -8,6 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
 use super::with_constant;
+use crate::text::cut;
 
 #[wasm_bindgen]
 extern "C" {
@@ -62,8 +63,7 @@ impl Names {
         let values = with_constant("\n", |separator| values.join(separator));
         let (mut lines, mut rest) = (String::with_capacity(2 * values.len()), values.as_str());
         for name in &self.names {
-            let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
-            let (value, others) = rest.split_at(end);
+            let (value, others) = cut(rest, b'\n');
             if !value.is_empty() {
                 for part in [name, ",", value, "\n"] {
                     lines.push_str(part);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::text::cut;
 use crate::vm::Vm;
 
 /// A request's URL, taken apart without changing a byte of it.
@@ -36,12 +37,6 @@ impl<'a> RequestUrl<'a> {
             _ => self.authority,
         }
     }
-}
-
-/// What comes before an ASCII character, and the rest. Every request goes through it, and a loop is less code to run
-/// than the standard library's searches, which are made for longer texts.
-fn cut(text: &str, at: u8) -> (&str, &str) {
-    text.split_at(text.bytes().position(|byte| byte == at).unwrap_or(text.len()))
 }
 
 /// The VM that serves this URL: of those whose host fits, the one with the longest path; at equal paths, the one

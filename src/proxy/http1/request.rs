@@ -61,8 +61,7 @@ fn fields(method: &str, target: &str, host: &str, headers: &[Field<'_>]) -> Resu
         head.push_str(part);
     }
     for (name, value) in headers {
-        if !is_word(name) || value.bytes().any(|byte| byte <= b'\r' && matches!(byte, b'\r' | b'\n' | b'\0'))
-        {
+        if !is_word(name) || value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
             return Err(Malformed(format!("the request header {name:?} has a line break in it")));
         }
         for part in [name, ": ", value, "\r\n"] {
