@@ -1,6 +1,7 @@
 // What a visitor sees when the VM does not come up, and what can be done about it.
 
 import { expect } from "vitest";
+import { booting, quick } from "../e2e/harness/emulator.ts";
 import { eventually } from "../e2e/harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
@@ -10,8 +11,8 @@ test("a refused start is told, and can be tried again", async ({ launch, visit }
   const { cloud, worker } = await launch();
   await cloud.fault({ ...refused, delay_ms: 1500 });
   const visitor = await visit(worker.url);
+  await visitor.stopClock();
   await visitor.page.goto(`${worker.url}/echo?a=b#part`);
-  await visitor.page.getByRole("status").waitFor();
 
   await visitor.page.getByRole("alert").getByRole("heading", { name: "The VM could not be started" }).waitFor();
 
@@ -21,6 +22,7 @@ test("a refused start is told, and can be tried again", async ({ launch, visit }
   expect(await waiting.isDisabled()).toBe(true);
   expect(await visitor.page.getByRole("progressbar").count()).toBe(0);
   await visitor.screenshot("failure");
+  await visitor.page.clock.resume();
   expect(await visitor.barriers()).toEqual([]);
   await visitor.page.getByRole("button", { name: "Try again", exact: true }).click();
   await visitor.untilArrived("/echo?a=b#part");
@@ -28,28 +30,28 @@ test("a refused start is told, and can be tried again", async ({ launch, visit }
 });
 
 test("the button is reached and pressed by keyboard", async ({ launch, visit }) => {
-  const { cloud, worker } = await launch({ vm: { startup_timeout: "3s" }, timing: { boot_ms: 60_000 } });
+  const { worker } = await launch({ vm: { startup_timeout: "3s" }, timing: booting });
   const visitor = await visit(worker.url);
   await visitor.page.goto(`${worker.url}/echo#part`);
   const button = visitor.page.getByRole("button", { name: "Try again", exact: true });
   await button.waitFor();
-  await cloud.timing({ boot_ms: 100 });
 
   await visitor.page.keyboard.press("Tab");
 
   expect(await button.evaluate((element) => element.matches(":focus-visible"))).toBe(true);
   await visitor.screenshot("focus");
   await visitor.page.keyboard.press("Enter");
-  await visitor.page.getByRole("heading", { name: "Waking up" }).waitFor();
+  await eventually("it is tried again", () => visitor.waits === 2);
 });
 
 test("a VM that has gone down again is woken again", async ({ launch, visit }) => {
-  const { worker } = await launch({ vm: { idle_timeout: "1s" } });
+  const { worker } = await launch();
   const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
   // The tab sleeps through all of it.
   await visitor.page.route("**/_vmproxy/wait/*", (route) => route.abort());
   await visitor.page.goto(`${worker.url}/echo#part`);
   await worker.untilVm("running");
+  await worker.admin("POST", "vms/backend/stop");
   await worker.untilVm("stopped");
 
   await visitor.page.unroute("**/_vmproxy/wait/*");
@@ -60,7 +62,7 @@ test("a VM that has gone down again is woken again", async ({ launch, visit }) =
 });
 
 test("a VM that its operator stops stays down until somebody wants it", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: { boot_ms: 3000 } });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url);
   await visitor.page.goto(`${worker.url}/echo#part`);
   await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
@@ -70,12 +72,13 @@ test("a VM that its operator stops stays down until somebody wants it", async ({
   await visitor.page.getByRole("heading", { name: "The VM is being stopped" }).waitFor();
   await worker.untilVm("stopped");
   expect(visitor.waits).toBe(1);
+  await cloud.timing(quick);
   await visitor.page.getByRole("button", { name: "Try again", exact: true }).click();
   await visitor.untilArrived("/echo#part");
 });
 
 test("a VM that never stays up is given up after four times", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: { boot_ms: 60_000 } });
+  const { worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url);
   await visitor.page.route("**/_vmproxy/wait/*", (route) => {
     const down = { state: "stopped", phase: null, elapsed_ms: null, expected_ms: null, eta_ms: null, failure: null };

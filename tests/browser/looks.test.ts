@@ -4,17 +4,15 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, expect } from "vitest";
+import { booting } from "../e2e/harness/emulator.ts";
 import { eventually } from "../e2e/harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
-
-/** It is looked at and left. */
-const stays = { timing: { boot_ms: 60_000 } };
 
 const hostile = `</title></style></script><script>hacked=1</script><img src=x onerror="hacked=1">'"&amp;`;
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`nothing keeps anybody out in ${colorScheme} mode`, async ({ launch, visit }) => {
-    const { worker } = await launch(stays);
+    const { worker } = await launch({ timing: booting });
     const visitor = await visit(worker.url, { colorScheme });
 
     await visitor.page.goto(`${worker.url}/`);
@@ -30,7 +28,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 
 test("on a phone nothing has to be scrolled sideways", async ({ launch, visit }) => {
   const text = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft ".repeat(2);
-  const { worker } = await launch({ ...stays, vm: { waiting_page: { heading: text, text } } });
+  const { worker } = await launch({ timing: booting, vm: { waiting_page: { heading: text, text } } });
   const visitor = await visit(worker.url, { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true });
 
   await visitor.page.goto(`${worker.url}/`);
@@ -41,7 +39,7 @@ test("on a phone nothing has to be scrolled sideways", async ({ launch, visit })
 });
 
 test("nothing moves for those who do not want it", async ({ launch, visit }) => {
-  const { worker } = await launch(stays);
+  const { worker } = await launch({ timing: booting });
   const moving = async (reducedMotion: "reduce" | "no-preference") => {
     const { page } = await visit(worker.url, { reducedMotion });
     await page.goto(`${worker.url}/`);
@@ -67,8 +65,9 @@ test("texts, logo and colours are the operator's", async ({ launch, visit }) => 
     failed: "Das ging schief",
     failed_text: "Später mehr.",
     retry: "Noch einmal",
+    retry_in: "Noch einmal in {time}",
   };
-  const { worker } = await launch({ vm: { waiting_page, startup_timeout: "4s" }, ...stays });
+  const { worker } = await launch({ vm: { waiting_page }, timing: booting });
   const visitor = await visit(worker.url);
 
   await visitor.page.goto(`${worker.url}/`);
@@ -83,14 +82,15 @@ test("texts, logo and colours are the operator's", async ({ launch, visit }) => 
   expect({ lang, paper }).toEqual({ lang: "de", paper: "rgb(230, 244, 241)" });
   expect(logo).toBeGreaterThan(0);
   await visitor.screenshot("custom");
-  await visitor.page.getByRole("button", { name: "Noch einmal" }).waitFor();
+  await worker.admin("POST", "vms/backend/stop");
+  await visitor.page.getByRole("button", { name: /^Noch einmal in \d+ Sekunden?$/ }).waitFor();
   await visitor.page.getByRole("heading", { name: "Das ging schief" }).waitFor();
 });
 
 test("no setting breaks out of the page", async ({ launch, visit }) => {
   const names = ["title", "heading", "text", "starting", "booting", "retry"];
   const waiting_page = Object.fromEntries(names.map((name) => [name, hostile]));
-  const { worker } = await launch({ vm: { waiting_page }, ...stays });
+  const { worker } = await launch({ vm: { waiting_page }, timing: booting });
   const visitor = await visit(worker.url);
 
   await visitor.page.goto(`${worker.url}/`);
@@ -129,7 +129,7 @@ const ownPage = `<!doctype html><html lang="en"><title>Ours</title>
 
 test("a page of one's own is filled, goes on, and runs nothing of its own", async ({ launch, visit }) => {
   const waiting_page_url = await serveOwnPage(ownPage);
-  const { worker } = await launch({ vm: { waiting_page_url }, timing: { boot_ms: 3000 } });
+  const { cloud, worker } = await launch({ vm: { waiting_page_url }, timing: booting });
   const visitor = await visit(worker.url, { mayComplain: /inline script|elsewhere\.example/ });
 
   await visitor.page.goto(`${worker.url}/echo?a#b`);
@@ -139,12 +139,13 @@ test("a page of one's own is filled, goes on, and runs nothing of its own", asyn
   await visitor.marked("elapsed").getByText(/^\d:\d\d$/).waitFor();
   expect(await visitor.page.evaluate(() => "hacked" in globalThis)).toBe(false);
   await visitor.screenshot("own");
+  await cloud.finishBoot();
   await visitor.untilArrived("/echo?a#b");
 });
 
 test("a page of one's own tells of a failure, and tries again", async ({ launch, visit }) => {
   const waiting_page_url = await serveOwnPage(ownPage);
-  const { worker } = await launch({ vm: { waiting_page_url, startup_timeout: "3s" }, ...stays });
+  const { worker } = await launch({ vm: { waiting_page_url, startup_timeout: "3s" }, timing: booting });
   const visitor = await visit(worker.url, { mayComplain: /inline script|elsewhere\.example/ });
 
   await visitor.page.goto(`${worker.url}/echo?a#b`);
@@ -157,7 +158,7 @@ test("a page of one's own tells of a failure, and tries again", async ({ launch,
 
 test("what is no page is not shown", async ({ launch, visit }) => {
   const url = await serveOwnPage("{}");
-  const { worker } = await launch({ vm: { waiting_page_url: `${url}/json` }, ...stays });
+  const { worker } = await launch({ vm: { waiting_page_url: `${url}/json` }, timing: booting });
   const visitor = await visit(worker.url);
 
   await visitor.page.goto(`${worker.url}/`);
@@ -168,7 +169,7 @@ test("what is no page is not shown", async ({ launch, visit }) => {
 
 for (const sandbox of [undefined, "allow-scripts"]) {
   test(`an app in another site's frame wakes up there${sandbox ? " (in a sandbox)" : ""}`, async ({ launch, visit }) => {
-    const { worker } = await launch({ timing: { boot_ms: 2000 } });
+    const { cloud, worker } = await launch({ timing: booting });
     const attribute = sandbox === undefined ? "" : `sandbox="${sandbox}"`;
     const outer = await serveOwnPage(`<!doctype html><title>Another site</title><iframe ${attribute} src="${worker.url}/echo"></iframe>`);
     const visitor = await visit(worker.url, { mayComplain: /request: http:\/\/localhost|favicon|404|status of 503/ });
@@ -177,6 +178,7 @@ for (const sandbox of [undefined, "allow-scripts"]) {
 
     const frame = visitor.page.frameLocator("iframe");
     await frame.getByRole("heading", { name: "Waking up" }).waitFor();
+    await cloud.finishBoot();
     await frame.getByText('"instance":"backend"').waitFor({ timeout: 60_000 });
   });
 }

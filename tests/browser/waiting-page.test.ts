@@ -1,14 +1,12 @@
 // The waiting page in a browser: from the first visit of a VM that is down to the app, whatever comes between.
 
 import { expect } from "vitest";
+import { booting, ever } from "../e2e/harness/emulator.ts";
 import { eventually } from "../e2e/harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
-/** Long enough to be looked at. */
-const slow = { boot_ms: 4000 };
-
 test("a visitor sees how far it is, and arrives where the link leads", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: { stage_ms: 2000, ...slow } });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url);
   const { page } = visitor;
 
@@ -18,61 +16,74 @@ test("a visitor sees how far it is, and arrives where the link leads", async ({ 
   expect(answer?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
   expect((await answer!.body()).length).toBeLessThan(15 * 1024);
   await page.getByRole("heading", { name: "Waking up" }).waitFor();
-  for (const phase of ["Starting the machine", "The machine is booting"]) {
-    await page.getByRole("status").getByText(phase).waitFor();
-  }
+  await page.getByRole("status").getByText("The machine is booting").waitFor();
   await visitor.marked("elapsed").getByText(/^\d:\d\d$/).waitFor();
   // Nothing to judge by yet.
   expect(await page.getByRole("progressbar").getAttribute("value")).toBeNull();
   await visitor.screenshot("waiting");
+  await cloud.finishBoot();
   await visitor.untilArrived("/echo?a=b&c=%2F#part");
   expect(visitor.waits).toBe(1);
 });
 
-test("a visitor sees that the application is what it takes", async ({ launch, visit }) => {
-  const { worker } = await launch({ vm: { health_path: "/status/503" } });
-  const visitor = await visit(worker.url);
+for (const { what, setting, fault } of [
+  { what: "Asking Google Cloud", setting: {}, fault: { method: "*", delay_ms: ever } },
+  { what: "Starting the machine", setting: { timing: { stage_ms: ever } } },
+  { what: "The machine is booting", setting: { timing: booting } },
+  { what: "Waiting for the application", setting: { vm: { health_path: "/status/503" } } },
+]) {
+  test(`a visitor sees what takes long: ${what}`, async ({ launch, visit }) => {
+    const { cloud, worker } = await launch(setting);
+    if (fault) await cloud.fault(fault);
+    const visitor = await visit(worker.url);
 
-  await visitor.page.goto(`${worker.url}/echo`);
+    await visitor.page.goto(`${worker.url}/echo`);
 
-  await visitor.page.getByRole("status").getByText("Waiting for the application").waitFor();
-});
+    await visitor.page.getByRole("status").getByText(what).waitFor();
+  });
+}
 
 test("an earlier start is what the bar is measured against", async ({ launch, visit }) => {
-  const { cloud, worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: { boot_ms: 8000 } });
   expect((await worker.fetch("/echo")).status).toBe(200);
   await worker.admin("POST", "vms/backend/delete");
   await worker.untilVm("absent");
-  await cloud.timing({ boot_ms: 8000 });
+  await cloud.timing(booting);
   const visitor = await visit(worker.url);
+  const { page } = visitor;
+  await visitor.stopClock();
 
-  await visitor.page.goto(`${worker.url}/echo`);
+  await page.goto(`${worker.url}/echo`);
 
+  await page.getByRole("status").getByText("The machine is booting").waitFor();
   await visitor.marked("remaining").getByText(/^About \d+ seconds? left$/).waitFor();
-  const value = async () => Number(await visitor.page.getByRole("progressbar").getAttribute("value"));
+  const value = async () => Number(await page.getByRole("progressbar").getAttribute("value"));
   const first = await value();
   expect(first).toBeGreaterThan(0);
   await visitor.screenshot("measured");
+  await page.clock.runFor(20_000);
   await visitor.marked("remaining").getByText("Taking longer than usual").waitFor();
   expect(await value()).toBeGreaterThan(first);
   expect(await value()).toBeLessThan(1);
+  await cloud.finishBoot();
   await visitor.untilArrived("/echo");
 });
 
 test("without scripts the page reloads itself", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url, { javaScriptEnabled: false });
 
   await visitor.page.goto(`${worker.url}/echo?a=b#part`);
 
   await visitor.page.getByText("Waking up").waitFor();
   await visitor.screenshot("without-scripts");
+  await cloud.finishBoot();
   // No reload but a script's keeps the fragment.
   await visitor.untilArrived("/echo?a=b");
 });
 
 test("without a stream the page asks", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
   let streams = 0;
   await visitor.page.route("**/_vmproxy/wait/*", async (route) => {
@@ -84,13 +95,14 @@ test("without a stream the page asks", async ({ launch, visit }) => {
   await visitor.page.goto(`${worker.url}/echo`);
 
   await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
+  await cloud.finishBoot();
   await visitor.untilArrived("/echo");
   expect(streams).toBeGreaterThan(0);
   expect(visitor.waits).toBe(1);
 });
 
 test("a stream alone will do", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
   await visitor.page.route("**/_vmproxy/wait/*", (route) =>
     route.request().headers()["accept"]?.includes("event-stream") ? route.fallback() : route.abort(),
@@ -99,6 +111,7 @@ test("a stream alone will do", async ({ launch, visit }) => {
   await visitor.page.goto(`${worker.url}/echo`);
 
   await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
+  await cloud.finishBoot();
   await visitor.untilArrived("/echo");
 });
 
@@ -119,13 +132,14 @@ test("where nothing may be stored the page goes on too", async ({ launch, visit 
 });
 
 test("a visitor without a network arrives when it is back", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
   await visitor.page.route("**/_vmproxy/wait/*", (route) => route.abort());
   await visitor.page.goto(`${worker.url}/echo#part`);
 
   await visitor.page.getByRole("status").getByText("No connection, trying again").waitFor();
   await visitor.screenshot("offline");
+  await cloud.finishBoot();
   await worker.untilVm("running");
   await visitor.page.unroute("**/_vmproxy/wait/*");
   await visitor.page.evaluate(() => window.dispatchEvent(new Event("online")));
@@ -134,31 +148,35 @@ test("a visitor without a network arrives when it is back", async ({ launch, vis
 });
 
 test("a page asks for its stream alone, and once more when the tab is looked at again", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: { boot_ms: 60_000 } });
+  const { worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url);
+  const { page } = visitor;
   const asked: string[] = [];
-  visitor.page.on("request", (request) => asked.push(request.url()));
-  await visitor.page.goto(`${worker.url}/echo`);
-  // A browser that is busy may pass a second over.
-  await visitor.marked("elapsed").getByText(/^0:(0[6-9]|[1-5]\d)$/).waitFor();
-  // While the stream speaks nothing is asked for: there may be many pages.
+  page.on("request", (request) => asked.push(request.url()));
+  await visitor.stopClock();
+  await page.goto(`${worker.url}/echo`);
+  // The stream has spoken.
+  await page.getByRole("status").getByText("The machine is booting").waitFor();
+  // While it does nothing is asked for: there may be many pages.
+  await page.clock.runFor(30_000);
   const stream = `${worker.url}/_vmproxy/wait/backend`;
   expect(asked).toEqual([`${worker.url}/echo`, stream]);
 
   // Headless tabs are always visible.
-  await visitor.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 
   await eventually("it is asked for again", () => asked.length > 2);
   expect(asked.slice(2)).toEqual([stream]);
 });
 
 test("a page that was left and is come back to goes on", async ({ launch, visit }) => {
-  const { worker } = await launch({ timing: slow });
+  const { cloud, worker } = await launch({ timing: booting });
   const visitor = await visit(worker.url);
   await visitor.page.goto(`${worker.url}/echo#part`);
   await visitor.page.getByRole("status").waitFor();
 
   await visitor.page.goto(`${worker.url}/_vmproxy/healthz`);
+  await cloud.finishBoot();
   await worker.untilVm("running");
   await visitor.page.goBack();
 

@@ -1,6 +1,7 @@
 // The operator's routes below /_vmproxy/.
 
 import { describe, expect } from "vitest";
+import { booting } from "./harness/emulator.ts";
 import { eventually } from "./harness/eventually.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { Origin } from "./harness/origin.ts";
@@ -152,7 +153,7 @@ test("each state of a VM's life can be seen", async ({ launch, onTestFinished })
 
 describe("a stop during a start", () => {
   test("ends in a stopped VM, and sends the waiting request away", async ({ launch }) => {
-    const { cloud, worker } = await launch({ timing: { boot_ms: 600_000 } });
+    const { cloud, worker } = await launch({ timing: booting });
     const waiting = worker.fetch("/");
     await worker.untilVm("booting");
 

@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
-import type { Emulator } from "./harness/emulator.ts";
+import { booting, type Emulator } from "./harness/emulator.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { type Setting, test } from "./harness/test.ts";
 
@@ -157,7 +157,7 @@ describe("a start that is refused", () => {
 
 describe("a VM that does not become ready in time", () => {
   test("is a 504, and is brought down after its idle timeout", async ({ launch }) => {
-    const { cloud, worker } = await launch({ vm: { startup_timeout: "4s", idle_timeout: "2s" }, timing: { boot_ms: 600_000 } });
+    const { cloud, worker } = await launch({ vm: { startup_timeout: "4s", idle_timeout: "2s" }, timing: booting });
 
     const { detail } = await expectProblem(await worker.fetch("/"), 504, "The VM did not start in time");
 
@@ -183,7 +183,7 @@ describe("a VM that does not become ready in time", () => {
     await worker.fetch("/");
     await worker.admin("POST", "vms/backend/stop");
     await cloud.until("TERMINATED");
-    await cloud.timing({ boot_ms: 600_000 });
+    await cloud.timing(booting);
     const waiting = worker.fetch("/");
     await cloud.until("RUNNING");
     await cloud.afflict("hang");

@@ -5,7 +5,7 @@
 
 import { describe, expect } from "vitest";
 import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "./harness/by-hand.ts";
-import { type Emulator, quick } from "./harness/emulator.ts";
+import { booting, type Emulator, quick } from "./harness/emulator.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { test, type World } from "./harness/test.ts";
 import type { Worker } from "./harness/worker.ts";
@@ -131,7 +131,7 @@ test("a VM that is changed by hand while the proxy waits for its server is serve
   ];
   const { cloud, worker } = await launch({
     vms: rows.map(([name]) => ({ path: `/${name}`, strip_prefix: true, instance: { name } })),
-    timing: { boot_ms: 600_000 },
+    timing: booting,
   });
   const held = rows.map(([name]) => worker.fetch(`/${name}/echo`));
   await Promise.all(rows.map(([name]) => worker.untilVm("booting", name)));

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { booting } from "./harness/emulator.ts";
 import { eventually } from "./harness/eventually.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { root } from "./harness/root.ts";
@@ -108,12 +109,13 @@ describe("what does not wake a VM", () => {
   });
 
   test("is not answered while the VM starts, and does not hold", async ({ launch }) => {
-    const { worker } = await launch({ timing: { boot_ms: 3000 } });
+    const { cloud, worker } = await launch({ timing: booting });
     const person = worker.fetch("/", { headers: browser });
     await worker.untilVm("booting");
 
     await expectProblem(await worker.fetch("/", { headers: crawler }), 503, "The VM is asleep");
 
+    await cloud.finishBoot();
     expect((await person).status).toBe(200);
     expect((await worker.fetch("/", { headers: crawler })).status).toBe(200);
   });

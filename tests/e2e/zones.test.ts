@@ -1,7 +1,7 @@
 // Where a VM is made, and what becomes of it when it is configured to be elsewhere, or not at all.
 
 import { describe, expect } from "vitest";
-import type { Emulator } from "./harness/emulator.ts";
+import { booting, type Emulator } from "./harness/emulator.ts";
 import { eventually } from "./harness/eventually.ts";
 import { expectProblem } from "./harness/problem.ts";
 import { test } from "./harness/test.ts";
@@ -155,7 +155,7 @@ describe("a VM whose start was under way when the configuration changed is stopp
     ["it has another name", [{ ...never, instance: { name: "renamed" } }]],
     ["it has another zone", [{ ...never, instance: { zone: second } }]],
   ])("(%s)", async ([, vms], { launch, storage }) => {
-    const { cloud, worker, startAgain } = await launch({ storage, vm: never, timing: { boot_ms: 600_000 } });
+    const { cloud, worker, startAgain } = await launch({ storage, vm: never, timing: booting });
     const lost = worker.fetch("/").catch(() => undefined);
     await worker.untilVm("booting");
     await worker.stop();

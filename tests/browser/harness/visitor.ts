@@ -57,6 +57,13 @@ export class Visitor {
     return this.page.locator(`[data-vmproxy="${mark}"]`);
   }
 
+  /** Stops the page's clock: it moves as `page.clock` is told to, however busy the machine is. */
+  async stopClock(): Promise<void> {
+    const now = Date.now();
+    await this.page.clock.install({ time: now });
+    await this.page.clock.pauseAt(now + 1000);
+  }
+
   /** How often a waiting page was shown. */
   get waits(): number {
     return this.documents.filter(({ status }) => status === 503).length;
