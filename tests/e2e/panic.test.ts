@@ -1,0 +1,49 @@
+// A panic ends the wasm instance that it happens in, and what waits there is lost; the next request gets a new instance.
+
+import { expect } from "vitest";
+import { test } from "./harness/test.ts";
+
+/** The built Worker, which panics in the function of the runtime's that a request names, and says when it has. */
+const panicking = `
+import built from "./index.js";
+export * from "./index.js";
+
+let named = null;
+for (const name of ["setTimeout", "clearTimeout"]) {
+  const real = globalThis[name].bind(globalThis);
+  globalThis[name] = (...args) => {
+    if (named !== name) return real(...args);
+    named = null;
+    console.log("it panics");
+    // The hook of the worker crate notes it; then it is an exception of this kind.
+    globalThis.__worker_init_state.criticalError = true;
+    throw new WebAssembly.RuntimeError("unreachable");
+  };
+}
+
+export default {
+  ...built,
+  fetch(request, env, ctx) {
+    named = request.headers.get("x-panic");
+    return built.fetch(request, env, ctx);
+  },
+};
+`;
+
+test.for([
+  ["before a request has first waited", "setTimeout"],
+  ["in a callback with the answer", "clearTimeout"],
+] as const)("after a panic %s, others are answered", async ([, name], { launch }) => {
+  const { cloud, worker } = await launch({ main: panicking, mayLog: /RuntimeError/ });
+  expect((await worker.fetch("/")).status).toBe(200);
+  const gone = new AbortController();
+  const lost = worker.fetch("/", { headers: { "x-panic": name }, signal: gone.signal }).catch(() => undefined);
+  await worker.untilLogged(/it panics/);
+
+  for (const path of ["/", "/bytes/100000", "/"]) expect((await worker.fetch(path)).status).toBe(200);
+
+  expect(await worker.vm()).toMatchObject({ state: "running" });
+  expect(await cloud.operations()).toEqual(["insert"]);
+  gone.abort();
+  await lost;
+});
