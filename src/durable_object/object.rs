@@ -8,7 +8,6 @@ use std::rc::Rc;
 use worker::{durable_object, DurableObject, Env, Request, Response, Result, State};
 
 use super::shell::Shell;
-use super::{Command, Message};
 
 /// The Durable Object class. A Worker that uses this crate binds it as `VM` in its `wrangler.toml`:
 ///
@@ -32,11 +31,8 @@ impl DurableObject for VmObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = crate::json::read(&request.text().await?)?;
-        if let Command::Watch(watch) = message.command {
-            return Ok(self.shell.watch(message.vm, watch)?.into());
-        }
-        Response::ok(serde_json::to_string(&self.shell.receive(message).await)?)
+        let message = crate::json::read(&request.text().await?)?;
+        Ok(self.shell.receive(message).await?.into())
     }
 
     async fn alarm(&self) -> Result<Response> {

@@ -17,7 +17,9 @@ use super::watchers::{Watchers, HEARTBEAT};
 use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
 use crate::compute::{Call, CallError, Mutation};
 use crate::config::parse_vms;
-use crate::lifecycle::{Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress};
+use crate::lifecycle::{
+    Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress, ReadyToken,
+};
 use crate::platform::env::variable;
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
 use crate::problem::{event_response, json_text_response};
@@ -80,9 +82,13 @@ impl Shell {
     }
 
     /// Does what a message asks for.
-    pub async fn receive(self: &Rc<Self>, message: Message) -> Reply {
-        self.follow(message.vm);
-        match message.command {
+    ///
+    /// # Errors
+    /// The text of the exception.
+    pub async fn receive(self: &Rc<Self>, Message { vm, command }: Message) -> Result<Response, String> {
+        self.follow(vm);
+        let reply = match command {
+            Command::Wake(wake) => self.wake(wake).await,
             Command::Touch => {
                 self.step(Event::Touch);
                 Reply::Endpoint(self.serving())
@@ -91,57 +97,50 @@ impl Shell {
                 self.step(Event::Tick);
                 Reply::Endpoint(self.serving())
             }
+            Command::GoDown(way) => self.go_down(way).await,
             Command::Status => {
                 self.step(Event::Tick);
                 self.status()
             }
-            Command::Ready(token) => {
-                let knows = |record: &Record| record.lifecycle.ready_token() == Some(&token);
-                if !self.record.borrow().as_ref().is_some_and(knows) {
-                    return Reply::Forbidden;
-                }
-                self.step(Event::SaidReady { token });
-                Reply::Done
-            }
-            Command::Wake(Wake { unreachable, hold, insist, client }) => {
-                let (sender, mut receiver) = oneshot::channel();
-                self.waiting_for_up.borrow_mut().push(sender);
-                self.step(Event::Wake { unreachable, insist, client });
-                let outcome = match hold {
-                    Hold::No => receiver.try_recv().ok().flatten(),
-                    Hold::Until(end) => within(end.since(now()), &mut receiver).await.and_then(Result::ok),
-                    Hold::ToTheEnd => (&mut receiver).await.ok(),
-                };
-                if let Some(outcome) = outcome {
-                    return Reply::Outcome(outcome);
-                }
-                drop(receiver);
-                self.waiting_for_up.borrow_mut().retain(|waiting| !waiting.is_canceled());
-                Reply::Pending(self.progress())
-            }
-            // Answered by `watch`.
-            Command::Watch(_) => Reply::Done,
-            Command::GoDown(GoDown { mutation, wait }) => {
-                let (sender, receiver) = oneshot::channel();
-                self.waiting_for_down.borrow_mut().push(sender);
-                self.step(Event::GoDown(mutation));
-                if !wait {
-                    return self.status();
-                }
-                match receiver.await {
-                    Ok(Err(failure)) => Reply::Outcome(Outcome::Failed(failure)),
-                    Ok(Ok(())) | Err(oneshot::Canceled) => Reply::Done,
-                }
-            }
+            Command::Watch(watch) => return self.watch(watch),
+            Command::Ready(token) => self.believe(token),
+        };
+        let text = serde_json::to_string(&reply).map_err(|error| error.to_string())?;
+        Ok(json_text_response(200, &text))
+    }
+
+    async fn wake(self: &Rc<Self>, Wake { unreachable, hold, insist, client }: Wake) -> Reply {
+        let (sender, mut receiver) = oneshot::channel();
+        self.waiting_for_up.borrow_mut().push(sender);
+        self.step(Event::Wake { unreachable, insist, client });
+        let outcome = match hold {
+            Hold::No => receiver.try_recv().ok().flatten(),
+            Hold::Until(end) => within(end.since(now()), &mut receiver).await.and_then(Result::ok),
+            Hold::ToTheEnd => (&mut receiver).await.ok(),
+        };
+        if let Some(outcome) = outcome {
+            return Reply::Outcome(outcome);
+        }
+        drop(receiver);
+        self.waiting_for_up.borrow_mut().retain(|waiting| !waiting.is_canceled());
+        Reply::Pending(self.progress())
+    }
+
+    async fn go_down(self: &Rc<Self>, GoDown { mutation, wait }: GoDown) -> Reply {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting_for_down.borrow_mut().push(sender);
+        self.step(Event::GoDown(mutation));
+        if !wait {
+            return self.status();
+        }
+        match receiver.await {
+            Ok(Err(failure)) => Reply::Outcome(Outcome::Failed(failure)),
+            Ok(Ok(())) | Err(oneshot::Canceled) => Reply::Done,
         }
     }
 
     /// Shows a visitor how the VM's start is.
-    ///
-    /// # Errors
-    /// The text of the exception.
-    pub fn watch(self: &Rc<Self>, vm: Vm, watch: Watch) -> Result<Response, String> {
-        self.follow(vm);
+    fn watch(self: &Rc<Self>, watch: Watch) -> Result<Response, String> {
         // While somebody watches, the deadlines are met.
         if self.watchers.borrow().is_empty() {
             self.step(Event::Tick);
@@ -155,6 +154,16 @@ impl Shell {
                 Ok(event_response(&stream))
             }
         }
+    }
+
+    /// The VM says that it is ready.
+    fn believe(self: &Rc<Self>, token: ReadyToken) -> Reply {
+        let knows = |record: &Record| record.lifecycle.ready_token() == Some(&token);
+        if !self.record.borrow().as_ref().is_some_and(knows) {
+            return Reply::Forbidden;
+        }
+        self.step(Event::SaidReady { token });
+        Reply::Done
     }
 
     /// Keeps the watchers' streams alive as long as there are any.
