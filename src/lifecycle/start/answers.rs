@@ -167,6 +167,8 @@ impl Lifecycle {
         if self.is_out_of_place() {
             self.leave_zone(now);
         } else if let State::Starting(start) = &mut self.state {
+            // It is not up where it was looked for, but may be here.
+            start.may_run = true;
             start.look(now);
         }
     }

@@ -162,6 +162,22 @@ fn a_vm_whose_history_is_lost_is_looked_for_in_all_zones_before_it_is_created() 
 }
 
 #[test]
+fn one_that_is_not_found_because_a_look_is_refused_is_brought_down_all_the_same() {
+    for in_a in [not_found(), instance(InstanceStatus::Terminated)] {
+        let mut rig = Rig::recovered_with(vm(&["a", "b"], false));
+        rig.wake();
+        rig.looks(in_a);
+        rig.looks(refused(403, "forbidden"));
+        rig.released();
+        rig.state(VmState::Failed);
+        rig.pass(IDLE);
+        rig.looks(running());
+        rig.mutation(Mutation::Stop);
+        assert_eq!(rig.lifecycle.zone(), "b");
+    }
+}
+
+#[test]
 fn one_that_runs_goes_before_one_that_is_down() {
     let mut rig = Rig::recovered_with(vm(&["a", "b", "c"], false));
     rig.wake();
