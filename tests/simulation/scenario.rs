@@ -217,8 +217,9 @@ impl Scenario {
         let settled_from = calm_from + 2 * startup_timeout + idle_timeout + 9 * MINUTE;
         let isolates = usize::try_from(1 + random.below(4)).expect("small");
         let rollout = Rollout::draw(random, isolates, begin, calm_from);
-        // An object looks into its own configuration once an hour at least.
-        let gone_from = rollout.is_gone_from().map_or(begin, |from| from + HOUR + 5 * MINUTE);
+        // An object looks into its own configuration once an hour at least, counted from when it was last loaded: a late
+        // word of the VM's may load it until all is calm.
+        let gone_from = rollout.is_gone_from().map_or(begin, |from| from.max(calm_from) + HOUR + 5 * MINUTE);
         let end = (settled_from + idle_timeout).max(gone_from) + deep_sleep_after + 3 * MINUTE;
         let wanted_at_end = random.chance(500) && rollout.removed_from.is_none();
         let is_limited = configurations[0].vm.max_hours_per_month.is_some();

@@ -131,7 +131,8 @@ impl World {
         let (now, timetable) = (self.now, &self.known().timetable);
         let (wakes, is_open) = (timetable.wakes(self.witness.timed_at, now), timetable.is_open(now));
         if wakes {
-            (self.witness.last_use, self.witness.operator_wants_down) = (now, false);
+            (self.witness.last_use, self.witness.is_called) = (now, true);
+            self.witness.operator_wants_down = false;
             self.coverage.count("the VM", "is to be woken");
         }
         let was_open = self.witness.awake_since.is_some();

@@ -41,6 +41,8 @@ pub struct Witness {
     /// Since when the VM is to be awake by its schedule, and until when that has been looked at.
     pub awake_since: Option<Timestamp>,
     pub timed_at: Timestamp,
+    /// Whether its schedule has called it, and nothing has come of that yet.
+    pub is_called: bool,
     /// When the VM last said that it is busy, and when it was last asked.
     pub busy_at: Timestamp,
     pub asked_at: Timestamp,
@@ -48,6 +50,8 @@ pub struct Witness {
     pub configured_at: Timestamp,
     /// The operator was the last to ask for something.
     pub operator_wants_down: bool,
+    /// Whether the operator's stop waits for the end of a start. Another schedule does not call that off.
+    pub stop_waits: bool,
     /// When each request id was first used; and those of the starts.
     pub first_used: BTreeMap<String, Timestamp>,
     pub starts: VecDeque<Timestamp>,
@@ -164,11 +168,12 @@ impl World {
         let Some(stored) = &self.object.stored else { return };
         let (after, failure, now) = (stored.vm_state(), stored.failure().map(|f| f.kind), self.now);
         let stored_since = stored.since();
+        let is_called = std::mem::take(&mut self.witness.is_called);
         let moves = !self.known().zones.contains(&configuration::number(stored.zone()));
         match event {
             Event::Wake { insist, .. } => {
                 (self.witness.reported_at, self.witness.operator_wants_down) = (now, false);
-                self.witness.last_use = now;
+                (self.witness.last_use, self.witness.stop_waits) = (now, false);
                 if *insist {
                     self.witness.refused.0 = 0;
                     self.witness.refused_since = None;
@@ -186,6 +191,7 @@ impl World {
             }
             Event::GoDown(_) => {
                 self.witness.operator_wants_down = true;
+                self.witness.stop_waits = is_starting(after);
                 self.witness.refused.0 = 0;
                 self.witness.refused_since = None;
             }
@@ -224,8 +230,8 @@ impl World {
                 _ if self.may_be_used_up() => self.coverage.count("the VM", "goes down for its hours"),
                 // Preempted as often as it may be started.
                 _ if failure == Some(FailureKind::OverLimit) => {}
-                _ if !self.witness.operator_wants_down => self.check_idle(before),
-                _ => {}
+                _ if self.witness.operator_wants_down || self.witness.stop_waits => {}
+                _ => self.check_idle(before),
             }
         }
         if is_starting(after) && !is_starting(before) {
@@ -238,7 +244,8 @@ impl World {
             }
             if (is_down(before) || before == VmState::Failed)
                 && matches!(event, Event::Wake { insist: false, .. })
-                // Its schedule may start it at the moment when a request may not.
+                // Its schedule may start it at the moment when a request comes, or when one may not.
+                && !is_called
                 && !actions.iter().any(|action| matches!(action, Action::Release(Outcome::Failed(_))))
             {
                 self.check_starts();
@@ -251,7 +258,7 @@ impl World {
             }
         }
         if !is_starting(after) {
-            self.witness.start = None;
+            (self.witness.start, self.witness.stop_waits) = (None, false);
         }
         match (after, failure) {
             (VmState::Failed, Some(FailureKind::Refused)) => {
