@@ -5,10 +5,10 @@ import { mebibyte, port, Site } from "./site.ts";
 import { baseline, counts, countedVmproxy, vmproxy, type Workerd } from "./workerd.ts";
 
 // A process may be a tenth faster than the next one of the same Worker, for as long as it runs.
-const processes = 5;
-const rounds = 12;
+const processes = 10;
+const rounds = 6;
 const seconds = 1;
-const transferRounds = 3;
+const transferRounds = 2;
 
 /** What warm requests cost, beside Workers in JavaScript that forward and do nothing else. */
 export async function dataPlane(): Promise<Row[]> {
