@@ -34,7 +34,7 @@ test.for([
   ["before a request has first waited", "setTimeout"],
   ["in a callback with the answer", "clearTimeout"],
 ] as const)("after a panic %s, others are answered", async ([, name], { launch }) => {
-  const { cloud, worker } = await launch({ main: panicking, mayLog: /RuntimeError/ });
+  const { cloud, worker } = await launch({ main: panicking, mayLog: /RuntimeError|Critical error|hung/ });
   expect((await worker.fetch("/")).status).toBe(200);
   const gone = new AbortController();
   const lost = worker.fetch("/", { headers: { "x-panic": name }, signal: gone.signal }).catch(() => undefined);
