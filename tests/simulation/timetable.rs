@@ -132,7 +132,7 @@ impl World {
         let (wakes, is_open) = (timetable.wakes(self.witness.timed_at, now), timetable.is_open(now));
         if wakes {
             (self.witness.last_use, self.witness.is_called) = (now, true);
-            self.witness.operator_wants_down = false;
+            (self.witness.operator_wants_down, self.witness.stop_waits) = (false, false);
             self.coverage.count("the VM", "is to be woken");
         }
         let was_open = self.witness.awake_since.is_some();
