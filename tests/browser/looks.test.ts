@@ -69,6 +69,7 @@ test("texts, logo and colours are the operator's", async ({ launch, visit }) => 
   };
   const { worker } = await launch({ vm: { waiting_page }, timing: booting });
   const visitor = await visit(worker.url);
+  await visitor.stopClock();
 
   await visitor.page.goto(`${worker.url}/`);
 
@@ -84,6 +85,8 @@ test("texts, logo and colours are the operator's", async ({ launch, visit }) => 
   await visitor.screenshot("custom");
   await worker.admin("POST", "vms/backend/stop");
   await visitor.page.getByRole("button", { name: /^Noch einmal in \d+ Sekunden?$/ }).waitFor();
+  await visitor.page.clock.runFor(60_000);
+  await visitor.page.getByRole("button", { name: "Noch einmal", exact: true }).waitFor();
   await visitor.page.getByRole("heading", { name: "Das ging schief" }).waitFor();
 });
 
