@@ -25,7 +25,7 @@ main(async () => {
   const folder = mkdtempSync(join(tmpdir(), "vmproxy-start-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const emulatorVars = join(folder, "emulator.vars");
-  writeEmulatorVars(emulatorVars, key);
+  await writeEmulatorVars(emulatorVars, key);
 
   const worker = runWorker({ envFiles: [devVars, emulatorVars], state: join(folder, "state"), ready });
   const emulatorEnds = emulator.ended.then((result) => {

@@ -17,12 +17,12 @@ export function keepDevVars(key) {
 
 // Writes what wins over `.dev.vars` while the emulator stands in for Google: the key in `.dev.vars` may be an earlier
 // emulator's, or a real one, which the emulator must not see. Key and endpoints come together, so none goes astray.
-export function writeEmulatorVars(file, key) {
+export async function writeEmulatorVars(file, key) {
   writeSecrets(file, {
     GOOGLE_SERVICE_ACCOUNT_KEY: key,
     COMPUTE_ENDPOINT: `${emulatorUrl}/compute/v1`,
     IAM_CREDENTIALS_ENDPOINT: `${emulatorUrl}/v1`,
-    ...movedVms(),
+    ...(await movedVms()),
   });
 }
 

@@ -2,7 +2,6 @@
 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { unstable_readConfig } from "wrangler";
 import { root } from "../project.mjs";
 import { Failure, end, pause, start } from "../process.mjs";
 import { usualWorkerPort, workerPort } from "./ports.mjs";
@@ -10,8 +9,10 @@ import { usualWorkerPort, workerPort } from "./ports.mjs";
 export const workerUrl = `http://127.0.0.1:${workerPort}`;
 
 // The demo's VMs say that they are ready to the port that wrangler.toml has: what replaces it when PORT moves it.
-export function movedVms() {
+export async function movedVms() {
   if (workerPort === usualWorkerPort) return {};
+  // Not above: a fresh clone has no packages yet when this file is read.
+  const { unstable_readConfig } = await import("wrangler");
   const { VMS } = unstable_readConfig({ config: join(root, "wrangler.toml"), env: "demo" }).vars;
   return { VMS: JSON.stringify(VMS.map((vm) => ({ ...vm, ready_push: workerUrl }))) };
 }
