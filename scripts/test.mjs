@@ -1,11 +1,11 @@
 // Every check, in order, up to the first that fails: `npm test`; or some of them: `npm test -- rust-tests e2e`.
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
+import { emulator } from "./setup/builds.mjs";
 import { chromium } from "./setup/chromium.mjs";
 import { googleClients } from "./setup/google-clients.mjs";
 
@@ -20,7 +20,7 @@ const stages = {
   e2e,
   browser,
   clients,
-  start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/setup/start.test.mjs"),
+  start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/start/setup.test.mjs", "tests/start/start.test.mjs"),
 };
 
 main(async () => {
@@ -47,8 +47,7 @@ main(async () => {
 
 async function buildWorkers() {
   await build();
-  const example = join(root, "examples", "own-worker");
-  if (existsSync(join(example, "Cargo.toml"))) await build(example);
+  await build({ crate: join(root, "examples", "own-worker") });
 }
 
 async function dryRun() {
@@ -61,22 +60,20 @@ async function types() {
 
 async function e2e() {
   await build();
-  await cargo("build", "--package", "gce-emulator");
+  await emulator.install();
   await npmProgram("vitest", "run");
 }
 
 async function browser() {
-  await setUp([chromium]);
-  await build();
-  await cargo("build", "--package", "gce-emulator");
+  await build({ also: [chromium] });
+  await emulator.install();
   const env = { CI: "true", CHROMIUM: chromium.program() };
   await run(join(npmBin, "vitest"), ["run", "--config", "tests/browser/vitest.config.ts"], { cwd: root, env });
 }
 
 async function clients() {
-  await setUp([googleClients]);
-  await build();
-  await cargo("build", "--package", "gce-emulator");
+  await build({ also: [googleClients] });
+  await emulator.install();
   // Google's libraries warn of every Python but the newest.
   const options = ["-W", "ignore::FutureWarning"];
   await run(googleClients.python(), [...options, "-m", "unittest", "discover", "--verbose", "--start-directory", "tests/clients"], { cwd: root });

@@ -8,8 +8,8 @@ import { run } from "../process.mjs";
 const modules = join(root, "node_modules");
 
 export const npmPackages = {
-  name: "npm packages",
-  duration: "30 s",
+  task: "Install the npm packages",
+  duration: 20,
   byHand: () => "npm ci",
 
   isThere() {
@@ -25,7 +25,8 @@ export const npmPackages = {
     const aside = mkdtempSync(join(parent, "npm-"));
     try {
       for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, file), join(aside, file));
-      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: aside });
+      const quiet = { stdio: ["ignore", "ignore", "inherit"] };
+      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: aside, ...quiet });
       // Another run was faster: its packages may be in use by now.
       if (this.isThere()) return;
       if (existsSync(modules)) renameSync(modules, join(aside, "replaced"));

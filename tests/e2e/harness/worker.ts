@@ -80,8 +80,8 @@ export class Worker {
         {
           config: {
             name: "vmproxy",
-            compatibilityDate: compatibilityDate(),
-            compatibilityFlags: ["enable_request_signal"],
+            compatibilityDate: JSON.parse(runtimeSetting("compatibility_date")),
+            compatibilityFlags: JSON.parse(runtimeSetting("compatibility_flags")),
             manifest: {
               mainModule: main === undefined ? "index.js" : "main.js",
               modules: {
@@ -210,8 +210,9 @@ function binding(network: Network) {
   return { type: "fetcher", handler: network } as const;
 }
 
-function compatibilityDate(): string {
-  const date = /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1];
-  if (!date) throw new Error("wrangler.toml has no compatibility_date");
-  return date;
+/** A setting of the runtime, as it is deployed. */
+function runtimeSetting(key: string): string {
+  const value = new RegExp(`^${key} = (.*)$`, "m").exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1];
+  if (!value) throw new Error(`wrangler.toml has no ${key}`);
+  return value;
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,17 +12,6 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const devVars = join(root, ".dev.vars");
-
-// A fresh clone has none: the scripts install them.
-test("no script needs a package to be read", () => {
-  const scripts = readdirSync(join(root, "scripts"), { recursive: true }).filter((name) => name.endsWith(".mjs"));
-  assert.ok(scripts.includes("start.mjs"));
-  for (const name of scripts) {
-    const text = readFileSync(join(root, "scripts", name), "utf8");
-    const sources = [...text.matchAll(/^import (?:[^"]* from )?"([^"]*)"/gm)].map(([, source]) => source);
-    assert.deepEqual(sources.filter((source) => !/^(\.|node:)/.test(source)), [], name);
-  }
-});
 
 describe("npm start", () => {
   let demo;
