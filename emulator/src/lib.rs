@@ -5,9 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod api;
 mod auth;
-mod calls;
 mod clock;
 mod compute;
 mod control;
@@ -15,20 +15,20 @@ mod discovery;
 mod emulator;
 mod error;
 mod faults;
-mod fields;
 mod guest;
+mod http;
 mod lifecycle;
 mod log;
 mod metadata;
 mod options;
 mod rate_limit;
 mod run_limit;
-mod schema;
-mod serve;
+mod server;
 mod state;
 mod timing;
 
-pub use emulator::{Emulator, Running, StartError};
+pub use emulator::Emulator;
 pub use options::Options;
+pub use server::{Running, StartError};
 pub use state::StateError;
 pub use timing::Timing;

@@ -12,7 +12,6 @@ use crate::compute::reach::Reach;
 use crate::compute::work::{Step, Task, Work};
 use crate::compute::world::{Asked, World};
 use crate::emulator::Emulator;
-use crate::run_limit::limit_run;
 
 /// Does the work in the background. An instance's first state is entered at once, so that the next look
 /// already sees it. Work that an emulator before this one began goes on in the state that it had reached.
@@ -218,7 +217,6 @@ impl Job {
     fn start(&self, world: &mut World, now: SystemTime) -> Option<Reach> {
         let reach = world.known(self.id)?.state.reach()?;
         let instance = world.run_at(self.id, reach, now)?;
-        limit_run(&self.emulator, instance);
         let log = self.emulator.log;
         log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, shown(reach)));
         Some(reach)

@@ -18,11 +18,6 @@ use crate::emulator::Emulator;
 
 const FLAVOR: &str = "metadata-flavor";
 
-/// What an instance is given as the host of its metadata server.
-pub fn host(endpoint: &str, instance: &str) -> String {
-    format!("{}/emulator/instances/{instance}", endpoint.trim_start_matches("http://"))
-}
-
 /// The metadata servers' routes.
 pub fn router() -> Router<Arc<Emulator>> {
     let of_instance = |path: &str| format!("/emulator/instances/{{name}}/computeMetadata/v1/instance/{path}");

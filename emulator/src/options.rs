@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::Timing;
+use crate::timing::Timing;
 
 /// Compute Engine's REST API and Google's token server on this machine, for development and tests.
 ///

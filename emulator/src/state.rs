@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::auth::account::Key;
 use crate::auth::tokens::Tokens;
 use crate::compute::world::World;
-use crate::Timing;
+use crate::timing::Timing;
 
 /// Of the file's form: another is not read.
 const VERSION: u32 = 1;

@@ -2,8 +2,8 @@
 
 use serde_json::{json, Value};
 
+use super::call::Call;
 use super::filter::Filter;
-use super::Call;
 use crate::compute::place::Place;
 use crate::compute::resource::{Collection, Resource};
 use crate::compute::{machine_types, zones as all_zones};

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde_json::{json, Map, Value};
 use tokio::time::{timeout_at, Instant};
 
-use super::{lists, Call};
+use super::call::Call;
+use super::lists;
 use crate::compute::change::Change;
 use crate::compute::edit::Edit;
-use crate::compute::place::{Place, Scope};
+use crate::compute::place::Place;
 use crate::compute::reach::{Wanted, WantedV4};
-use crate::compute::request_id::RequestId;
 use crate::compute::resource::Collection;
-use crate::compute::world::{Asked, Begun};
+use crate::compute::world::Begun;
 use crate::compute::{addresses, disks, images, insert, machine_types, templates, zones};
 use crate::discovery::Method;
 use crate::emulator::Emulator;
@@ -85,27 +85,6 @@ pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Res
         id => Err(ApiError::not_implemented(&format!("compute.{id}"))),
     }
     .map(Some)
-}
-
-impl Call {
-    /// A parameter of the path.
-    pub fn path(&self, name: &str) -> &str {
-        self.path.get(name).map(String::as_str).unwrap_or_default()
-    }
-
-    /// Where in the project the called method is.
-    pub fn scope(&self) -> Scope {
-        match (self.path.get("zone"), self.path.get("region")) {
-            (Some(zone), _) => Scope::zone(zone),
-            (None, Some(region)) => Scope::region(region),
-            (None, None) => Scope::global(),
-        }
-    }
-
-    fn asked(&self) -> Result<Asked, ApiError> {
-        let request_id = self.query.get("requestId").map(|text| RequestId::parse(text)).transpose()?;
-        Ok(Asked { request_id, failure: self.operation_error.clone() })
-    }
 }
 
 struct Calling<'a> {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::default;
 use super::labels;
+use super::object::default;
 use crate::error::ApiError;
 
 /// An address that `addresses.insert` asks for, which is to be this one.

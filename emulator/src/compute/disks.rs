@@ -3,8 +3,8 @@
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::{default, list};
 use super::labels;
+use super::object::{default, list};
 use super::place::{path_in_project, resource_path, Place};
 use crate::error::ApiError;
 

@@ -3,6 +3,7 @@
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
+use super::object::default;
 use super::place::Place;
 use super::{disks, labels, machine_types, network, scheduling};
 use crate::error::ApiError;
@@ -43,17 +44,4 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition,
     let whole = fingerprint(&Value::Object(definition.clone()));
     definition.insert("fingerprint".into(), whole);
     Ok(Definition { instance: definition, disks })
-}
-
-/// A field that is a list, which it becomes if it is not there.
-pub fn list<'a>(definition: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
-    match definition.entry(name).or_insert_with(|| json!([])) {
-        Value::Array(elements) => elements,
-        _ => unreachable!("the schema has a list at {name}"),
-    }
-}
-
-/// Fills in what is not given.
-pub fn default(object: &mut Map<String, Value>, name: &str, value: Value) {
-    object.entry(name).or_insert(value);
 }

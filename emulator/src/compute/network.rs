@@ -3,7 +3,7 @@
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::{default, list};
+use super::object::{default, list};
 use super::place::{resource_path, Place};
 use super::zones;
 use crate::error::ApiError;

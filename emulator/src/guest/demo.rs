@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::Machine;
+use super::machine::Machine;
 use crate::clock::utc;
 
 /// What the server remembers since its boot.

@@ -9,8 +9,8 @@ use rustix::process::{kill_process_group, Pid, Signal};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use super::server::Listening;
-use super::Machine;
+use super::listening::Listening;
+use super::machine::Machine;
 use crate::compute::reach::Reach;
 use crate::log::Log;
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
@@ -15,11 +15,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::demo::{self, Memory};
 use super::exec;
+use super::listening::Listening;
+use super::machine::Machine;
 use super::ready::Listener;
-use super::Machine;
 use crate::compute::reach::Reach;
+use crate::http::serve;
 use crate::log::Log;
-use crate::serve::serve;
 
 /// What the server is.
 pub enum Program {
@@ -44,17 +45,6 @@ pub struct Server {
     listening: Listening,
     /// WebSockets outlive the connection that they began as.
     _life: DropGuard,
-}
-
-/// Since when a server listens.
-#[derive(Clone, Default)]
-pub struct Listening(Arc<Mutex<Option<SystemTime>>>);
-
-impl Listening {
-    /// It listens from now on, or no longer does.
-    pub fn set(&self, listens: bool) {
-        *self.0.lock().unwrap() = listens.then(SystemTime::now);
-    }
 }
 
 /// Ends when a machine says nothing at any of its addresses.
@@ -126,7 +116,7 @@ impl Server {
 
     /// Since when it listens, if it does.
     pub fn listening_since(&self) -> Option<SystemTime> {
-        *self.listening.0.lock().unwrap()
+        self.listening.since()
     }
 
     fn spawn<F: Future<Output = ()> + Send + 'static>(

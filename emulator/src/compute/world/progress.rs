@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::resources::{disks, disks_deleted_with};
 use super::World;
-use crate::compute::console::{boot_log, Console};
+use crate::compute::boot_log::boot_log;
+use crate::compute::console::Console;
 use crate::compute::fingerprint::fingerprint;
 use crate::compute::instance::{Instance, State};
 use crate::compute::operation_error::OperationError;

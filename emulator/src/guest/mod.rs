@@ -3,6 +3,8 @@
 pub mod addresses;
 mod demo;
 mod exec;
+mod listening;
+mod machine;
 mod ready;
 mod server;
 
@@ -12,12 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use self::addresses::Addresses;
 use self::demo::Memory;
+use self::machine::Machine;
 use self::ready::Listener;
 use self::server::{Program, Server, Settling, Silence};
 use crate::compute::instance::Instance;
 use crate::compute::reach::Reach;
 use crate::log::Log;
-use crate::metadata;
 
 /// All guests, by the id of their instance.
 pub struct Guests {
@@ -27,16 +29,6 @@ pub struct Guests {
     /// The emulator's own.
     endpoint: String,
     log: Log,
-}
-
-/// What the demo server tells of its machine.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    pub name: String,
-    pub zone: String,
-    pub machine_type: String,
-    /// Where its metadata server is.
-    pub metadata_host: String,
 }
 
 struct Guest {
@@ -117,13 +109,7 @@ impl Guests {
 
 impl Guest {
     fn of(instance: &Instance, endpoint: &str) -> Self {
-        let machine = Machine {
-            name: instance.name.clone(),
-            zone: instance.zone.clone(),
-            machine_type: instance.machine_type().to_owned(),
-            metadata_host: metadata::host(endpoint, &instance.name),
-        };
-        Self { machine, memory: Arc::default(), server: None }
+        Self { machine: Machine::of(instance, endpoint), memory: Arc::default(), server: None }
     }
 
     fn serve(&mut self, guests: &Guests, reach: Reach, after: Duration, listener: Option<Listener>) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use axum::Router;
 use hyper::body::Incoming;
@@ -47,6 +48,11 @@ pub async fn serve(listener: TcpListener, app: Router) {
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+/// Returns the value of a header; `None` means that there is none, or that it is not ASCII.
+pub fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn converse(stream: TcpStream, app: Router) {

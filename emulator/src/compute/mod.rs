@@ -2,6 +2,7 @@
 //! or reads a clock.
 
 pub mod addresses;
+mod boot_log;
 pub mod change;
 mod console;
 pub mod disks;
@@ -13,6 +14,7 @@ pub mod instance;
 mod labels;
 pub mod machine_types;
 mod network;
+mod object;
 pub mod operation;
 pub mod operation_error;
 mod operations;

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::compute::operation_error::OperationError;
 use crate::emulator::Emulator;
 use crate::faults::{Effect, TOKEN};
-use crate::serve::HangUp;
+use crate::http::HangUp;
 
 /// A call that goes on.
 #[derive(Debug, Default)]
@@ -53,4 +53,13 @@ pub async fn arrive(
         Effect::Answer(response) => ControlFlow::Break(response),
         Effect::HangUp => ControlFlow::Break(HangUp::response()),
     }
+}
+
+/// Writes a line of the log for a call that is over.
+pub fn log_call(emulator: &Emulator, what: &str, began: Instant, response: &Response) {
+    let outcome = match response.extensions().get::<HangUp>() {
+        Some(_) => "no response".to_owned(),
+        None => response.status().as_u16().to_string(),
+    };
+    emulator.log.line(format_args!("{what} {outcome} {} ms", began.elapsed().as_millis()));
 }
