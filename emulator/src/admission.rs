@@ -12,16 +12,16 @@ use crate::http::HangUp;
 
 /// A call that goes on.
 #[derive(Debug, Default)]
-pub struct Arrived {
+pub struct Admitted {
     /// Its operation is to fail.
     pub operation_error: Option<OperationError>,
-    lose_answer: bool,
+    lose_response: bool,
 }
 
-impl Arrived {
+impl Admitted {
     /// The answer, unless it is to be lost.
-    pub fn answer(&self, response: Response) -> Response {
-        if self.lose_answer {
+    pub fn respond(&self, response: Response) -> Response {
+        if self.lose_response {
             HangUp::response()
         } else {
             response
@@ -30,27 +30,27 @@ impl Arrived {
 }
 
 /// Counts a call and lets a fault meet it; `Break` is the end of the call.
-pub async fn arrive(
+pub async fn admit(
     emulator: &Emulator,
     method: &str,
     makes_operation: bool,
-) -> ControlFlow<Response, Arrived> {
+) -> ControlFlow<Response, Admitted> {
     *emulator.calls().entry(method.to_owned()).or_default() += 1;
     if method != TOKEN {
-        if let Err(error) = emulator.rate_limit().take(&emulator.options.project, Instant::now()) {
+        if let Err(error) = emulator.rate_limit().count(&emulator.options.project, Instant::now()) {
             return ControlFlow::Break(error.into_response());
         }
     }
-    let fault = emulator.faults().meet(method, makes_operation);
+    let fault = emulator.faults().take(method, makes_operation);
     let Some(fault) = fault else {
-        return ControlFlow::Continue(Arrived::default());
+        return ControlFlow::Continue(Admitted::default());
     };
     tokio::time::sleep(fault.delay()).await;
     match fault.effect(method) {
-        Effect::Pass { operation_error, lose_answer } => {
-            ControlFlow::Continue(Arrived { operation_error, lose_answer })
+        Effect::Pass { operation_error, lose_response } => {
+            ControlFlow::Continue(Admitted { operation_error, lose_response })
         }
-        Effect::Answer(response) => ControlFlow::Break(response),
+        Effect::Respond(response) => ControlFlow::Break(response),
         Effect::HangUp => ControlFlow::Break(HangUp::response()),
     }
 }

@@ -12,7 +12,7 @@ use crate::auth::account::ServiceAccount;
 use crate::auth::tokens::Tokens;
 use crate::compute::world::World;
 use crate::faults::Faults;
-use crate::guest::addresses::Addresses;
+use crate::guest::address_pool::AddressPool;
 use crate::guest::Guests;
 use crate::log::Log;
 use crate::options::Options;
@@ -53,7 +53,7 @@ impl Emulator {
     pub(crate) fn new(
         options: Options,
         endpoint: String,
-        addresses: Addresses,
+        pool: AddressPool,
         state: Option<StateFile>,
         saved: Saved,
     ) -> Result<Self, rsa::pkcs8::Error> {
@@ -62,7 +62,7 @@ impl Emulator {
         Ok(Self {
             account: ServiceAccount::new(&options.project, &endpoint, key)?,
             tokens,
-            guests: Guests::new(addresses, options.exec.clone(), endpoint.clone(), log),
+            guests: Guests::new(pool, options.exec.clone(), endpoint.clone(), log),
             log,
             world: Mutex::new(world),
             changes: watch::Sender::new(()),
@@ -80,14 +80,14 @@ impl Emulator {
     /// Changes the world, saves it, and notifies those who watch it.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World, SystemTime) -> T) -> T {
         let result = change(&mut self.world.lock().unwrap(), SystemTime::now());
-        self.changed();
+        self.save();
         self.changes.send_replace(());
         result
     }
 
     /// Saves a change of anything that the state file holds.
-    pub(crate) fn changed(&self) {
-        if let Err(error) = self.save() {
+    pub(crate) fn save(&self) {
+        if let Err(error) = self.try_save() {
             eprintln!("gce-emulator: {error}");
         }
     }
@@ -96,12 +96,12 @@ impl Emulator {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
-    pub(crate) fn save(&self) -> Result<(), StateError> {
+    pub(crate) fn try_save(&self) -> Result<(), StateError> {
         let state = self.state.lock().unwrap();
         let Some(file) = &*state else { return Ok(()) };
         let world = self.world.lock().unwrap();
         let timing = Some(*self.timing()).filter(|timing| *timing != self.options.timing);
-        let last_address = self.guests.addresses().last();
+        let last_address = self.guests.address_pool().last();
         let (key, tokens) = (&self.account.key, &self.tokens);
         file.write(&Saving::new(&self.endpoint, key, tokens, timing, last_address, &world))
     }
@@ -112,8 +112,8 @@ impl Emulator {
     }
 
     /// Reads the world.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
-        look(&self.world.lock().unwrap())
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world.lock().unwrap())
     }
 
     /// Returns a receiver that is notified of every later change of the world.
@@ -144,7 +144,7 @@ impl Emulator {
     }
 
     /// Returns the time of Google's clock, by which tokens are issued and checked.
-    pub(crate) fn googles_now(&self) -> SystemTime {
+    pub(crate) fn google_now(&self) -> SystemTime {
         let offset = self.clock_offset();
         let by = Duration::from_millis(offset.unsigned_abs());
         if offset < 0 {

@@ -212,7 +212,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The reason that usually goes with an HTTP status.
-pub fn usual_reason(status: StatusCode) -> &'static str {
+pub fn default_reason(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "badRequest",
         401 => "authError",

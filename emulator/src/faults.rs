@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::compute::operation_error::OperationError;
 use crate::discovery::{Method, COMPUTE};
-use crate::error::{usual_reason, ApiError};
+use crate::error::{default_reason, ApiError};
 
 /// The token server's name in faults and statistics.
 pub const TOKEN: &str = "token";
@@ -41,8 +41,8 @@ pub struct Fault {
     /// Wait first.
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Lost::is_nothing")]
-    drop: Lost,
+    #[serde(default, skip_serializing_if = "DropPoint::is_nothing")]
+    drop: DropPoint,
     /// Take the call, and let its operation fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     operation_error: Option<OperationError>,
@@ -51,16 +51,16 @@ pub struct Fault {
 /// What is lost when the connection ends without an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "DropForm", into = "DropForm")]
-enum Lost {
+enum DropPoint {
     #[default]
     Nothing,
     /// The call is not carried out.
     Call,
     /// The call is carried out, and its answer is lost: what `requestId` is for.
-    Answer,
+    Response,
 }
 
-impl Lost {
+impl DropPoint {
     fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
@@ -75,27 +75,27 @@ enum DropForm {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum DropPart {
-    Answer,
+    #[serde(rename = "answer")]
+    Response,
 }
 
-impl From<DropForm> for Lost {
+impl From<DropForm> for DropPoint {
     fn from(form: DropForm) -> Self {
         match form {
             DropForm::Flag(false) => Self::Nothing,
             DropForm::Flag(true) => Self::Call,
-            DropForm::Part(DropPart::Answer) => Self::Answer,
+            DropForm::Part(DropPart::Response) => Self::Response,
         }
     }
 }
 
-impl From<Lost> for DropForm {
-    fn from(lost: Lost) -> Self {
+impl From<DropPoint> for DropForm {
+    fn from(lost: DropPoint) -> Self {
         match lost {
-            Lost::Nothing => Self::Flag(false),
-            Lost::Call => Self::Flag(true),
-            Lost::Answer => Self::Part(DropPart::Answer),
+            DropPoint::Nothing => Self::Flag(false),
+            DropPoint::Call => Self::Flag(true),
+            DropPoint::Response => Self::Part(DropPart::Response),
         }
     }
 }
@@ -107,10 +107,10 @@ pub enum Effect {
         /// The operation is to fail.
         operation_error: Option<OperationError>,
         /// The answer is to be lost.
-        lose_answer: bool,
+        lose_response: bool,
     },
     /// The call ends here with this answer.
-    Answer(Response),
+    Respond(Response),
     /// The connection ends.
     HangUp,
 }
@@ -159,11 +159,12 @@ impl Fault {
     /// What happens to a call of `method`.
     pub fn effect(self, method: &str) -> Effect {
         match (self.drop, self.status) {
-            (Lost::Call, _) => Effect::HangUp,
-            (_, Some(status)) => Effect::Answer(self.answer(method, status)),
-            (drop, None) => {
-                Effect::Pass { operation_error: self.operation_error, lose_answer: drop == Lost::Answer }
-            }
+            (DropPoint::Call, _) => Effect::HangUp,
+            (_, Some(status)) => Effect::Respond(self.response(method, status)),
+            (drop, None) => Effect::Pass {
+                operation_error: self.operation_error,
+                lose_response: drop == DropPoint::Response,
+            },
         }
     }
 
@@ -171,9 +172,9 @@ impl Fault {
         (self.method == "*" || self.method == method) && (self.operation_error.is_none() || makes_operation)
     }
 
-    fn answer(self, method: &str, status: u16) -> Response {
+    fn response(self, method: &str, status: u16) -> Response {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let reason = self.reason.map_or(Cow::Borrowed(usual_reason(status)), Cow::Owned);
+        let reason = self.reason.map_or(Cow::Borrowed(default_reason(status)), Cow::Owned);
         let message = self.message.unwrap_or_else(|| "Injected by gce-emulator".into());
         if method == TOKEN {
             let error = self.code.unwrap_or_else(|| "internal_failure".into());
@@ -204,15 +205,15 @@ impl Faults {
     }
 
     /// The fault that meets this call, counted.
-    pub fn meet(&mut self, method: &str, makes_operation: bool) -> Option<Fault> {
+    pub fn take(&mut self, method: &str, makes_operation: bool) -> Option<Fault> {
         let index = self.0.iter().position(|fault| fault.matches(method, makes_operation))?;
         let fault = self.0.get_mut(index)?;
         fault.times -= 1;
-        let met = fault.clone();
+        let taken = fault.clone();
         if fault.times == 0 {
             self.0.remove(index);
         }
-        Some(met)
+        Some(taken)
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn serve(listener: TcpListener, app: Router) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, app.clone()));
+                    connections.spawn(serve_connection(stream, app.clone()));
                 }
                 // Out of file descriptors, most likely: some will be free soon.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -55,7 +55,7 @@ pub fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-async fn converse(stream: TcpStream, app: Router) {
+async fn serve_connection(stream: TcpStream, app: Router) {
     // Server-sent events are to leave one by one.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {

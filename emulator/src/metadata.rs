@@ -25,11 +25,11 @@ pub fn router() -> Router<Arc<Emulator>> {
         .route(&of_instance("{field}"), get(field))
         .route(&of_instance("attributes/"), get(attributes))
         .route(&of_instance("attributes/{key}"), get(attribute))
-        .layer(from_fn(flavored))
+        .layer(from_fn(require_flavor))
 }
 
 /// "Queries must contain the header Metadata-Flavor: Google", so that no page in a browser reads it.
-async fn flavored(request: Request, next: Next) -> Response {
+async fn require_flavor(request: Request, next: Next) -> Response {
     let mut response = if request.headers().get(FLAVOR).is_some_and(|flavor| flavor == "Google") {
         next.run(request).await
     } else {
@@ -44,7 +44,7 @@ async fn field(
     Path((name, field)): Path<(String, String)>,
 ) -> Response {
     let project = &emulator.options.project;
-    answer(&emulator, &name, |instance| match field.as_str() {
+    respond(&emulator, &name, |instance| match field.as_str() {
         "name" => Some(instance.name.clone()),
         "id" => Some(instance.id.to_string()),
         // Google has the project's number here, which the emulator's has not.
@@ -54,7 +54,7 @@ async fn field(
 }
 
 async fn attributes(State(emulator): State<Arc<Emulator>>, Path(name): Path<String>) -> Response {
-    answer(&emulator, &name, |instance| {
+    respond(&emulator, &name, |instance| {
         let items = instance.definition.get("metadata").and_then(|metadata| metadata.get("items"));
         let keys =
             items.and_then(Value::as_array).into_iter().flatten().filter_map(|item| item["key"].as_str());
@@ -66,12 +66,12 @@ async fn attribute(
     State(emulator): State<Arc<Emulator>>,
     Path((name, key)): Path<(String, String)>,
 ) -> Response {
-    answer(&emulator, &name, |instance| instance.metadata(&key).map(str::to_owned))
+    respond(&emulator, &name, |instance| instance.metadata(&key).map(str::to_owned))
 }
 
 /// Names are unique in a zone only; here the first of that name is meant.
-fn answer(emulator: &Emulator, name: &str, read: impl FnOnce(&Instance) -> Option<String>) -> Response {
-    let text = emulator.look(|world| world.instances().find(|instance| instance.name == name).and_then(read));
+fn respond(emulator: &Emulator, name: &str, read: impl FnOnce(&Instance) -> Option<String>) -> Response {
+    let text = emulator.read(|world| world.instances().find(|instance| instance.name == name).and_then(read));
     match text {
         Some(text) => ([(header::CONTENT_TYPE, "application/text")], text).into_response(),
         None => (StatusCode::NOT_FOUND, "There is no such metadata.\n").into_response(),

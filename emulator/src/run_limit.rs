@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use crate::compute::change::Change;
 use crate::compute::instance::{Instance, State};
-use crate::compute::world::Asked;
+use crate::compute::world::RequestContext;
 use crate::emulator::Emulator;
-use crate::lifecycle::carry_out;
+use crate::lifecycle::execute;
 
 /// Stops or deletes each instance whose run has lasted for its `maxRunDuration`. Never returns.
 pub async fn enforce_run_limits(emulator: Arc<Emulator>) {
@@ -52,15 +52,17 @@ fn limited_runs(emulator: &Emulator) -> Vec<(Run, Instance)> {
         }
         _ => None,
     };
-    emulator.look(|world| world.instances().filter_map(run).collect())
+    emulator.read(|world| world.instances().filter_map(run).collect())
 }
 
 /// Stops or deletes an instance; returns false if another call was quicker and has to finish first.
 fn terminate(emulator: &Arc<Emulator>, instance: &Instance) -> bool {
     let change = if instance.is_deleted_when_terminated() { Change::Delete } else { Change::Stop };
     let id = instance.id.to_string();
-    match emulator.change(|world, now| world.change(change, &instance.zone, &id, Asked::default(), now)) {
-        Ok((_, Some(work))) => carry_out(emulator, work),
+    match emulator
+        .change(|world, now| world.change(change, &instance.zone, &id, RequestContext::default(), now))
+    {
+        Ok((_, Some(work))) => execute(emulator, work),
         Ok((_, None)) => {}
         Err(error) => return error.reason != "resourceNotReady",
     }

@@ -13,9 +13,9 @@ use crate::auth::account::Key;
 use crate::compute::instance::State;
 use crate::compute::world::World;
 use crate::emulator::Emulator;
-use crate::guest::addresses::{AddressError, Addresses};
+use crate::guest::address_pool::{AddressError, AddressPool};
 use crate::http::serve;
-use crate::lifecycle::carry_out;
+use crate::lifecycle::execute;
 use crate::options::Options;
 use crate::run_limit::enforce_run_limits;
 use crate::state::{Saved, StateError, StateFile};
@@ -55,23 +55,23 @@ impl Emulator {
         let refused = |error| StartError::Listen(format!("{}:{}", wanted.0, wanted.1), error);
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let mut addresses = Addresses::of_emulator(address.port(), options.instance_port)?;
+        let mut pool = AddressPool::for_emulator(address.port(), options.instance_port)?;
         let endpoint = endpoint(address);
         let opened = options.state.as_ref().map(|path| StateFile::open(path, &options.project, &endpoint));
         let (state, saved) = opened.transpose()?.unzip();
         let saved = match saved.flatten() {
             Some(saved) => saved,
-            None => Saved::of_nothing(make_key().await?, World::new(&options.project, SystemTime::now())),
+            None => Saved::fresh(make_key().await?, World::new(&options.project, SystemTime::now())),
         };
-        addresses.go_on_after(saved.last_address);
-        let ports = addresses.are_ports();
-        let emulator = Self::new(options, endpoint, addresses, state, saved);
+        pool.continue_after(saved.last_address);
+        let shares_address = pool.is_single_address();
+        let emulator = Self::new(options, endpoint, pool, state, saved);
         let emulator = Arc::new(emulator.map_err(|error| StartError::Key(error.to_string()))?);
-        if ports {
+        if shares_address {
             emulator.log.line("only 127.0.0.1 can be bound: the instances share it, each with its own port");
         }
-        emulator.save()?;
-        go_on(&emulator);
+        emulator.try_save()?;
+        resume_saved(&emulator);
         let app = Router::new().merge(api::router()).merge(control::router()).merge(metadata::router());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, app.with_state(emulator.clone())));
@@ -101,17 +101,17 @@ impl Drop for Running {
 }
 
 /// Continues what the state file holds: running machines run again, and unfinished operations go on.
-fn go_on(emulator: &Arc<Emulator>) {
-    let work = emulator.look(|world| {
+fn resume_saved(emulator: &Arc<Emulator>) {
+    let work = emulator.read(|world| {
         for instance in world.instances() {
-            if let State::Running { reach, .. } = instance.state {
-                emulator.guests.boot(instance, reach, Duration::ZERO);
+            if let State::Running { addresses, .. } = instance.state {
+                emulator.guests.boot(instance, addresses, Duration::ZERO);
             }
         }
-        world.under_way().to_vec()
+        world.pending_work().to_vec()
     });
     for work in work {
-        carry_out(emulator, work);
+        execute(emulator, work);
     }
 }
 

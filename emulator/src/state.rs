@@ -61,7 +61,7 @@ impl<'a> Saving<'a> {
 
 impl Saved {
     /// The state of an emulator that goes on from none.
-    pub fn of_nothing(key: Key, world: World) -> Self {
+    pub fn fresh(key: Key, world: World) -> Self {
         Self { key, tokens: Tokens::default(), timing: None, last_address: 0, world }
     }
 }
@@ -91,7 +91,7 @@ impl StateFile {
     pub fn open(path: &Path, project: &str, endpoint: &str) -> Result<(Self, Option<Saved>), StateError> {
         let file = Self { path: path.to_owned(), written: Mutex::default() };
         let saved = match fs::read(path) {
-            Ok(bytes) => Some(read(&bytes, project, endpoint).map_err(|why| file.is_wrong(why))?),
+            Ok(bytes) => Some(read(&bytes, project, endpoint).map_err(|why| file.invalid(why))?),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(StateError::Io(file.path, error)),
         };
@@ -103,7 +103,7 @@ impl StateFile {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, state: &Saving) -> Result<(), StateError> {
-        let bytes = serde_json::to_vec(state).map_err(|error| self.is_wrong(error.to_string()))?;
+        let bytes = serde_json::to_vec(state).map_err(|error| self.invalid(error.to_string()))?;
         let mut written = self.written.lock().unwrap();
         if *written != bytes {
             self.replace(&bytes).map_err(|error| StateError::Io(self.path.clone(), error))?;
@@ -120,7 +120,7 @@ impl StateFile {
         fs::rename(new, &self.path)
     }
 
-    fn is_wrong(&self, why: String) -> StateError {
+    fn invalid(&self, why: String) -> StateError {
         StateError::Content(self.path.clone(), why)
     }
 }

@@ -34,7 +34,7 @@ impl Timing {
     ///
     /// # Errors
     /// A key that is unknown, or a value that is not a number of milliseconds.
-    pub(crate) fn with(&self, changes: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn updated(&self, changes: &Map<String, Value>) -> Result<Self, String> {
         let mut timing = serde_json::to_value(self).map_err(|error| error.to_string())?;
         for (name, value) in changes {
             let Some(known) = timing.get_mut(name) else {

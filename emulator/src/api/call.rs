@@ -6,7 +6,7 @@ use super::schema::Query;
 use crate::compute::operation_error::OperationError;
 use crate::compute::place::Scope;
 use crate::compute::request_id::RequestId;
-use crate::compute::world::Asked;
+use crate::compute::world::RequestContext;
 use crate::discovery::PathParameters;
 use crate::error::ApiError;
 
@@ -39,8 +39,8 @@ impl Call {
     ///
     /// # Errors
     /// Returns an error if `requestId` is malformed.
-    pub fn asked(&self) -> Result<Asked, ApiError> {
+    pub fn context(&self) -> Result<RequestContext, ApiError> {
         let request_id = self.query.get("requestId").map(|text| RequestId::parse(text)).transpose()?;
-        Ok(Asked { request_id, failure: self.operation_error.clone() })
+        Ok(RequestContext { request_id, failure: self.operation_error.clone() })
     }
 }

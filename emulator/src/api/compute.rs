@@ -18,7 +18,7 @@ use super::call::Call;
 use super::fields::Fields;
 use super::methods;
 use super::schema::{accept_body, check_parameters, Query};
-use crate::admission::{arrive, log_call};
+use crate::admission::{admit, log_call};
 use crate::auth::scope::Access;
 use crate::compute::operation_error::OperationError;
 use crate::compute::zones;
@@ -41,12 +41,12 @@ pub async fn handle(State(emulator): State<Arc<Emulator>>, request: Request) -> 
         let message = format!("The requested URL {} was not found on this server.", request.uri().path());
         return ApiError::new(StatusCode::NOT_FOUND, "notFound", message).into_response();
     };
-    let response = match arrive(&emulator, &method.id, method.makes_operation()).await {
+    let response = match admit(&emulator, &method.id, method.makes_operation()).await {
         ControlFlow::Break(response) => response,
-        ControlFlow::Continue(arrived) => {
-            let error = arrived.operation_error.clone();
+        ControlFlow::Continue(admitted) => {
+            let error = admitted.operation_error.clone();
             let response = respond(&emulator, method, path, request, error).await;
-            arrived.answer(response.unwrap_or_else(IntoResponse::into_response))
+            admitted.respond(response.unwrap_or_else(IntoResponse::into_response))
         }
     };
     let place = target.split_once("/zones/").map_or(target.as_str(), |(_, place)| place);
@@ -81,7 +81,7 @@ async fn respond(
 /// Checks that the token allows the request, and that the quota project is the caller's own.
 fn check_access(emulator: &Emulator, request: &Request) -> Result<(), ApiError> {
     let authorization = header_text(request.headers(), header::AUTHORIZATION);
-    let scopes = emulator.tokens.scopes(&emulator.account, authorization, AUDIENCE, emulator.googles_now());
+    let scopes = emulator.tokens.scopes(&emulator.account, authorization, AUDIENCE, emulator.google_now());
     match scopes.ok_or_else(ApiError::unauthenticated)?.compute {
         Some(Access::Full) => {}
         Some(Access::ReadOnly) if request.method() == "GET" => {}

@@ -17,7 +17,7 @@ use crate::error::ApiError;
 /// A query that the emulator does not know.
 pub fn instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let (zone, url) = (call.path("zone"), emulator.project_url());
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         world.instances().filter(|i| i.zone == zone).map(|i| (i.name.clone(), i.resource(&url))).collect()
     });
     page(emulator, call, "Instance", &format!("zones/{zone}/instances"), items)
@@ -29,7 +29,7 @@ pub fn instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
 /// A query that the emulator does not know.
 pub fn all_instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let url = emulator.project_url();
-    let items = emulator.look(|world| world.instances().map(|i| (i.path(), i.resource(&url))).collect());
+    let items = emulator.read(|world| world.instances().map(|i| (i.path(), i.resource(&url))).collect());
     let mut list = page(emulator, call, "Instance", "aggregated/instances", items)?;
     list["kind"] = json!("compute#instanceAggregatedList");
     if let Some(Value::Array(instances)) = list.get_mut("items").map(Value::take) {
@@ -54,7 +54,7 @@ pub fn all_instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError
 pub fn operations(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let scope = call.scope();
     let (url, user) = (emulator.project_url(), &emulator.account.email);
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let here = world.operations().filter(|operation| operation.scope == scope);
         here.map(|operation| (operation.name.clone(), operation.resource(&url, user))).collect()
     });
@@ -70,7 +70,7 @@ pub fn resources(emulator: &Emulator, call: &Call, method: &str) -> Result<Value
         return Err(ApiError::not_implemented(method));
     };
     let (scope, url) = (call.scope(), emulator.project_url());
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let named = |resource: &Resource| {
             (resource.name().to_owned(), resource.resource(&url, &world.users(resource)))
         };
@@ -85,9 +85,9 @@ pub fn resources(emulator: &Emulator, call: &Call, method: &str) -> Result<Value
 /// A query that the emulator does not know.
 pub fn regions(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let url = emulator.project_url();
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let region = |name: &'static str| {
-            let quotas = world.quotas.resource(name, &world.used(name));
+            let quotas = world.quotas.resource(name, &world.usage(name));
             Some((name.to_owned(), all_zones::region_resource(&url, name, &quotas).ok()?))
         };
         all_zones::regions().filter_map(region).collect()
@@ -147,7 +147,7 @@ fn page(
         .into_iter()
         .filter(|(position, item)| {
             after.is_none_or(|after| position > after)
-                && filter.as_ref().is_none_or(|filter| filter.takes(item))
+                && filter.as_ref().is_none_or(|filter| filter.matches(item))
         })
         .peekable();
     let page: Vec<_> = rest.by_ref().take(size).collect();

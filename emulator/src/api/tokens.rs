@@ -10,7 +10,7 @@ use axum::http::{header, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 
-use crate::admission::{arrive, log_call};
+use crate::admission::{admit, log_call};
 use crate::auth::impersonation;
 use crate::emulator::Emulator;
 use crate::error::ApiError;
@@ -20,13 +20,14 @@ use crate::http::header_text;
 /// `POST /token`: exchanges a signed assertion for an access token.
 pub async fn grant(State(emulator): State<Arc<Emulator>>, form: Bytes) -> Response {
     let began = Instant::now();
-    let response = match arrive(&emulator, TOKEN, false).await {
+    let response = match admit(&emulator, TOKEN, false).await {
         ControlFlow::Break(response) => response,
-        ControlFlow::Continue(arrived) => {
-            let granted = emulator.tokens.grant(&emulator.account, &form, emulator.googles_now());
-            emulator.changed();
-            arrived
-                .answer(granted.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()))
+        ControlFlow::Continue(admitted) => {
+            let granted = emulator.tokens.grant(&emulator.account, &form, emulator.google_now());
+            emulator.save();
+            admitted.respond(
+                granted.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()),
+            )
         }
     };
     log_call(&emulator, TOKEN, began, &response);
@@ -44,14 +45,14 @@ pub async fn generate_access_token(
     let Some(email) = target.strip_suffix(":generateAccessToken") else {
         return ApiError::not_implemented(&target).into_response();
     };
-    let response = match arrive(&emulator, IMPERSONATION, false).await {
+    let response = match admit(&emulator, IMPERSONATION, false).await {
         ControlFlow::Break(response) => response,
-        ControlFlow::Continue(arrived) => {
-            let (tokens, account, now) = (&emulator.tokens, &emulator.account, emulator.googles_now());
+        ControlFlow::Continue(admitted) => {
+            let (tokens, account, now) = (&emulator.tokens, &emulator.account, emulator.google_now());
             let authorization = header_text(&headers, header::AUTHORIZATION);
             let generated =
                 impersonation::generate_access_token(tokens, account, authorization, email, &body, now);
-            arrived.answer(
+            admitted.respond(
                 generated.map_or_else(IntoResponse::into_response, |token| Json(token).into_response()),
             )
         }
@@ -62,7 +63,7 @@ pub async fn generate_access_token(
 
 /// Sets the response's `Date` to the time of Google's clock.
 fn dated(emulator: &Emulator, mut response: Response) -> Response {
-    let date = httpdate::fmt_http_date(emulator.googles_now());
+    let date = httpdate::fmt_http_date(emulator.google_now());
     if let Ok(date) = date.parse() {
         response.headers_mut().insert(header::DATE, date);
     }

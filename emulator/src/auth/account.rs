@@ -77,7 +77,7 @@ impl ServiceAccount {
     }
 
     /// Whether the key signed this message (RS256; `signature` is base64url).
-    pub fn signed(&self, message: &str, signature: &str) -> bool {
+    pub fn verifies(&self, message: &str, signature: &str) -> bool {
         BASE64_URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| {
             self.public_key.verify(&RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &signature).is_ok()
         })

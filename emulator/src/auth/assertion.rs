@@ -29,7 +29,7 @@ pub struct Claims {
 
 /// Why an assertion is refused; the text is Google's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AssertionError {
     /// Not three base64url parts of JSON with the claims needed.
     #[error("Invalid JWT: {0}")]
     Malformed(&'static str),
@@ -67,21 +67,21 @@ pub fn check(
     token: &str,
     audience: Audience,
     now: SystemTime,
-) -> Result<Claims, Refusal> {
-    let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed("Bad format."))?;
-    let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed("Bad format."))?;
-    let header: Header = part(header).ok_or(Refusal::Malformed("Unreadable header."))?;
+) -> Result<Claims, AssertionError> {
+    let (message, signature) = token.rsplit_once('.').ok_or(AssertionError::Malformed("Bad format."))?;
+    let (header, claims) = message.split_once('.').ok_or(AssertionError::Malformed("Bad format."))?;
+    let header: Header = part(header).ok_or(AssertionError::Malformed("Unreadable header."))?;
     let claims: Claims =
-        part(claims).ok_or(Refusal::Malformed("Unreadable claims: iss, iat and exp are needed."))?;
+        part(claims).ok_or(AssertionError::Malformed("Unreadable claims: iss, iat and exp are needed."))?;
     if header.alg != "RS256" {
-        return Err(Refusal::Malformed("Only RS256 is supported."));
+        return Err(AssertionError::Malformed("Only RS256 is supported."));
     }
     if claims.iss != account.email {
-        return Err(Refusal::UnknownAccount);
+        return Err(AssertionError::UnknownAccount);
     }
     let known_key = header.kid.is_none_or(|kid| kid == account.key.id);
-    if !known_key || !account.signed(message, signature) {
-        return Err(Refusal::Signature);
+    if !known_key || !account.verifies(message, signature) {
+        return Err(AssertionError::Signature);
     }
     claims.check_time(now)?;
     claims.check_audience(account, audience)?;
@@ -89,17 +89,17 @@ pub fn check(
 }
 
 impl Claims {
-    fn check_time(&self, now: SystemTime) -> Result<(), Refusal> {
+    fn check_time(&self, now: SystemTime) -> Result<(), AssertionError> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs().cast_signed());
         let lifetime = self.exp.saturating_sub(self.iat);
         let in_time = self.iat <= now + LEEWAY && self.exp >= now - LEEWAY;
         match in_time && (1..=LONGEST).contains(&lifetime) {
             true => Ok(()),
-            false => Err(Refusal::Time),
+            false => Err(AssertionError::Time),
         }
     }
 
-    fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), Refusal> {
+    fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), AssertionError> {
         let (right, excused) = match audience {
             // Google's own client libraries name Google's token server, whatever the key file says.
             Audience::TokenServer => {
@@ -109,7 +109,7 @@ impl Claims {
         };
         match excused || self.aud.as_deref() == Some(right) {
             true => Ok(()),
-            false => Err(Refusal::Audience(right.to_owned())),
+            false => Err(AssertionError::Audience(right.to_owned())),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use super::account::ServiceAccount;
-use super::assertion::{self, Audience, Refusal};
+use super::assertion::{self, AssertionError, Audience};
 use super::scope::Scopes;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -97,7 +97,7 @@ pub enum GrantError {
     GrantType(String),
     /// The assertion does not hold.
     #[error(transparent)]
-    Assertion(#[from] Refusal),
+    Assertion(#[from] AssertionError),
     /// No scope asked for.
     #[error("Empty or missing scope not allowed.")]
     NoScope,

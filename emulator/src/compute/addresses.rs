@@ -6,7 +6,7 @@ use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
 use super::labels;
-use super::object::default;
+use super::object::set_default;
 use crate::error::ApiError;
 
 /// An address that `addresses.insert` asks for, which is to be this one.
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 /// What Compute Engine, or the emulator, refuses.
 pub fn definition(mut body: Map<String, Value>, address: IpAddr) -> Result<Map<String, Value>, ApiError> {
     for (name, only) in [("addressType", "EXTERNAL"), ("ipVersion", "IPV4")] {
-        default(&mut body, name, json!(only));
+        set_default(&mut body, name, json!(only));
         if body[name] != only {
             return Err(ApiError::not_implemented(&format!(
                 "static addresses whose {name} is {}",
@@ -27,7 +27,7 @@ pub fn definition(mut body: Map<String, Value>, address: IpAddr) -> Result<Map<S
         return Err(ApiError::not_implemented("the choice of a static address"));
     }
     body.remove("ipVersion");
-    default(&mut body, "networkTier", json!("PREMIUM"));
+    set_default(&mut body, "networkTier", json!("PREMIUM"));
     body.insert("address".into(), json!(address));
     labels::check(body.get("labels"))?;
     let labels = fingerprint(body.get("labels").unwrap_or(&Value::Null));

@@ -34,7 +34,7 @@ pub enum Change {
 impl Change {
     /// What the maintenance of its host means for an instance:
     /// <https://cloud.google.com/compute/docs/instances/host-maintenance-overview>.
-    pub fn of_host_maintenance(instance: &Instance) -> Self {
+    pub fn for_host_maintenance(instance: &Instance) -> Self {
         if instance.migrates() {
             Self::Migrate
         } else {

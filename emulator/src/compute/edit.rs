@@ -49,7 +49,7 @@ impl Edit {
             Self::Scheduling(given) => {
                 stopped(instance, "The scheduling")?;
                 let before = current("scheduling").as_object().cloned().unwrap_or_default();
-                json!({ "scheduling": scheduling::changed(before, &given)? })
+                json!({ "scheduling": scheduling::update(before, &given)? })
             }
             Self::Metadata(mut metadata) => {
                 let why = "Supplied fingerprint does not match current metadata fingerprint.";

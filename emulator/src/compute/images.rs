@@ -101,7 +101,7 @@ const VERSION: &str = "-v20251001";
 ///
 /// # Errors
 /// A family that a public project does not have.
-pub fn of_family(project: &str, url: &str, family: &str) -> Result<Value, ApiError> {
+pub fn from_family(project: &str, url: &str, family: &str) -> Result<Value, ApiError> {
     match FAMILIES.iter().find(|(known, _)| *known == project) {
         Some((_, families)) if !families.contains(&family) => {
             Err(ApiError::not_found(&format!("projects/{project}/global/images/family/{family}")))

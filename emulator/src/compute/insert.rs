@@ -3,7 +3,7 @@
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::object::default;
+use super::object::set_default;
 use super::place::Place;
 use super::{disks, labels, machine_types, network, scheduling};
 use crate::error::ApiError;
@@ -26,15 +26,15 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition,
     };
     let machine_type = machine_types::url(definition.get("machineType").and_then(Value::as_str), place)?;
     definition.insert("machineType".into(), json!(machine_type));
-    let disks = disks::attached(&mut definition, &name, place)?;
-    network::interfaces(&mut definition, place)?;
+    let disks = disks::prepare_attached(&mut definition, &name, place)?;
+    network::prepare_interfaces(&mut definition, place)?;
     labels::check(definition.get("labels"))?;
     let given = definition.get("scheduling").and_then(Value::as_object).cloned().unwrap_or_default();
     definition.insert("scheduling".into(), Value::Object(scheduling::complete(given)?));
-    default(&mut definition, "canIpForward", json!(false));
-    default(&mut definition, "deletionProtection", json!(false));
-    default(&mut definition, "tags", json!({}));
-    default(&mut definition, "metadata", json!({}));
+    set_default(&mut definition, "canIpForward", json!(false));
+    set_default(&mut definition, "deletionProtection", json!(false));
+    set_default(&mut definition, "tags", json!({}));
+    set_default(&mut definition, "metadata", json!({}));
     definition["metadata"]["kind"] = json!("compute#metadata");
     for part in ["tags", "metadata"] {
         definition[part]["fingerprint"] = fingerprint(&definition[part]);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
 use super::console::Console;
+use super::host_addresses::{write_addresses, AddressRequest, HostAddresses};
 use super::place::Scope;
-use super::reach::{show, Reach, Wanted};
 use super::{scheduling, zones};
 use crate::clock::pacific;
 
@@ -35,15 +35,16 @@ pub struct Instance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Provisioning,
-    Staging(Reach),
+    Staging(HostAddresses),
     Running {
-        reach: Reach,
+        #[serde(rename = "reach")]
+        addresses: HostAddresses,
         /// When `maxRunDuration` ends it.
         until: Option<SystemTime>,
     },
-    Stopping(Option<Reach>),
+    Stopping(Option<HostAddresses>),
     Terminated,
-    Suspending(Reach),
+    Suspending(HostAddresses),
     Suspended,
 }
 
@@ -62,10 +63,12 @@ impl State {
     }
 
     /// Where the machine is, while it has addresses.
-    pub fn reach(self) -> Option<Reach> {
+    pub fn addresses(self) -> Option<HostAddresses> {
         match self {
-            Self::Staging(reach) | Self::Running { reach, .. } | Self::Suspending(reach) => Some(reach),
-            Self::Stopping(reach) => reach,
+            Self::Staging(addresses) | Self::Running { addresses, .. } | Self::Suspending(addresses) => {
+                Some(addresses)
+            }
+            Self::Stopping(addresses) => addresses,
             Self::Provisioning | Self::Terminated | Self::Suspended => None,
         }
     }
@@ -88,8 +91,8 @@ impl Instance {
     }
 
     /// The addresses that it needs to run.
-    pub fn wanted(&self) -> Wanted {
-        Wanted::of(self.first_interface())
+    pub fn address_request(&self) -> AddressRequest {
+        AddressRequest::of(self.first_interface())
     }
 
     /// Its address in its network, which it has for life.
@@ -148,7 +151,7 @@ impl Instance {
         set("creationTimestamp", json!(pacific(self.created)));
         set(
             "cpuPlatform",
-            json!(if self.state.reach().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
+            json!(if self.state.addresses().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
         );
         set("startRestricted", json!(false));
         let times = [
@@ -165,8 +168,8 @@ impl Instance {
             set("resourceStatus", json!({ "scheduling": { "terminationTimestamp": pacific(until) } }));
         }
         let interface = resource.get_mut("networkInterfaces").and_then(|interfaces| interfaces.get_mut(0));
-        if let (Some(reach), Some(interface)) = (self.state.reach(), interface) {
-            show(reach, interface);
+        if let (Some(addresses), Some(interface)) = (self.state.addresses(), interface) {
+            write_addresses(addresses, interface);
         }
         Value::Object(resource)
     }

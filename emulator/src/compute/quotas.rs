@@ -52,23 +52,23 @@ impl Quotas {
     }
 
     /// The `quotas` of a region's resource.
-    pub fn resource(&self, region: &str, used: &Amounts) -> Value {
+    pub fn resource(&self, region: &str, usage: &Amounts) -> Value {
         let limits = self.0.get(region).into_iter().flatten();
         let quota = |(metric, limit): (&String, &u64)| {
             json!({
                 "metric": metric,
                 "limit": *limit as f64,
-                "usage": used.get(metric).copied().unwrap_or_default() as f64,
+                "usage": usage.get(metric).copied().unwrap_or_default() as f64,
             })
         };
         limits.map(quota).collect()
     }
 
     /// The first limit that more would exceed, with its metric.
-    pub fn exceeded(&self, region: &str, used: &Amounts, more: &Amounts) -> Option<(&str, u64)> {
+    pub fn exceeded(&self, region: &str, usage: &Amounts, more: &Amounts) -> Option<(&str, u64)> {
         let over = |metric: &String, limit: u64| {
             let amount = |of: &Amounts| of.get(metric).copied().unwrap_or_default();
-            amount(more) > 0 && amount(used) + amount(more) > limit
+            amount(more) > 0 && amount(usage) + amount(more) > limit
         };
         let limits = self.0.get(region)?;
         limits
@@ -78,7 +78,7 @@ impl Quotas {
     }
 
     /// What an instance takes while it holds hardware.
-    pub fn of_hardware(&self, instance: &Instance) -> Amounts {
+    pub fn hardware_usage(&self, instance: &Instance) -> Amounts {
         let machine_type = instance.machine_type();
         let cpus = machine_types::find(machine_type).map_or(0, |known| known.cpus().into());
         let granted =
@@ -90,7 +90,7 @@ impl Quotas {
             false => cpu_metric(machine_type),
         };
         let mut amounts = Amounts::from([(metric, cpus)]);
-        if instance.wanted().external_v4 {
+        if instance.address_request().external_v4 {
             amounts.insert("IN_USE_ADDRESSES".into(), 1);
         }
         amounts
@@ -98,17 +98,17 @@ impl Quotas {
 }
 
 /// What an instance takes as long as it exists.
-pub fn of_existence() -> Amounts {
+pub fn instance_usage() -> Amounts {
     Amounts::from([("INSTANCES".into(), 1)])
 }
 
 /// What a static address takes.
-pub fn of_address() -> Amounts {
+pub fn address_usage() -> Amounts {
     Amounts::from([("STATIC_ADDRESSES".into(), 1)])
 }
 
 /// What a disk takes.
-pub fn of_disk(body: &serde_json::Map<String, Value>) -> Amounts {
+pub fn disk_usage(body: &serde_json::Map<String, Value>) -> Amounts {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let metric = match text("type").rsplit('/').next() {
         Some("pd-ssd" | "pd-balanced") => "SSD_TOTAL_GB",

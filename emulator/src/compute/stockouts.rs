@@ -43,7 +43,7 @@ impl Stockout {
     }
 
     /// Whether an instance cannot be had.
-    pub fn meets(&self, instance: &Instance) -> bool {
+    pub fn applies_to(&self, instance: &Instance) -> bool {
         let model = instance.definition.get("scheduling").and_then(|s| s.get("provisioningModel"));
         let of =
             |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);

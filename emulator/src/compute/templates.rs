@@ -49,7 +49,7 @@ pub fn definition(body: Map<String, Value>) -> Result<Map<String, Value>, ApiErr
 /// The body of `instances.insert` laid over a template's properties. "Override behavior in the Compute Engine
 /// API follows the JSON merge patch rules, described by RFC 7396":
 /// <https://cloud.google.com/compute/docs/instances/create-vm-from-instance-template>.
-pub fn overridden(template: &Map<String, Value>, body: Map<String, Value>, zone: &str) -> Map<String, Value> {
+pub fn apply(template: &Map<String, Value>, body: Map<String, Value>, zone: &str) -> Map<String, Value> {
     let properties = template.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let known = COMPUTE.schemas.get("Instance").map(|schema| &schema.properties);
     let of_instances = |name: &str| known.is_some_and(|known| known.contains_key(name));

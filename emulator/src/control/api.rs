@@ -75,9 +75,9 @@ pub async fn timing(State(emulator): Shared) -> Json<Value> {
 /// `PUT /emulator/timing`: changes the duration of some phases.
 pub async fn set_timing(State(emulator): Shared, body: Bytes) -> Result<Json<Value>, ControlError> {
     let changes: Map<String, Value> = serde_json::from_slice(&body).map_err(ControlError::bad_request)?;
-    let timing = emulator.timing().with(&changes).map_err(ControlError::bad_request)?;
+    let timing = emulator.timing().updated(&changes).map_err(ControlError::bad_request)?;
     *emulator.timing() = timing;
-    emulator.changed();
+    emulator.save();
     Ok(Json(json!(timing)))
 }
 

@@ -10,42 +10,42 @@ use serde_json::{json, Value};
 use super::error::ControlError;
 use crate::clock::utc;
 use crate::compute::change::Change;
+use crate::compute::host_addresses::HostAddresses;
 use crate::compute::instance::{Instance, State as InstanceState};
-use crate::compute::reach::Reach;
-use crate::compute::world::Asked;
+use crate::compute::world::RequestContext;
 use crate::emulator::{Emulator, Shared};
-use crate::lifecycle::carry_out;
+use crate::lifecycle::execute;
 
 type Reply = Result<Json<Value>, ControlError>;
 
 /// `GET /emulator/instances`: lists the instances of all zones.
 pub async fn list(State(emulator): Shared) -> Json<Value> {
-    let known: Vec<Instance> = emulator.look(|world| world.instances().cloned().collect());
+    let known: Vec<Instance> = emulator.read(|world| world.instances().cloned().collect());
     let instances: Vec<_> = known.iter().map(|instance| describe(&emulator, instance)).collect();
     Json(json!({ "instances": instances }))
 }
 
 /// `POST …/preempt`: Compute Engine takes back a Spot VM.
 pub async fn preempt(State(emulator): Shared, Path(name): Path<String>) -> Reply {
-    begin(&emulator, &named(&emulator, &name)?, Change::Preempt)
+    accept(&emulator, &named(&emulator, &name)?, Change::Preempt)
 }
 
 /// `POST …/poweroff`: the guest powers its machine off.
 pub async fn power_off(State(emulator): Shared, Path(name): Path<String>) -> Reply {
-    begin(&emulator, &named(&emulator, &name)?, Change::GuestTerminate)
+    accept(&emulator, &named(&emulator, &name)?, Change::GuestTerminate)
 }
 
 /// `POST …/maintain`: Compute Engine maintains the instance's host.
 pub async fn maintain(State(emulator): Shared, Path(name): Path<String>) -> Reply {
     let instance = named(&emulator, &name)?;
-    begin(&emulator, &instance, Change::of_host_maintenance(&instance))
+    accept(&emulator, &instance, Change::for_host_maintenance(&instance))
 }
 
 /// `POST …/crash`: the server ends while the machine runs on.
 pub async fn crash(State(emulator): Shared, Path(name): Path<String>) -> Reply {
     let instance = named(&emulator, &name)?;
     running(&instance)?;
-    emulator.guests.cut(instance.id);
+    emulator.guests.stop_server(instance.id);
     emulator.log.line(format_args!("{}/{name} crashes", instance.zone));
     Ok(Json(json!({})))
 }
@@ -53,8 +53,8 @@ pub async fn crash(State(emulator): Shared, Path(name): Path<String>) -> Reply {
 /// `POST …/hang`: the server accepts connections and never responds.
 pub async fn hang(State(emulator): Shared, Path(name): Path<String>) -> Reply {
     let instance = named(&emulator, &name)?;
-    if let Some(settling) = emulator.guests.hang(instance.id, running(&instance)?) {
-        settling.settled().await;
+    if let Some(applied) = emulator.guests.hang(instance.id, running(&instance)?) {
+        applied.wait().await;
     }
     emulator.log.line(format_args!("{}/{name} hangs", instance.zone));
     Ok(Json(json!({})))
@@ -67,8 +67,8 @@ pub async fn swallow(State(emulator): Shared, Path(name): Path<String>) -> Reply
         return Err(ControlError::new(StatusCode::NOT_IMPLEMENTED, why));
     }
     let instance = named(&emulator, &name)?;
-    if let Some(settling) = emulator.guests.swallow(instance.id, running(&instance)?) {
-        settling.settled().await;
+    if let Some(applied) = emulator.guests.swallow(instance.id, running(&instance)?) {
+        applied.wait().await;
     }
     emulator.log.line(format_args!("{}/{name} swallows connections", instance.zone));
     Ok(Json(json!({})))
@@ -76,10 +76,10 @@ pub async fn swallow(State(emulator): Shared, Path(name): Path<String>) -> Reply
 
 fn describe(emulator: &Emulator, instance: &Instance) -> Value {
     let listening_since = emulator.guests.listening_since(instance.id);
-    let (reach, wanted) = (instance.state.reach(), instance.wanted());
-    let v6 = reach.and_then(|reach| reach.v6);
-    let external = reach.and_then(|reach| reach.external(wanted));
-    let server = external.or(reach.and_then(Reach::first));
+    let (addresses, address_request) = (instance.state.addresses(), instance.address_request());
+    let v6 = addresses.and_then(|addresses| addresses.v6);
+    let external = addresses.and_then(|addresses| addresses.external(address_request));
+    let server = external.or(addresses.and_then(HostAddresses::first));
     json!({
         "name": instance.name,
         "project": emulator.options.project,
@@ -100,25 +100,25 @@ fn describe(emulator: &Emulator, instance: &Instance) -> Value {
     })
 }
 
-fn begin(emulator: &Arc<Emulator>, instance: &Instance, change: Change) -> Reply {
+fn accept(emulator: &Arc<Emulator>, instance: &Instance, change: Change) -> Reply {
     let (zone, name) = (&instance.zone, &instance.name);
     let (operation, work) =
-        emulator.change(|world, now| world.change(change, zone, name, Asked::default(), now))?;
+        emulator.change(|world, now| world.change(change, zone, name, RequestContext::default(), now))?;
     if let Some(work) = work {
-        carry_out(emulator, work);
+        execute(emulator, work);
     }
     Ok(Json(json!({ "operation": operation.name })))
 }
 
 /// Finds an instance by name. Names are unique within a zone only; the first zone that has the name wins.
 fn named(emulator: &Emulator, name: &str) -> Result<Instance, ControlError> {
-    let found = emulator.look(|world| world.instances().find(|instance| instance.name == name).cloned());
+    let found = emulator.read(|world| world.instances().find(|instance| instance.name == name).cloned());
     found.ok_or_else(|| ControlError::new(StatusCode::NOT_FOUND, format!("unknown instance {name:?}")))
 }
 
-fn running(instance: &Instance) -> Result<Reach, ControlError> {
+fn running(instance: &Instance) -> Result<HostAddresses, ControlError> {
     match instance.state {
-        InstanceState::Running { reach, .. } => Ok(reach),
+        InstanceState::Running { addresses, .. } => Ok(addresses),
         other => {
             let why = format!("instance {:?} is {}, not RUNNING", instance.name, other.status());
             Err(ControlError::new(StatusCode::CONFLICT, why))

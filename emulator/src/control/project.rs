@@ -16,7 +16,7 @@ use crate::emulator::Shared;
 pub async fn operations(State(emulator): Shared) -> Json<Value> {
     const SHOWN: usize = 50;
     let (url, user) = (emulator.project_url(), &emulator.account.email);
-    let operations: Vec<_> = emulator.look(|world| {
+    let operations: Vec<_> = emulator.read(|world| {
         let mut all: Vec<_> = world.operations().collect();
         all.sort_by_key(|operation| std::cmp::Reverse(operation.id));
         all.into_iter().take(SHOWN).map(|operation| operation.resource(&url, user)).collect()
@@ -26,7 +26,7 @@ pub async fn operations(State(emulator): Shared) -> Json<Value> {
 
 /// `GET /emulator/quotas`.
 pub async fn quotas(State(emulator): Shared) -> Json<Value> {
-    Json(emulator.look(|world| json!(world.quotas)))
+    Json(emulator.read(|world| json!(world.quotas)))
 }
 
 /// `PUT /emulator/quotas`: sets and removes limits.
@@ -39,7 +39,7 @@ pub async fn set_quotas(State(emulator): Shared, body: Bytes) -> Result<Json<Val
 
 /// `GET /emulator/stockouts`.
 pub async fn stockouts(State(emulator): Shared) -> Json<Value> {
-    Json(emulator.look(|world| json!({ "stockouts": world.stockouts })))
+    Json(emulator.read(|world| json!({ "stockouts": world.stockouts })))
 }
 
 /// `POST /emulator/stockouts`: adds a stockout.

@@ -179,11 +179,11 @@ async fn websocket(State(demo): State<Demo>, headers: HeaderMap, upgrade: WebSoc
         .map(|protocol| protocol.trim().to_owned())
         .collect();
     upgrade.protocols(offered).on_upgrade(move |socket| async move {
-        let _ = demo.life.run_until_cancelled(converse(socket)).await;
+        let _ = demo.life.run_until_cancelled(echo_messages(socket)).await;
     })
 }
 
-async fn converse(mut socket: WebSocket) {
+async fn echo_messages(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         if matches!(message, Message::Text(_) | Message::Binary(_)) && socket.send(message).await.is_err() {
             return;

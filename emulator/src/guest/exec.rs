@@ -11,21 +11,27 @@ use tokio::process::{Child, Command};
 
 use super::listening::Listening;
 use super::machine::Machine;
-use crate::compute::reach::Reach;
+use crate::compute::host_addresses::HostAddresses;
 use crate::log::Log;
 
 /// Runs the command until it ends; dropping this kills it and all it started.
-pub async fn run(command: &str, machine: &Machine, reach: Reach, listening: &Listening, log: Log) {
-    let Some(address) = reach.first() else { return };
-    let mut process = match Process::spawn(command, machine, reach, address) {
+pub async fn run(
+    command: &str,
+    machine: &Machine,
+    addresses: HostAddresses,
+    listening: &Listening,
+    log: Log,
+) {
+    let Some(address) = addresses.first() else { return };
+    let mut process = match Process::spawn(command, machine, addresses, address) {
         Ok(process) => process,
         Err(error) => return log.line(format_args!("{}: cannot run sh: {error}", machine.name)),
     };
     tokio::select! {
-        ended = process.child.wait() => return report(ended, machine, log),
-        () = listens(address) => listening.set(true),
+        ended = process.child.wait() => return log_exit(ended, machine, log),
+        () = wait_until_listening(address) => listening.set(true),
     }
-    report(process.child.wait().await, machine, log);
+    log_exit(process.child.wait().await, machine, log);
     listening.set(false);
 }
 
@@ -36,8 +42,13 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(command: &str, machine: &Machine, reach: Reach, address: SocketAddr) -> io::Result<Self> {
-        let v6 = reach
+    fn spawn(
+        command: &str,
+        machine: &Machine,
+        addresses: HostAddresses,
+        address: SocketAddr,
+    ) -> io::Result<Self> {
+        let v6 = addresses
             .v6
             .iter()
             .flat_map(|v6| [("IPV6", v6.ip().to_string()), ("IPV6_PORT", v6.port().to_string())]);
@@ -67,13 +78,13 @@ impl Drop for Process {
     }
 }
 
-async fn listens(address: SocketAddr) {
+async fn wait_until_listening(address: SocketAddr) {
     while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
-fn report(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
+fn log_exit(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
     match ended {
         Ok(status) => log.line(format_args!("{}: the command ended: {status}", machine.name)),
         Err(error) => log.line(format_args!("{}: the command is lost: {error}", machine.name)),

@@ -17,22 +17,22 @@ use super::demo::{self, Memory};
 use super::exec;
 use super::listening::Listening;
 use super::machine::Machine;
-use super::ready::Listener;
-use crate::compute::reach::Reach;
+use super::ready_push::ReadyPush;
+use crate::compute::host_addresses::HostAddresses;
 use crate::http::serve;
 use crate::log::Log;
 
 /// What the server is.
 pub enum Program {
     /// The built-in one, and whom it tells that it is ready.
-    Demo(Arc<Memory>, Option<Listener>),
+    Demo(Arc<Memory>, Option<ReadyPush>),
     /// A shell command, the user's.
     Command(String),
 }
 
 /// How a machine says nothing.
 #[derive(Debug, Clone, Copy)]
-pub enum Silence {
+pub enum Hang {
     /// It accepts connections and never answers.
     Accepting,
     /// It does not even take them.
@@ -48,11 +48,11 @@ pub struct Server {
 }
 
 /// Ends when a machine says nothing at any of its addresses.
-pub struct Settling(mpsc::Receiver<()>);
+pub struct HangApplied(mpsc::Receiver<()>);
 
-impl Settling {
+impl HangApplied {
     /// Waits for it.
-    pub async fn settled(mut self) {
+    pub async fn wait(mut self) {
         // Nothing is sent: each address lets go of its end.
         self.0.recv().await;
     }
@@ -60,47 +60,53 @@ impl Settling {
 
 impl Server {
     /// Serves at all addresses, after a time.
-    pub fn start(machine: Machine, reach: Reach, program: Program, after: Duration, log: Log) -> Self {
+    pub fn start(
+        machine: Machine,
+        addresses: HostAddresses,
+        program: Program,
+        after: Duration,
+        log: Log,
+    ) -> Self {
         Self::spawn(|listening, life| async move {
             tokio::time::sleep(after).await;
             match program {
                 Program::Demo(memory, listener) => {
-                    let bound = join_all(reach.all().map(|address| bind(address, LISTENERS))).await;
+                    let bound = join_all(addresses.all().map(|address| bind(address, BACKLOG))).await;
                     let listens = bound.iter().all(Option::is_some);
                     listening.set(listens);
-                    let serving = reach.all().zip(bound).filter_map(|(address, listener)| {
+                    let serving = addresses.all().zip(bound).filter_map(|(address, listener)| {
                         let app = demo::router(machine.clone(), memory.clone(), address, life.clone());
                         Some(serve(listener?, app))
                     });
                     let told = async {
                         if let Some(listener) = listener.filter(|_| listens) {
-                            listener.tell(log).await;
+                            listener.send(log).await;
                         }
                     };
                     tokio::join!(join_all(serving), told);
                 }
-                Program::Command(command) => exec::run(&command, &machine, reach, &listening, log).await,
+                Program::Command(command) => exec::run(&command, &machine, addresses, &listening, log).await,
             }
         })
     }
 
     /// Says nothing.
-    pub fn silent(reach: Reach, silence: Silence) -> (Self, Settling) {
-        let (settling, settled) = mpsc::channel(1);
+    pub fn hanging(addresses: HostAddresses, hang: Hang) -> (Self, HangApplied) {
+        let (applied, waiter) = mpsc::channel(1);
         let server = Self::spawn(|listening, _| async move {
-            let waiting = match silence {
-                Silence::Accepting => LISTENERS,
-                Silence::Swallowing => 0,
+            let waiting = match hang {
+                Hang::Accepting => BACKLOG,
+                Hang::Swallowing => 0,
             };
-            let quiet = reach.all().map(|address| {
-                let (listening, settling) = (listening.clone(), settling.clone());
+            let quiet = addresses.all().map(|address| {
+                let (listening, applied) = (listening.clone(), applied.clone());
                 async move {
                     let Some(listener) = bind(address, waiting).await else { return };
-                    if matches!(silence, Silence::Swallowing) {
-                        return swallow(address, settling).await;
+                    if matches!(hang, Hang::Swallowing) {
+                        return fill_backlog(address, applied).await;
                     }
                     listening.set(true);
-                    drop(settling);
+                    drop(applied);
                     let mut held = Vec::new();
                     while let Ok((connection, _)) = listener.accept().await {
                         held.push(connection);
@@ -108,10 +114,10 @@ impl Server {
                 }
             });
             let quiet = join_all(quiet);
-            drop(settling);
+            drop(applied);
             quiet.await;
         });
-        (server, Settling(settled))
+        (server, HangApplied(waiter))
     }
 
     /// Since when it listens, if it does.
@@ -135,7 +141,7 @@ impl Drop for Server {
 }
 
 /// How many connections wait for a server that accepts them.
-const LISTENERS: u32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// The last server at this address may not have let go of it yet.
 async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
@@ -163,14 +169,14 @@ fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
 
 /// Takes all places of a queue from which nobody accepts, and whichever becomes free: Linux drops the SYNs
 /// that come then, as if there were no machine.
-async fn swallow(address: SocketAddr, settling: mpsc::Sender<()>) {
+async fn fill_backlog(address: SocketAddr, applied: mpsc::Sender<()>) {
     const LONGER_THAN_A_HANDSHAKE: Duration = Duration::from_millis(250);
-    let (mut held, mut settling) = (Vec::new(), Some(settling));
+    let (mut held, mut applied) = (Vec::new(), Some(applied));
     loop {
         match timeout(LONGER_THAN_A_HANDSHAKE, TcpStream::connect(address)).await {
             Ok(Ok(connection)) => held.push(connection),
             Ok(Err(_)) => tokio::time::sleep(LONGER_THAN_A_HANDSHAKE).await,
-            Err(_) => drop(settling.take()),
+            Err(_) => drop(applied.take()),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::error::ApiError;
 pub struct RateLimit {
     limit: Option<Limit>,
     /// When the present span of time began, and how many calls it has seen.
-    span: Option<(Instant, u32)>,
+    window: Option<(Instant, u32)>,
 }
 
 /// So many calls in each span of time.
@@ -47,7 +47,7 @@ impl RateLimit {
         if limit.as_ref().is_some_and(|limit| limit.per_ms == 0) {
             return Err("per_ms must be at least 1".into());
         }
-        *self = Self { limit, span: None };
+        *self = Self { limit, window: None };
         Ok(())
     }
 
@@ -55,11 +55,11 @@ impl RateLimit {
     ///
     /// # Errors
     /// It is one too many.
-    pub fn take(&mut self, project: &str, now: Instant) -> Result<(), ApiError> {
+    pub fn count(&mut self, project: &str, now: Instant) -> Result<(), ApiError> {
         let Some(limit) = &self.limit else { return Ok(()) };
         let over = |began: Instant| now.duration_since(began) >= Duration::from_millis(limit.per_ms);
-        let (began, calls) = self.span.filter(|(began, _)| !over(*began)).unwrap_or((now, 0));
-        self.span = Some((began, calls.saturating_add(1)));
+        let (began, calls) = self.window.filter(|(began, _)| !over(*began)).unwrap_or((now, 0));
+        self.window = Some((began, calls.saturating_add(1)));
         match calls < limit.calls {
             true => Ok(()),
             false => {

@@ -56,11 +56,11 @@ impl Filter {
     }
 
     /// Whether a resource is to be in the list.
-    pub fn takes(&self, resource: &Value) -> bool {
+    pub fn matches(&self, resource: &Value) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.takes(resource)),
-            Self::Any(parts) => parts.iter().any(|part| part.takes(resource)),
-            Self::Not(part) => !part.takes(resource),
+            Self::All(parts) => parts.iter().all(|part| part.matches(resource)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(resource)),
+            Self::Not(part) => !part.matches(resource),
             Self::Comparison { field, test } => {
                 let value = field.split('.').try_fold(resource, |value, part| value.get(part));
                 test.holds(value)

@@ -3,12 +3,12 @@ use serde_json::json;
 use super::*;
 use crate::discovery::COMPUTE;
 
-fn takes(text: &str) -> Result<bool, ApiError> {
+fn matches(text: &str) -> Result<bool, ApiError> {
     let resource = json!({
         "name": "vm-1", "status": "RUNNING", "labels": { "team-x": "a b" }, "scheduling": { "preemptible": true },
         "id": "900",
     });
-    Filter::parse(text, &COMPUTE, &COMPUTE.schemas["Instance"]).map(|filter| filter.takes(&resource))
+    Filter::parse(text, &COMPUTE, &COMPUTE.schemas["Instance"]).map(|filter| filter.matches(&resource))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn expressions_of_any_field() {
         ("(name eq vm.*) (status ne \"TERM.*\")", true),
     ];
     for (text, expected) in cases {
-        assert_eq!(takes(text), Ok(expected), "{text}");
+        assert_eq!(matches(text), Ok(expected), "{text}");
     }
 }
 
@@ -50,9 +50,9 @@ fn what_it_does_not_know() {
     let unknown =
         ["", "vm-1", "name=", "name=vm-*", "name:vm", "name is vm", "name eq '('", "(name=a) OR", "(name=a"];
     for text in unknown {
-        assert_eq!(takes(text).unwrap_err().reason, "notImplemented", "{text}");
+        assert_eq!(matches(text).unwrap_err().reason, "notImplemented", "{text}");
     }
     for text in ["nmae=vm-1", "scheduling.spot=true", "name.first=x", "NOT (nmae:*)"] {
-        assert_eq!(takes(text).unwrap_err().reason, "invalid", "{text}");
+        assert_eq!(matches(text).unwrap_err().reason, "invalid", "{text}");
     }
 }

@@ -6,7 +6,7 @@ mod tests;
 
 use serde_json::{json, Value};
 
-use self::table::{ARM, CUSTOM, ODD, ROWS, SHARED_CORE};
+use self::table::{ARM, CUSTOM, IRREGULAR, ROWS, SHARED_CORE};
 use super::place::{resource_path, Place};
 use crate::error::ApiError;
 
@@ -101,7 +101,7 @@ fn predefined() -> impl Iterator<Item = MachineType> {
             memory_mb: memory(names, gib * f64::from(*cpus)),
         })
     });
-    let odd = ODD.iter().map(|(name, cpus, gib)| MachineType {
+    let odd = IRREGULAR.iter().map(|(name, cpus, gib)| MachineType {
         name: (*name).to_owned(),
         cpus: *cpus,
         memory_mb: (gib * 1024.0) as u32,

@@ -66,7 +66,7 @@ pub const ROWS: &[(&str, f64, &[u32])] = &[
 ];
 
 /// Those that fit no row: vCPUs and GiB of memory.
-pub const ODD: &[(&str, u32, f64)] = &[
+pub const IRREGULAR: &[(&str, u32, f64)] = &[
     ("a2-highgpu-1g", 12, 85.0),
     ("a2-highgpu-2g", 24, 170.0),
     ("a2-highgpu-4g", 48, 340.0),

@@ -13,7 +13,7 @@ use super::operation::Operation;
 use crate::error::ApiError;
 
 /// How long a repeated call is known.
-pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+pub const RETENTION: Duration = Duration::from_secs(60 * 60);
 
 /// A repeated call is one of the same id, method and target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct Requests(Vec<(SystemTime, Request, Operation)>);
 
 impl Requests {
     /// The operation as it was when the same call began it a short while ago.
-    pub fn begun(&self, request: &Request, now: SystemTime) -> Option<&Operation> {
+    pub fn find(&self, request: &Request, now: SystemTime) -> Option<&Operation> {
         let mut known = self.0.iter().filter(|(when, _, _)| is_remembered(*when, now));
         known.find(|(_, known, _)| known == request).map(|(_, _, operation)| operation)
     }
@@ -43,7 +43,7 @@ impl Requests {
 }
 
 fn is_remembered(when: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(when).is_ok_and(|age| age < REMEMBERED)
+    now.duration_since(when).is_ok_and(|age| age < RETENTION)
 }
 
 /// A checked `requestId`.

@@ -19,7 +19,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
 /// # Errors
 /// Options that contradict each other.
 pub fn complete(scheduling: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
-    filled_in(scheduling, "resource.scheduling")
+    with_defaults(scheduling, "resource.scheduling")
 }
 
 /// What `instances.setScheduling` makes of an instance's scheduling. What is given as null is cleared, as
@@ -28,7 +28,7 @@ pub fn complete(scheduling: Map<String, Value>) -> Result<Map<String, Value>, Ap
 ///
 /// # Errors
 /// Options that contradict each other.
-pub fn changed(
+pub fn update(
     before: Map<String, Value>,
     given: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ApiError> {
@@ -43,7 +43,7 @@ pub fn changed(
         let consequences = ["automaticRestart", "onHostMaintenance", "instanceTerminationAction"];
         scheduling.retain(|name, _| given.contains_key(name) || !consequences.contains(&name.as_str()));
     }
-    filled_in(scheduling, "resource")
+    with_defaults(scheduling, "resource")
 }
 
 /// How long the instance may run, if there is a limit.
@@ -55,10 +55,10 @@ pub fn max_run_duration(scheduling: &Map<String, Value>) -> Option<Duration> {
     Some(Duration::from_secs(seconds.unwrap_or_default()) + Duration::from_nanos(nanos.unwrap_or_default()))
 }
 
-fn filled_in(mut scheduling: Map<String, Value>, at: &str) -> Result<Map<String, Value>, ApiError> {
+fn with_defaults(mut scheduling: Map<String, Value>, at: &str) -> Result<Map<String, Value>, ApiError> {
     let spot = is_spot(&scheduling);
     let preemptible = is_preemptible(&scheduling);
-    contradictions(&scheduling, at)?;
+    check_contradictions(&scheduling, at)?;
     let mut default = |name: &str, value: Value| {
         scheduling.entry(name).or_insert(value);
     };
@@ -72,7 +72,7 @@ fn filled_in(mut scheduling: Map<String, Value>, at: &str) -> Result<Map<String,
     Ok(scheduling)
 }
 
-fn contradictions(scheduling: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
+fn check_contradictions(scheduling: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
     let refuse = |field: &str, value: &str, why: &str| {
         Err(ApiError::invalid_field(&format!("{at}.{field}"), value, why))
     };

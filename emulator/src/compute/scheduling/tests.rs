@@ -10,11 +10,11 @@ fn what_is_not_given_stays() {
         "provisioningModel": "SPOT", "maxRunDuration": { "seconds": "60" }, "instanceTerminationAction": "DELETE",
     })))
     .unwrap();
-    let after = changed(before.clone(), &map(json!({ "maxRunDuration": { "seconds": "90" } }))).unwrap();
+    let after = update(before.clone(), &map(json!({ "maxRunDuration": { "seconds": "90" } }))).unwrap();
     assert_eq!(max_run_duration(&after), Some(Duration::from_secs(90)));
     assert_eq!(after["instanceTerminationAction"], "DELETE");
     // The model that it has already.
-    assert_eq!(changed(before.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap(), before);
+    assert_eq!(update(before.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap(), before);
 }
 
 #[test]
@@ -23,9 +23,9 @@ fn what_is_given_as_null_is_cleared() {
         "maxRunDuration": { "seconds": "60" }, "instanceTerminationAction": "STOP",
     })));
     let cleared = map(json!({ "maxRunDuration": null, "instanceTerminationAction": null }));
-    assert_eq!(changed(before.unwrap(), &cleared), complete(Map::new()));
+    assert_eq!(update(before.unwrap(), &cleared), complete(Map::new()));
     let spot = complete(map(json!({ "provisioningModel": "SPOT", "maxRunDuration": { "seconds": "60" } })));
-    let cleared = changed(spot.unwrap(), &map(json!({ "maxRunDuration": null }))).unwrap();
+    let cleared = update(spot.unwrap(), &map(json!({ "maxRunDuration": null }))).unwrap();
     assert_eq!(cleared["instanceTerminationAction"], "STOP");
     assert_eq!(max_run_duration(&cleared), None);
 }
@@ -33,7 +33,7 @@ fn what_is_given_as_null_is_cleared() {
 #[test]
 fn a_new_model_brings_its_own_options() {
     let standard = complete(Map::new()).unwrap();
-    let spot = changed(standard.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap();
+    let spot = update(standard.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap();
     assert_eq!(
         Value::Object(spot.clone()),
         json!({
@@ -41,7 +41,7 @@ fn a_new_model_brings_its_own_options() {
             "onHostMaintenance": "TERMINATE", "instanceTerminationAction": "STOP",
         })
     );
-    assert_eq!(changed(spot.clone(), &map(json!({ "preemptible": false }))).unwrap(), standard);
+    assert_eq!(update(spot.clone(), &map(json!({ "preemptible": false }))).unwrap(), standard);
     let restart = map(json!({ "automaticRestart": true }));
-    assert_eq!(changed(spot, &restart).unwrap_err().reason, "invalid");
+    assert_eq!(update(spot, &restart).unwrap_err().reason, "invalid");
 }

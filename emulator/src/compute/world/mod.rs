@@ -31,7 +31,7 @@ use crate::clock::millis;
 use crate::error::ApiError;
 
 /// An operation, and the work that it stands for unless it was done at once or is known already.
-pub type Begun = (Operation, Option<Work>);
+pub type Accepted = (Operation, Option<Work>);
 
 /// The project's state. Instances and resources are known by their path below the project.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +41,8 @@ pub struct World {
     resources: BTreeMap<String, Resource>,
     operations: Operations,
     /// What the operations that are not over stand for.
-    under_way: Vec<Work>,
+    #[serde(rename = "under_way")]
+    pending_work: Vec<Work>,
     requests: Requests,
     pub quotas: Quotas,
     pub stockouts: Vec<Stockout>,
@@ -50,7 +51,7 @@ pub struct World {
 
 /// What a caller says beside the change itself.
 #[derive(Default)]
-pub struct Asked {
+pub struct RequestContext {
     pub request_id: Option<RequestId>,
     /// The operation is to fail.
     pub failure: Option<OperationError>,
@@ -65,7 +66,7 @@ impl World {
             instances: BTreeMap::new(),
             resources: BTreeMap::new(),
             operations: Operations::default(),
-            under_way: Vec::new(),
+            pending_work: Vec::new(),
             requests: Requests::default(),
             quotas: Quotas::default(),
             stockouts: Vec::new(),
@@ -85,11 +86,11 @@ impl World {
     pub fn instance(&self, zone: &str, name: &str) -> Result<&Instance, ApiError> {
         let path = Scope::zone(zone).path("instances", name);
         let by_id = || self.instances.values().find(|i| i.zone == zone && i.id.to_string() == name);
-        self.instances.get(&path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full(&path)))
+        self.instances.get(&path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full_path(&path)))
     }
 
     /// An instance by its id alone, if it is still there.
-    pub fn known(&self, instance: u64) -> Option<&Instance> {
+    pub fn instance_by_id(&self, instance: u64) -> Option<&Instance> {
         self.instances.values().find(|known| known.id == instance)
     }
 
@@ -105,8 +106,8 @@ impl World {
         start: Option<i64>,
     ) -> Result<Value, ApiError> {
         let instance = self.instance(zone, name)?;
-        if instance.state.reach().is_none() {
-            return Err(ApiError::not_ready(&self.full(&instance.path())));
+        if instance.state.addresses().is_none() {
+            return Err(ApiError::not_ready(&self.full_path(&instance.path())));
         }
         // The guest writes to the first port only.
         let console = if port.is_none_or(|port| port == 1) { &instance.console } else { &Console::default() };
@@ -124,7 +125,7 @@ impl World {
     /// There is none.
     pub fn operation(&self, scope: &Scope, name: &str) -> Result<&Operation, ApiError> {
         let known = self.operations.get(scope, name);
-        known.ok_or_else(|| ApiError::not_found(&self.full(&scope.path("operations", name))))
+        known.ok_or_else(|| ApiError::not_found(&self.full_path(&scope.path("operations", name))))
     }
 
     /// Every operation, by scope and name.
@@ -133,8 +134,8 @@ impl World {
     }
 
     /// What is to be carried out yet.
-    pub fn under_way(&self) -> &[Work] {
-        &self.under_way
+    pub fn pending_work(&self) -> &[Work] {
+        &self.pending_work
     }
 
     /// Forgets an operation.
@@ -157,16 +158,16 @@ impl World {
         zone: &str,
         definition: Definition,
         internal: Option<String>,
-        asked: Asked,
+        context: RequestContext,
         now: SystemTime,
-    ) -> Result<Begun, ApiError> {
+    ) -> Result<Accepted, ApiError> {
         let name = definition.instance.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let path = Scope::zone(zone).path("instances", &name);
-        if let Some(known) = self.repeated(&asked, "insert", &path, now) {
+        if let Some(known) = self.find_repeated(&context, "insert", &path, now) {
             return Ok((known, None));
         }
         if self.instances.contains_key(&path) {
-            return Err(ApiError::already_exists(&self.full(&path)));
+            return Err(ApiError::already_exists(&self.full_path(&path)));
         }
         let scope = Scope::zone(zone);
         let id = self.next_id();
@@ -184,16 +185,16 @@ impl World {
             last_stop: None,
             last_suspended: None,
         };
-        self.check_parts(&instance, &definition.disks)?;
-        let failure = asked.failure.or_else(|| self.lacking_for_new(&instance, &definition.disks));
+        self.check_disks_and_address(&instance, &definition.disks)?;
+        let failure = context.failure.or_else(|| self.missing_resource_for_new(&instance, &definition.disks));
         for disk in definition.disks {
             self.add_disk(&scope, disk, now);
         }
         let target = Target { path: path.clone(), id };
-        let operation = self.record("insert".into(), scope, target, asked.request_id, now);
+        let operation = self.record_operation("insert".into(), scope, target, context.request_id, now);
         let task = Task::Instance { id, before: State::Provisioning, step: Step::Create };
         self.instances.insert(path, Instance { operation: Some(operation.name.clone()), ..instance });
-        let work = self.undertake(&operation, task, failure);
+        let work = self.add_work(&operation, task, failure);
         Ok((operation, Some(work)))
     }
 
@@ -206,33 +207,35 @@ impl World {
         change: Change,
         zone: &str,
         name: &str,
-        asked: Asked,
+        context: RequestContext,
         now: SystemTime,
-    ) -> Result<Begun, ApiError> {
+    ) -> Result<Accepted, ApiError> {
         let kind = change.operation_type();
-        let asked_for = Scope::zone(zone).path("instances", name);
-        if let Some(known) = self.repeated(&asked, &kind, &asked_for, now) {
+        let requested = Scope::zone(zone).path("instances", name);
+        if let Some(known) = self.find_repeated(&context, &kind, &requested, now) {
             return Ok((known, None));
         }
         let instance = self.instance(zone, name)?;
         let (id, before, path) = (instance.id, instance.state, instance.path());
         if instance.operation.is_some() {
-            return Err(ApiError::not_ready(&self.full(&path)));
+            return Err(ApiError::not_ready(&self.full_path(&path)));
         }
         let step = change.step(instance)?;
-        let lacking = step.as_ref().filter(|step| step.brings_up()).and_then(|_| self.lacking(instance));
-        let failure = asked.failure.or(lacking);
+        let missing_resource =
+            step.as_ref().filter(|step| step.brings_up()).and_then(|_| self.missing_resource(instance));
+        let failure = context.failure.or(missing_resource);
         let scope = Scope::zone(zone);
-        let operation = self.record(kind, scope.clone(), Target { path, id }, asked.request_id, now);
+        let operation =
+            self.record_operation(kind, scope.clone(), Target { path, id }, context.request_id, now);
         let Some(step) = step else {
-            self.run(&operation.name, now);
-            self.finish(&operation.name, None, now);
+            self.start_operation(&operation.name, now);
+            self.finish_operation(&operation.name, None, now);
             return Ok((self.operation(&scope, &operation.name)?.clone(), None));
         };
-        if let Some(instance) = self.by_id(id) {
+        if let Some(instance) = self.instance_mut(id) {
             instance.operation = Some(operation.name.clone());
         }
-        let work = self.undertake(&operation, Task::Instance { id, before, step }, failure);
+        let work = self.add_work(&operation, Task::Instance { id, before, step }, failure);
         Ok((operation, Some(work)))
     }
 
@@ -242,14 +245,20 @@ impl World {
         *self = Self { last_id, ..Self::new(&self.project, SystemTime::UNIX_EPOCH) };
     }
 
-    fn repeated(&self, asked: &Asked, kind: &str, target: &str, now: SystemTime) -> Option<Operation> {
-        let request = request(asked.request_id.clone()?, kind.to_owned().into(), target);
-        let begun = self.requests.begun(&request, now)?;
+    fn find_repeated(
+        &self,
+        context: &RequestContext,
+        kind: &str,
+        target: &str,
+        now: SystemTime,
+    ) -> Option<Operation> {
+        let request = request(context.request_id.clone()?, kind.to_owned().into(), target);
+        let accepted = self.requests.find(&request, now)?;
         // It has come further since, unless it was deleted.
-        Some(self.operations.get(&begun.scope, &begun.name).unwrap_or(begun).clone())
+        Some(self.operations.get(&accepted.scope, &accepted.name).unwrap_or(accepted).clone())
     }
 
-    fn record(
+    fn record_operation(
         &mut self,
         kind: Cow<'static, str>,
         scope: Scope,
@@ -276,14 +285,14 @@ impl World {
         operation
     }
 
-    fn undertake(&mut self, operation: &Operation, task: Task, failure: Option<OperationError>) -> Work {
+    fn add_work(&mut self, operation: &Operation, task: Task, failure: Option<OperationError>) -> Work {
         let work = Work { operation: operation.name.clone(), task, failure };
-        self.under_way.push(work.clone());
+        self.pending_work.push(work.clone());
         work
     }
 
     /// A path with the project.
-    fn full(&self, path: &str) -> String {
+    fn full_path(&self, path: &str) -> String {
         format!("projects/{}/{path}", self.project)
     }
 

@@ -1,13 +1,13 @@
 use super::*;
 
-fn loopback(network: [u8; 3], last: u8) -> Addresses {
-    Addresses { port: 18_081, pool: Pool::Loopback { network, last } }
+fn loopback(network: [u8; 3], last: u8) -> AddressPool {
+    AddressPool { port: 18_081, pool: Pool::Loopback { network, last } }
 }
 
 #[test]
 fn no_address_comes_twice_in_a_row() {
-    let mut addresses = loopback([127, 99, 98], 253);
-    let seen: Vec<_> = (0..3).map(|_| addresses.next(&HashSet::new()).unwrap().ip().to_string()).collect();
+    let mut pool = loopback([127, 99, 98], 253);
+    let seen: Vec<_> = (0..3).map(|_| pool.next(&HashSet::new()).unwrap().ip().to_string()).collect();
     assert_eq!(seen, ["127.99.98.254", "127.99.98.1", "127.99.98.2"]);
 }
 
@@ -20,6 +20,6 @@ fn an_address_that_is_taken_is_passed_over_though_nobody_listens() {
 #[test]
 fn an_address_in_use_is_passed_over() {
     let _taken = TcpListener::bind(("127.99.97.1", 18_081)).unwrap();
-    let mut addresses = loopback([127, 99, 97], 0);
-    assert_eq!(addresses.next(&HashSet::new()).unwrap().ip().to_string(), "127.99.97.2");
+    let mut pool = loopback([127, 99, 97], 0);
+    assert_eq!(pool.next(&HashSet::new()).unwrap().ip().to_string(), "127.99.97.2");
 }

@@ -18,12 +18,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whom the server tells.
 #[derive(Debug, Clone)]
-pub struct Listener {
+pub struct ReadyPush {
     url: String,
     token: String,
 }
 
-impl Listener {
+impl ReadyPush {
     /// Whoever wants to hear it of this instance.
     pub fn of(instance: &Instance) -> Option<Self> {
         let item = |key| instance.metadata(key).map(str::to_owned);
@@ -31,7 +31,7 @@ impl Listener {
     }
 
     /// Tells them, once.
-    pub async fn tell(&self, log: Log) {
+    pub async fn send(&self, log: Log) {
         match timeout(TIMEOUT, self.post()).await.unwrap_or_else(|late| Err(io::Error::other(late))) {
             Ok(status) if status.is_success() => {}
             Ok(status) => log.line(format_args!("{} answered {status}", self.url)),

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use crate::compute::reach::{Reach, Wanted, WantedV4};
+use crate::compute::host_addresses::{AddressRequest, HostAddresses, Ipv4Request};
 
 /// Hands out addresses that can be bound, never the same twice in a row.
 #[derive(Debug)]
-pub struct Addresses {
+pub struct AddressPool {
     port: u16,
     pool: Pool,
 }
@@ -41,17 +41,17 @@ pub enum AddressError {
     Other(u16, io::Error),
 }
 
-impl Addresses {
+impl AddressPool {
     /// The addresses of an emulator whose API is at `api_port`: the port is the middle of the address, so
     /// that several emulators on one machine do not meet.
     ///
     /// # Errors
     /// The instances' port cannot be had.
-    pub fn of_emulator(api_port: u16, port: u16) -> Result<Self, AddressError> {
+    pub fn for_emulator(api_port: u16, port: u16) -> Result<Self, AddressError> {
         let [high, low] = api_port.to_be_bytes();
-        let mut addresses = Self { port, pool: Pool::Loopback { network: [127, high, low], last: 0 } };
-        match addresses.next(&HashSet::new()) {
-            Ok(_) => Ok(addresses),
+        let mut pool = Self { port, pool: Pool::Loopback { network: [127, high, low], last: 0 } };
+        match pool.next(&HashSet::new()) {
+            Ok(_) => Ok(pool),
             Err(error) => match error.kind() {
                 ErrorKind::AddrNotAvailable => Ok(Self { port, pool: Pool::Ports }),
                 ErrorKind::PermissionDenied => Err(AddressError::Forbidden(port)),
@@ -67,7 +67,7 @@ impl Addresses {
     }
 
     /// Whether instances share one address.
-    pub fn are_ports(&self) -> bool {
+    pub fn is_single_address(&self) -> bool {
         matches!(self.pool, Pool::Ports)
     }
 
@@ -80,7 +80,7 @@ impl Addresses {
     }
 
     /// Goes on after this address.
-    pub fn go_on_after(&mut self, address: u8) {
+    pub fn continue_after(&mut self, address: u8) {
         if let Pool::Loopback { last, .. } = &mut self.pool {
             *last = address;
         }
@@ -90,14 +90,18 @@ impl Addresses {
     ///
     /// # Errors
     /// All are taken, or the system refuses.
-    pub fn reach(&mut self, wanted: Wanted, taken: &HashSet<SocketAddr>) -> io::Result<Reach> {
-        let v4 = match wanted.v4 {
+    pub fn allocate(
+        &mut self,
+        request: AddressRequest,
+        taken: &HashSet<SocketAddr>,
+    ) -> io::Result<HostAddresses> {
+        let v4 = match request.v4 {
             None => None,
-            Some(WantedV4::Fixed(ip)) if !self.are_ports() => Some(SocketAddr::new(ip, self.port)),
+            Some(Ipv4Request::Fixed(ip)) if !self.is_single_address() => Some(SocketAddr::new(ip, self.port)),
             Some(_) => Some(self.next(taken)?),
         };
-        let v6 = if wanted.v6 { Some(self.next_v6(taken)?) } else { None };
-        Ok(Reach { v4, v6 })
+        let v6 = if request.v6 { Some(self.next_v6(taken)?) } else { None };
+        Ok(HostAddresses { v4, v6 })
     }
 
     /// The next IPv4 address that is free now, and not taken by somebody who does not listen yet.
