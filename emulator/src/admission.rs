@@ -1,4 +1,4 @@
-//! What happens to every call before it is looked at: it is counted, and it may meet a fault.
+//! Handles what comes before and after every call: the count, the rate limit, faults and the log.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -10,16 +10,16 @@ use crate::emulator::Emulator;
 use crate::faults::{Effect, TOKEN};
 use crate::http::HangUp;
 
-/// A call that goes on.
+/// A call that is carried out.
 #[derive(Debug, Default)]
 pub struct Admitted {
-    /// Its operation is to fail.
+    /// The error with which the call's operation fails.
     pub operation_error: Option<OperationError>,
     lose_response: bool,
 }
 
 impl Admitted {
-    /// The answer, unless it is to be lost.
+    /// Returns the response to send. A fault can end the connection in its place.
     pub fn respond(&self, response: Response) -> Response {
         if self.lose_response {
             HangUp::response()
@@ -29,7 +29,8 @@ impl Admitted {
     }
 }
 
-/// Counts a call and lets a fault meet it; `Break` is the end of the call.
+/// Counts a call, and applies the rate limit and the next fault. `Break` holds the response of a
+/// call that ends here.
 pub async fn admit(
     emulator: &Emulator,
     method: &str,
@@ -55,7 +56,7 @@ pub async fn admit(
     }
 }
 
-/// Writes a line of the log for a call that is over.
+/// Logs a call that has ended.
 pub fn log_call(emulator: &Emulator, what: &str, began: Instant, response: &Response) {
     let outcome = match response.extensions().get::<HangUp>() {
         Some(_) => "no response".to_owned(),

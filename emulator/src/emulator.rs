@@ -20,13 +20,13 @@ use crate::rate_limit::RateLimit;
 use crate::state::{Saved, Saving, StateError, StateFile};
 use crate::timing::Timing;
 
-/// The emulator as an argument of the HTTP handlers.
+/// The shared state, as HTTP handlers receive it.
 pub type Shared = extract::State<Arc<Emulator>>;
 
-/// An emulator at work, shared by everything that serves it.
+/// A running emulator's shared state.
 pub struct Emulator {
     pub(crate) options: Options,
-    /// The root of all URLs: `http://127.0.0.1:8700`.
+    /// The root of all URLs, such as `http://127.0.0.1:8700`.
     pub(crate) endpoint: String,
     pub(crate) account: ServiceAccount,
     pub(crate) tokens: Tokens,
@@ -46,7 +46,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Makes the shared state of an emulator that continues from `saved`.
+    /// Creates the shared state of an emulator that continues from `saved`.
     ///
     /// # Errors
     /// Returns an error if the saved key cannot be read.
@@ -77,7 +77,7 @@ impl Emulator {
         })
     }
 
-    /// Changes the world, saves it, and notifies those who watch it.
+    /// Changes the world, saves it, and notifies its watchers.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World, SystemTime) -> T) -> T {
         let result = change(&mut self.world.lock().unwrap(), SystemTime::now());
         self.save();
@@ -85,7 +85,7 @@ impl Emulator {
         result
     }
 
-    /// Saves a change of anything that the state file holds.
+    /// Saves the state. A failure is reported on standard error only.
     pub(crate) fn save(&self) {
         if let Err(error) = self.try_save() {
             eprintln!("gce-emulator: {error}");

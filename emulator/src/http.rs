@@ -1,7 +1,7 @@
-//! HTTP/1.1 over a listener, for the API and for the instances.
+//! An HTTP/1.1 server on a listener, for the API and for the instances.
 //!
-//! Not `axum::serve`, because a fault may ask for a connection to end with no answer at all, and because an
-//! instance that dies takes its connections with it: dropping this future closes them.
+//! `axum::serve` is not used, because a fault can end a connection without a response, and because
+//! an instance that goes down takes its connections with it: dropping the future closes them.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-/// Marks a response that is not to be sent: the connection ends instead.
+/// Marks a response in whose place the connection ends.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the connection is to end without an answer")]
+#[error("the connection ends without a response")]
 pub struct HangUp;
 
 impl HangUp {
-    /// A response that becomes the end of its connection.
+    /// Returns a response in whose place the connection ends.
     pub fn response() -> Response {
         let mut response = Response::new(Body::empty());
         response.extensions_mut().insert(Self);
@@ -33,7 +33,7 @@ impl HangUp {
     }
 }
 
-/// Serves until dropped.
+/// Serves connections until dropped.
 pub async fn serve(listener: TcpListener, app: Router) {
     let mut connections = JoinSet::new();
     loop {
@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, app: Router) {
                 Ok((stream, _)) => {
                     connections.spawn(serve_connection(stream, app.clone()));
                 }
-                // Out of file descriptors, most likely: some will be free soon.
+                // Most likely, no file descriptor is free at the moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -50,13 +50,13 @@ pub async fn serve(listener: TcpListener, app: Router) {
     }
 }
 
-/// Returns the value of a header; `None` means that there is none, or that it is not ASCII.
+/// Returns the value of a header. `None` means that the header is missing or not ASCII.
 pub fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn serve_connection(stream: TcpStream, app: Router) {
-    // Server-sent events are to leave one by one.
+    // Server-sent events must leave one by one.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let app = app.clone();
@@ -68,6 +68,6 @@ async fn serve_connection(stream: TcpStream, app: Router) {
             }
         }
     });
-    // A connection ends with an error whenever a peer goes away, which is the peer's business.
+    // An error only means that the peer closed the connection.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }

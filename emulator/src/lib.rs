@@ -1,7 +1,7 @@
-//! An emulator of Google Compute Engine's REST API and Google's OAuth token server, for development and
-//! tests.
+//! An emulator of Google Compute Engine's REST API and Google's OAuth token server, for development
+//! and tests.
 //!
-//! The program is `gce-emulator`; [`Emulator::start`] runs the same inside a test.
+//! The program is `gce-emulator`. [`Emulator::start`] runs the same emulator inside a test.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Carries out the changes of instances, each in its own task, in the time that the timing says.
+//! Executes the changes of instances, each in a task of its own, in the time that the timing sets.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,14 +13,15 @@ use crate::compute::work::{Step, Task, Work};
 use crate::compute::world::{RequestContext, World};
 use crate::emulator::Emulator;
 
-/// Does the work in the background. An instance's first state is entered at once, so that the next look
-/// already sees it. Work that an emulator before this one began goes on in the state that it had reached.
+/// Executes work in the background. An instance's first state is entered before this returns, so
+/// that the next read shows it. Work from a state file continues in the state that it had reached.
 pub fn execute(emulator: &Arc<Emulator>, work: Work) {
     let emulator = emulator.clone();
     match work.task {
         Task::Instance { id, before, step } => {
             let job = Job { emulator, operation: work.operation, id, before, step };
-            // A start that fails gets as far as PROVISIONING; everything else that fails has never begun.
+            // A failing start still reaches PROVISIONING; every other failing change does not
+            // begin.
             if work.failure.is_none() || job.step.brings_up() {
                 job.enter_first_state();
             }
@@ -45,7 +46,7 @@ async fn change_resource(
     emulator.change(|world, now| world.start_operation(&operation, now));
     sleep(time).await;
     emulator.change(|world, now| {
-        // A reset has forgotten the operation.
+        // A reset has removed the operation.
         if !world.pending_work().iter().any(|work| work.operation == operation) {
             return;
         }
@@ -61,7 +62,7 @@ async fn change_resource(
 struct Job {
     emulator: Arc<Emulator>,
     operation: String,
-    /// The instance's.
+    /// The id of the instance.
     id: u64,
     before: State,
     step: Step,
@@ -86,7 +87,7 @@ impl Job {
         }
     }
 
-    /// Ends early if the instance is gone, as it is after a reset.
+    /// Executes the change. Returns `None` early if the instance is gone, as after a reset.
     async fn succeed(&self) -> Option<()> {
         let (guests, id) = (&self.emulator.guests, self.id);
         let timing = *self.emulator.timing();
@@ -184,7 +185,7 @@ impl Job {
         self.emulator.read(|world| Some(world.instance_by_id(self.id)?.state))
     }
 
-    /// The machine gets its addresses. Having none is an operation's failure like any other.
+    /// Assigns addresses to the machine. If there is none, the operation fails.
     fn assign_addresses(&self) -> Option<()> {
         let emulator = &self.emulator;
         let refused = emulator.change(|world, now| {
@@ -213,7 +214,7 @@ impl Job {
         Some(())
     }
 
-    /// The machine runs from now on, where it is.
+    /// Enters RUNNING at the addresses that the machine has.
     fn enter_running(&self, world: &mut World, now: SystemTime) -> Option<HostAddresses> {
         let addresses = world.instance_by_id(self.id)?.state.addresses()?;
         let instance = world.enter_running(self.id, addresses, now)?;
@@ -222,7 +223,7 @@ impl Job {
         Some(addresses)
     }
 
-    /// The last change ends the operation with it: an emulator that goes on after this one, or a reset, finds
+    /// Makes the last change and ends the operation in one step, so that a restart or a reset finds
     /// either both done or neither.
     fn complete(&self, last: impl FnOnce(&mut World, SystemTime) -> Option<()>) -> Option<()> {
         self.emulator.change(|world, now| {
@@ -232,7 +233,7 @@ impl Job {
         })
     }
 
-    /// Compute Engine starts the machine that it has ended.
+    /// Begins the automatic restart of a machine that Compute Engine has stopped.
     fn restart(&self, world: &mut World, now: SystemTime) -> Option<Work> {
         let zone = world.instance_by_id(self.id)?.zone.clone();
         let (restart, id) = (Change::AutomaticRestart, self.id.to_string());

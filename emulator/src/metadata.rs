@@ -1,5 +1,5 @@
-//! The metadata servers of the instances, in the place of <http://metadata.google.internal>: each below a path of its
-//! own, as far as attributes go and the instance's own name.
+//! The metadata servers of the instances. Each takes the place of <http://metadata.google.internal>
+//! below a path of its own, and has the attributes and a few facts about its instance.
 //!
 //! See <https://cloud.google.com/compute/docs/metadata/querying-metadata>.
 
@@ -18,7 +18,7 @@ use crate::emulator::Emulator;
 
 const FLAVOR: &str = "metadata-flavor";
 
-/// The metadata servers' routes.
+/// Returns the routes of the metadata servers.
 pub fn router() -> Router<Arc<Emulator>> {
     let of_instance = |path: &str| format!("/emulator/instances/{{name}}/computeMetadata/v1/instance/{path}");
     Router::new()
@@ -28,7 +28,8 @@ pub fn router() -> Router<Arc<Emulator>> {
         .layer(from_fn(require_flavor))
 }
 
-/// "Queries must contain the header Metadata-Flavor: Google", so that no page in a browser reads it.
+/// Refuses requests without `Metadata-Flavor: Google`, which a page in a browser cannot set:
+/// "Queries must contain the header Metadata-Flavor: Google".
 async fn require_flavor(request: Request, next: Next) -> Response {
     let mut response = if request.headers().get(FLAVOR).is_some_and(|flavor| flavor == "Google") {
         next.run(request).await
@@ -47,7 +48,7 @@ async fn field(
     respond(&emulator, &name, |instance| match field.as_str() {
         "name" => Some(instance.name.clone()),
         "id" => Some(instance.id.to_string()),
-        // Google has the project's number here, which the emulator's has not.
+        // Google shows the project's number here; the emulator's project has none.
         "zone" => Some(format!("projects/{project}/zones/{}", instance.zone)),
         _ => None,
     })
@@ -69,7 +70,8 @@ async fn attribute(
     respond(&emulator, &name, |instance| instance.metadata(&key).map(str::to_owned))
 }
 
-/// Names are unique in a zone only; here the first of that name is meant.
+/// Responds with a text about an instance. Names are unique within a zone only; the first zone that
+/// has the name wins.
 fn respond(emulator: &Emulator, name: &str, read: impl FnOnce(&Instance) -> Option<String>) -> Response {
     let text = emulator.read(|world| world.instances().find(|instance| instance.name == name).and_then(read));
     match text {

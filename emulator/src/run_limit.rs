@@ -17,14 +17,14 @@ pub async fn enforce_run_limits(emulator: Arc<Emulator>) {
     let mut changes = emulator.watch();
     let mut ended = HashSet::new();
     loop {
-        // Marked before the world is read: a change in between wakes the loop again.
+        // Marking before reading means that a change in between wakes the loop again.
         changes.mark_unchanged();
         let runs = limited_runs(&emulator);
         ended.retain(|run| runs.iter().any(|(known, _)| known == run));
         let now = SystemTime::now();
         for (run, instance) in &runs {
             let due = run.until <= now && !ended.contains(run);
-            // An operation at work on the instance has to finish first; its end is a change.
+            // An operation at work on the instance has to finish first, and its end wakes the loop.
             if due && instance.operation.is_none() && terminate(&emulator, instance) {
                 ended.insert(*run);
             }
@@ -55,7 +55,8 @@ fn limited_runs(emulator: &Emulator) -> Vec<(Run, Instance)> {
     emulator.read(|world| world.instances().filter_map(run).collect())
 }
 
-/// Stops or deletes an instance; returns false if another call was quicker and has to finish first.
+/// Stops or deletes an instance. Returns `false` if another operation was quicker and has to finish
+/// first.
 fn terminate(emulator: &Arc<Emulator>, instance: &Instance) -> bool {
     let change = if instance.is_deleted_when_terminated() { Change::Delete } else { Change::Stop };
     let id = instance.id.to_string();

@@ -1,4 +1,4 @@
-//! Starts an emulator and ends it.
+//! The start and the end of an emulator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::run_limit::enforce_run_limits;
 use crate::state::{Saved, StateError, StateFile};
 use crate::{api, control, metadata};
 
-/// A running emulator; it ends when dropped.
+/// A running emulator. It ends when dropped.
 pub struct Running {
     emulator: Arc<Emulator>,
     address: SocketAddr,
@@ -49,7 +49,8 @@ impl Emulator {
     /// Starts an emulator. It listens when this returns.
     ///
     /// # Errors
-    /// Returns an error if a port cannot be bound, the state file cannot be used, or no key can be made.
+    /// Returns an error if a port cannot be bound, the state file cannot be used, or no key can be
+    /// made.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let wanted = (options.host.as_str(), options.port);
         let refused = |error| StartError::Listen(format!("{}:{}", wanted.0, wanted.1), error);
@@ -100,7 +101,7 @@ impl Drop for Running {
     }
 }
 
-/// Continues what the state file holds: running machines run again, and unfinished operations go on.
+/// Continues from the state file: running machines run again, and unfinished operations go on.
 fn resume_saved(emulator: &Arc<Emulator>) {
     let work = emulator.read(|world| {
         for instance in world.instances() {
@@ -115,7 +116,8 @@ fn resume_saved(emulator: &Arc<Emulator>) {
     }
 }
 
-/// Returns the root of the API's URLs. An emulator that listens everywhere uses the loopback address.
+/// Returns the root of the API's URLs, with the loopback address if the emulator listens
+/// everywhere.
 fn endpoint(address: SocketAddr) -> String {
     match address.ip().is_unspecified() {
         true => format!("http://127.0.0.1:{}", address.port()),

@@ -1,4 +1,4 @@
-//! A call that has passed the checks of the discovery document.
+//! A call that has passed the checks against the discovery document.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Returns a path parameter; an empty string if the method has none of this name.
+    /// Returns a path parameter, or an empty string if the method has none of this name.
     pub fn path(&self, name: &str) -> &str {
         self.path.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -35,7 +35,7 @@ impl Call {
         }
     }
 
-    /// Returns the part of the call that applies to every change.
+    /// Returns the request id and the injected failure of a change.
     ///
     /// # Errors
     /// Returns an error if `requestId` is malformed.

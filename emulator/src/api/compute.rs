@@ -1,7 +1,7 @@
 //! `/compute/v1/…`: finds the called method, checks the request, and writes the response.
 //!
-//! The discovery document decides which method a request calls and whether the request is well-formed;
-//! [`methods`] does the rest.
+//! The discovery document decides which method a request calls and whether the request is
+//! well-formed. [`methods`] executes the method.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -125,8 +125,8 @@ async fn body(method: &Method, body: Body) -> Result<Map<String, Value>, ApiErro
     }
 }
 
-/// Checks that the path names the service account's own project, a known region and a known zone. Images
-/// may be read in every project.
+/// Checks that the path names the service account's own project, a known region and a known zone.
+/// Images may be read in every project.
 fn check_place(emulator: &Emulator, method: &Method, path: &PathParameters) -> Result<(), ApiError> {
     let project = path.get("project").map(String::as_str).unwrap_or_default();
     if project != emulator.options.project && !method.id.starts_with("images.") {

@@ -1,4 +1,4 @@
-//! What the emulator does for each method that it implements.
+//! The methods of the API.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -23,14 +23,14 @@ use crate::error::ApiError;
 use crate::guest::address_pool::has_ipv6;
 use crate::lifecycle::execute;
 
-/// `zoneOperations.wait` answers after two minutes at the latest, done or not:
+/// The time after which `zoneOperations.wait` returns, whether or not the operation is done:
 /// <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait>.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// Calls a method; some have nothing to answer.
+/// Executes a method. `None` means that the response has no body.
 ///
 /// # Errors
-/// What the API refuses.
+/// Returns the error of the API if the call is refused.
 pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Result<Option<Value>, ApiError> {
     let invocation = Invocation { emulator, call, collection: Collection::of_method(&method.id) };
     match method.id.as_str() {
@@ -128,7 +128,8 @@ impl Invocation<'_> {
         })?)
     }
 
-    /// An address in its network for an instance that has none outside. It is one that can be reached here.
+    /// Returns an internal address that can be reached on this machine. `None` means that the
+    /// instance needs none, because it has an external address or a fixed one.
     fn internal_address(&self, request: AddressRequest, taken: &HashSet<SocketAddr>) -> Option<String> {
         let needs_one = request.v4 == Some(Ipv4Request::Ephemeral) && !request.external_v4;
         let address = needs_one.then(|| self.emulator.guests.address_pool().next(taken))?;
@@ -253,7 +254,7 @@ impl Invocation<'_> {
         Ok(known.resource(&self.place(&self.emulator.project_url())))
     }
 
-    /// Images are those of the project in the path.
+    /// Returns the URL of the project in the path, which may be another one in the case of images.
     fn image_url(&self) -> String {
         format!("{}/compute/v1/projects/{}", self.emulator.endpoint, self.call.path("project"))
     }

@@ -11,57 +11,58 @@ use super::account::ServiceAccount;
 
 const GOOGLES_TOKEN_SERVER: &str = "https://oauth2.googleapis.com/token";
 
-/// Clocks differ by this much at most, in seconds.
+/// The largest difference between two clocks, in seconds.
 const LEEWAY: i64 = 300;
-/// The longest life of an assertion, in seconds.
+/// The longest lifetime of an assertion, in seconds.
 const LONGEST: i64 = 3600;
 
-/// What an assertion says.
+/// The claims of an assertion.
 #[derive(Debug, Deserialize)]
 pub struct Claims {
     iss: String,
     aud: Option<String>,
     iat: i64,
     exp: i64,
-    /// The scopes asked for, separated by spaces.
+    /// The requested scopes, separated by spaces.
     pub scope: Option<String>,
 }
 
-/// Why an assertion is refused; the text is Google's.
+/// The refusal of an assertion, in Google's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
-    /// Not three base64url parts of JSON with the claims needed.
+    /// The assertion is not three parts of base64url with the required claims.
     #[error("Invalid JWT: {0}")]
     Malformed(&'static str),
     /// The issuer is not the service account.
     #[error("Invalid grant: account not found")]
     UnknownAccount,
-    /// Wrong key or altered text.
+    /// The assertion was signed with another key, or was changed.
     #[error("Invalid JWT Signature.")]
     Signature,
-    /// Expired, not yet valid, or valid for too long.
+    /// The assertion is expired, not yet valid, or valid for too long.
     #[error(
         "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. \
          Check your iat and exp values in the JWT claim."
     )]
     Time,
-    /// Meant for someone else.
+    /// The assertion is meant for another audience.
     #[error("Invalid JWT: Failed audience check. The right audience is {0}")]
     Audience(String),
 }
 
-/// Whom a token must be meant for.
+/// The audience that a token must have.
 pub enum Audience<'a> {
     /// The token server: RFC 7523, section 3.
     TokenServer,
-    /// This API, unless the token has scopes instead: <https://google.aip.dev/auth/4111>.
+    /// This API, unless the token has scopes instead of an audience:
+    /// <https://google.aip.dev/auth/4111>.
     Api(&'a str),
 }
 
-/// Checks a token and gives its claims.
+/// Checks a token and returns its claims.
 ///
 /// # Errors
-/// Whatever Google would refuse it for.
+/// Returns the refusal that Google would send.
 pub fn check(
     account: &ServiceAccount,
     token: &str,
@@ -101,7 +102,8 @@ impl Claims {
 
     fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), AssertionError> {
         let (right, excused) = match audience {
-            // Google's own client libraries name Google's token server, whatever the key file says.
+            // Google's own client libraries name Google's token server, whatever the key file
+            // contains.
             Audience::TokenServer => {
                 (account.token_uri.as_str(), self.aud.as_deref() == Some(GOOGLES_TOKEN_SERVER))
             }

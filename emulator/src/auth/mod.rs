@@ -1,4 +1,4 @@
-//! Who may call: the service accounts, the token servers, and the check of bearer tokens.
+//! Authentication: the service accounts, the token servers, and the check of bearer tokens.
 
 pub mod account;
 pub mod assertion;

@@ -9,10 +9,11 @@ use super::labels;
 use super::object::set_default;
 use crate::error::ApiError;
 
-/// An address that `addresses.insert` asks for, which is to be this one.
+/// Checks the body of `addresses.insert` and returns the resource that gets this address.
 ///
 /// # Errors
-/// What Compute Engine, or the emulator, refuses.
+/// Returns an error if the body is invalid or asks for something that the emulator does not
+/// support.
 pub fn definition(mut body: Map<String, Value>, address: IpAddr) -> Result<Map<String, Value>, ApiError> {
     for (name, only) in [("addressType", "EXTERNAL"), ("ipVersion", "IPV4")] {
         set_default(&mut body, name, json!(only));

@@ -1,4 +1,4 @@
-//! The made-up output of a guest that boots.
+//! The made-up console output of a boot.
 
 use super::instance::Instance;
 

@@ -8,11 +8,11 @@ use super::object::{array_mut, set_default};
 use super::place::{path_in_project, resource_path, Place};
 use crate::error::ApiError;
 
-/// Checks the disks that `instances.insert` asks for and fills in what the API fills in. Gives the disks that
-/// are to be made.
+/// Checks the disks in the body of `instances.insert` and fills in the API's defaults. Returns the
+/// disks to create.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse a disk.
 pub fn prepare_attached(
     definition: &mut Map<String, Value>,
     instance: &str,
@@ -48,10 +48,10 @@ pub fn prepare_attached(
     Ok(made)
 }
 
-/// A disk that `disks.insert` asks for.
+/// Checks the body of `disks.insert` and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse the disk.
 pub fn definition(mut body: Map<String, Value>, place: &Place) -> Result<Map<String, Value>, ApiError> {
     if let Some(image) = body.get("sourceImage").and_then(Value::as_str) {
         let url = image_url(image, "resource.sourceImage", place)?;
@@ -67,7 +67,7 @@ pub fn definition(mut body: Map<String, Value>, place: &Place) -> Result<Map<Str
     Ok(body)
 }
 
-/// A disk that exists, by its path below the project.
+/// Returns the path below the project of an existing disk.
 fn existing_disk_path<'a>(source: &'a str, index: usize, place: &Place) -> Result<&'a str, ApiError> {
     let field = format!("resource.disks[{index}].source");
     let path = path_in_project(source, place.project, "compute.disks.use")?;
@@ -81,14 +81,14 @@ fn existing_disk_path<'a>(source: &'a str, index: usize, place: &Place) -> Resul
     }
 }
 
-/// A disk is made from an image or a snapshot (the boot disk), or empty.
+/// Returns a disk to create: from an image or a snapshot, which a boot disk requires, or empty.
 fn new_disk(
     attached: &mut Map<String, Value>,
     index: usize,
     instance: &str,
     place: &Place,
 ) -> Result<Map<String, Value>, ApiError> {
-    // Input only: the API does not give it back.
+    // Input only: the API does not return it.
     let parameters = attached.remove("initializeParams").unwrap_or_default();
     let field = format!("resource.disks[{index}]");
     let mut disk = Map::new();
@@ -122,7 +122,7 @@ fn new_disk(
     definition(disk, place)
 }
 
-/// A name alone is taken as well, as templates have it.
+/// Returns the URL of a disk type. Templates name the type alone.
 fn type_url(given: &str, place: &Place) -> String {
     let name = resource_path(given).rsplit('/').next().unwrap_or_default();
     format!("{}/zones/{}/diskTypes/{name}", place.project_url, place.zone)

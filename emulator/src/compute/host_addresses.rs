@@ -1,49 +1,50 @@
-//! The addresses of an instance, and what of them the resource shows.
+//! The addresses at which an instance can be reached, and their fields in the resource.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
-/// Where a machine is reached: an IPv4 address, an IPv6 address, or both.
+/// The addresses at which a machine can be reached: IPv4, IPv6, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostAddresses {
     pub v4: Option<SocketAddr>,
     pub v6: Option<SocketAddr>,
 }
 
-/// The addresses that an instance needs to run.
+/// The kinds of addresses that an instance needs to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRequest {
     pub v4: Option<Ipv4Request>,
     pub v6: bool,
-    /// Whether the IPv4 address is an external one.
+    /// `true` if the IPv4 address is external.
     pub external_v4: bool,
-    /// Whether the IPv6 address is an external one.
+    /// `true` if the IPv6 address is external.
     pub external_v6: bool,
 }
 
-/// An IPv4 address that an instance needs.
+/// The IPv4 address that an instance needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ipv4Request {
-    /// Any, another at each start.
+    /// Any address, and another one at each start.
     Ephemeral,
-    /// This one: a static external one, or the internal one of an instance without an external one.
+    /// This address: a static external one, or the internal one of an instance without an external
+    /// address.
     Fixed(IpAddr),
 }
 
 impl HostAddresses {
-    /// All addresses.
+    /// Returns all addresses.
     pub fn all(self) -> impl Iterator<Item = SocketAddr> {
         self.v4.into_iter().chain(self.v6)
     }
 
-    /// The IPv4 address, or the IPv6 address where it is the only one.
+    /// Returns the IPv4 address, or the IPv6 address if there is no other.
     pub fn first(self) -> Option<SocketAddr> {
         self.all().next()
     }
 
-    /// The address that is reached from outside: of two, the IPv4 address.
+    /// Returns the external address. An instance with two has the IPv4 address preferred.
     pub fn external(self, request: AddressRequest) -> Option<SocketAddr> {
         let v4 = self.v4.filter(|_| request.external_v4);
         v4.or(self.v6.filter(|_| request.external_v6))
@@ -51,7 +52,7 @@ impl HostAddresses {
 }
 
 impl AddressRequest {
-    /// What the instance's first interface asks for.
+    /// Returns the addresses that the instance's first interface needs.
     pub fn of(interface: Option<&Value>) -> Self {
         let part = |name: &str| interface.and_then(|interface| interface.get(name));
         let stack = part("stackType").and_then(Value::as_str).unwrap_or_default();
@@ -61,7 +62,7 @@ impl AddressRequest {
             Some(config) => config.get("natIP"),
             None => part("networkIP"),
         };
-        // An internal address of somebody's own network cannot be listened on.
+        // An internal address of the user's own network cannot be bound here.
         let fixed = fixed.and_then(|ip| ip.as_str()?.parse::<IpAddr>().ok()).filter(IpAddr::is_loopback);
         let v4 = fixed.map_or(Ipv4Request::Ephemeral, Ipv4Request::Fixed);
         Self {
@@ -73,7 +74,8 @@ impl AddressRequest {
     }
 }
 
-/// Writes a machine's addresses to its first interface; the internal IPv4 address is there already.
+/// Writes a machine's addresses to its first interface, which already has the internal IPv4
+/// address.
 pub fn write_addresses(addresses: HostAddresses, interface: &mut Value) {
     let config =
         |interface: &mut Value, name: &str| interface.get(name).is_some_and(|list| list.get(0).is_some());

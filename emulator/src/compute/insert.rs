@@ -1,4 +1,4 @@
-//! What `instances.insert` asks for, and what it leaves to Compute Engine.
+//! The body of `instances.insert`, and the defaults that Compute Engine fills in.
 
 use serde_json::{json, Map, Value};
 
@@ -8,16 +8,16 @@ use super::place::Place;
 use super::{disks, labels, machine_types, network, scheduling};
 use crate::error::ApiError;
 
-/// An instance as Compute Engine would keep it, and the disks that are to be made for it.
+/// An instance in the form in which Compute Engine stores it, and the disks to create with it.
 pub struct Definition {
     pub instance: Map<String, Value>,
     pub disks: Vec<Map<String, Value>>,
 }
 
-/// Checks a body that fits the schema and fills in what the API fills in.
+/// Checks a body that matches the schema, and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse the instance.
 pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition, ApiError> {
     let mut definition = body;
     let name = match definition.get("name").and_then(Value::as_str) {

@@ -1,5 +1,5 @@
-//! Compute Engine itself: its resources, operations and the rules between them. Nothing here waits, listens
-//! or reads a clock.
+//! Compute Engine itself: its resources, its operations and the rules between them. This module
+//! does not wait, listen or read a clock.
 
 pub mod addresses;
 mod boot_log;

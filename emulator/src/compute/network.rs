@@ -1,4 +1,4 @@
-//! The network interfaces that `instances.insert` asks for.
+//! The network interfaces in the body of `instances.insert`.
 
 use serde_json::{json, Map, Value};
 
@@ -8,10 +8,10 @@ use super::place::{resource_path, Place};
 use super::zones;
 use crate::error::ApiError;
 
-/// Checks the interfaces and fills in what the API fills in.
+/// Checks the interfaces and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse an interface.
 pub fn prepare_interfaces(definition: &mut Map<String, Value>, place: &Place) -> Result<(), ApiError> {
     let region = zones::region_of(place.zone)?;
     let interfaces = array_mut(definition, "networkInterfaces");
@@ -45,8 +45,8 @@ pub fn prepare_interfaces(definition: &mut Map<String, Value>, place: &Place) ->
     Ok(())
 }
 
-/// Gives each interface an internal address, different for most ids: made up where the machine is reached
-/// from outside, and `reachable` where it is the only one.
+/// Gives each interface an internal address, different for most ids. The address is made up, except
+/// that an interface whose only address is internal gets `reachable`.
 pub fn with_internal_addresses(
     mut definition: Map<String, Value>,
     id: u64,
@@ -63,7 +63,7 @@ pub fn with_internal_addresses(
     definition
 }
 
-/// What there is of a kind of access config.
+/// The constant fields of a kind of access config.
 struct AccessConfigKind {
     kind: &'static str,
     name: &'static str,
@@ -72,7 +72,8 @@ struct AccessConfigKind {
 const ACCESS_CONFIG: AccessConfigKind = AccessConfigKind { kind: "ONE_TO_ONE_NAT", name: "external-nat" };
 const IPV6_ACCESS_CONFIG: AccessConfigKind = AccessConfigKind { kind: "DIRECT_IPV6", name: "external-ipv6" };
 
-/// Subnetworks of an auto mode network, such as the default one, have no IPv6 addresses:
+/// Checks the IP stack of an interface. Subnetworks of an auto mode network, such as the default
+/// one, have no IPv6 addresses:
 /// <https://cloud.google.com/compute/docs/ip-addresses/configure-ipv6-address>.
 fn check_stack(interface: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
     let stack = interface.get("stackType").and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The routes about the emulated API: its calls, faults, rate limit, clock, timing and key file.
+//! The routes for the emulated API: its calls, faults, rate limit, clock, timing and key file.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -49,7 +49,7 @@ pub async fn clear_faults(State(emulator): Shared) -> Json<Value> {
     Json(json!({}))
 }
 
-/// `GET /emulator/rate-limit`.
+/// `GET /emulator/rate-limit`: returns the limit.
 pub async fn rate_limit(State(emulator): Shared) -> Json<Value> {
     Json(json!({ "rate_limit": emulator.rate_limit().limit() }))
 }
@@ -67,7 +67,7 @@ pub async fn clear_rate_limit(State(emulator): Shared) -> Result<Json<Value>, Co
     Ok(Json(json!({})))
 }
 
-/// `GET /emulator/timing`.
+/// `GET /emulator/timing`: returns the duration of each phase.
 pub async fn timing(State(emulator): Shared) -> Json<Value> {
     Json(json!(*emulator.timing()))
 }
@@ -81,7 +81,7 @@ pub async fn set_timing(State(emulator): Shared, body: Bytes) -> Result<Json<Val
     Ok(Json(json!(timing)))
 }
 
-/// `GET /emulator/clock`.
+/// `GET /emulator/clock`: returns the offset.
 pub async fn clock(State(emulator): Shared) -> Json<Clock> {
     Json(Clock { offset_ms: emulator.clock_offset() })
 }

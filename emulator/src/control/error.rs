@@ -14,12 +14,12 @@ pub struct ControlError {
 }
 
 impl ControlError {
-    /// Makes an error with this HTTP status.
+    /// Creates an error with this HTTP status.
     pub fn new(status: StatusCode, message: impl ToString) -> Self {
         Self { status, message: message.to_string() }
     }
 
-    /// Makes the error of a request body that is refused.
+    /// Creates the error for an invalid request body.
     pub fn bad_request(message: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }

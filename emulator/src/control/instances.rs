@@ -1,4 +1,4 @@
-//! `/emulator/instances`: the list of instances, and the events that can happen to one.
+//! `/emulator/instances`: the list of instances, and the events that can happen to an instance.
 
 use std::sync::Arc;
 
@@ -110,7 +110,8 @@ fn accept(emulator: &Arc<Emulator>, instance: &Instance, change: Change) -> Repl
     Ok(Json(json!({ "operation": operation.name })))
 }
 
-/// Finds an instance by name. Names are unique within a zone only; the first zone that has the name wins.
+/// Finds an instance by name. Names are unique within a zone only; the first zone that has the name
+/// wins.
 fn named(emulator: &Emulator, name: &str) -> Result<Instance, ControlError> {
     let found = emulator.read(|world| world.instances().find(|instance| instance.name == name).cloned());
     found.ok_or_else(|| ControlError::new(StatusCode::NOT_FOUND, format!("unknown instance {name:?}")))

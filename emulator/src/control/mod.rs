@@ -1,4 +1,4 @@
-//! The emulator's own routes, without authentication: for tests and for people.
+//! The emulator's own routes, without authentication, for tests and for people.
 
 mod api;
 mod error;
@@ -15,7 +15,7 @@ use axum::Router;
 use self::error::ControlError;
 use crate::emulator::Emulator;
 
-/// Returns the control routes, and the response to every path that has no route.
+/// Returns the control routes, and the response to every unknown path.
 pub fn router() -> Router<Arc<Emulator>> {
     Router::new()
         .route("/", get(|| async { Html(include_str!("page.html")) }))

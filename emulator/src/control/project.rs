@@ -1,4 +1,4 @@
-//! The routes about the project as a whole: operations, quotas, stockouts and the reset.
+//! The routes for the project as a whole: operations, quotas, stockouts and the reset.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub async fn operations(State(emulator): Shared) -> Json<Value> {
     Json(json!({ "operations": operations }))
 }
 
-/// `GET /emulator/quotas`.
+/// `GET /emulator/quotas`: returns the limits.
 pub async fn quotas(State(emulator): Shared) -> Json<Value> {
     Json(emulator.read(|world| json!(world.quotas)))
 }
@@ -37,7 +37,7 @@ pub async fn set_quotas(State(emulator): Shared, body: Bytes) -> Result<Json<Val
     set.map(Json).map_err(ControlError::bad_request)
 }
 
-/// `GET /emulator/stockouts`.
+/// `GET /emulator/stockouts`: lists the stockouts.
 pub async fn stockouts(State(emulator): Shared) -> Json<Value> {
     Json(emulator.read(|world| json!({ "stockouts": world.stockouts })))
 }

@@ -1,4 +1,4 @@
-//! `--exec`: a server of the user's own instead of the demo.
+//! `--exec`: a user's command in the place of the demo server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,8 @@ use super::machine::Machine;
 use crate::compute::host_addresses::HostAddresses;
 use crate::log::Log;
 
-/// Runs the command until it ends; dropping this kills it and all it started.
+/// Runs the command until it ends. Dropping the future kills the command and all processes that it
+/// has started.
 pub async fn run(
     command: &str,
     machine: &Machine,
@@ -35,7 +36,7 @@ pub async fn run(
     listening.set(false);
 }
 
-/// A shell command with all its children.
+/// A shell command and all its child processes.
 struct Process {
     child: Child,
     group: Option<Pid>,
@@ -60,7 +61,7 @@ impl Process {
             .env("GCE_METADATA_HOST", &machine.metadata_host)
             .envs(v6)
             .stdin(Stdio::null())
-            // The emulator's own standard output has one line, for programs to wait for.
+            // The emulator's own standard output has a single line, for which programs wait.
             .stdout(io::stderr())
             .process_group(0)
             .spawn()?;
@@ -72,7 +73,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            // It fails when all of them have ended, which is what it is for.
+            // This fails if all processes have ended already, which is fine.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -87,6 +88,6 @@ async fn wait_until_listening(address: SocketAddr) {
 fn log_exit(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
     match ended {
         Ok(status) => log.line(format_args!("{}: the command ended: {status}", machine.name)),
-        Err(error) => log.line(format_args!("{}: the command is lost: {error}", machine.name)),
+        Err(error) => log.line(format_args!("{}: cannot wait for the command: {error}", machine.name)),
     }
 }

@@ -8,7 +8,8 @@ pub struct Machine {
     pub name: String,
     pub zone: String,
     pub machine_type: String,
-    /// The value of `GCE_METADATA_HOST`: the metadata server's host, and the path below which it is.
+    /// The value of `GCE_METADATA_HOST`: the metadata server's host, and the path below which it
+    /// is.
     pub metadata_host: String,
 }
 

@@ -1,4 +1,4 @@
-//! What runs inside the instances: an address, and a server that really listens there.
+//! The guests of the instances: an address each, and a server that really listens there.
 
 pub mod address_pool;
 mod demo;
@@ -26,72 +26,75 @@ pub struct Guests {
     address_pool: Mutex<AddressPool>,
     guests: Mutex<HashMap<u64, Guest>>,
     command: Option<String>,
-    /// The emulator's own.
+    /// The root of the emulator's own URLs.
     endpoint: String,
     log: Log,
 }
 
 struct Guest {
     machine: Machine,
-    /// Kept while the machine is suspended.
+    /// The demo server's memory, kept while the machine is suspended.
     memory: Arc<Memory>,
     server: Option<Server>,
 }
 
 impl Guests {
-    /// `command` replaces the demo server.
+    /// Creates the guests of an emulator. A `command` replaces the demo server.
     pub fn new(address_pool: AddressPool, command: Option<String>, endpoint: String, log: Log) -> Self {
         Self { address_pool: Mutex::new(address_pool), guests: Mutex::default(), command, endpoint, log }
     }
 
-    /// The addresses that machines can have.
+    /// Returns the pool of addresses for machines.
     pub fn address_pool(&self) -> MutexGuard<'_, AddressPool> {
         self.address_pool.lock().unwrap()
     }
 
-    /// A machine comes up; its server listens after this time.
+    /// Boots a machine. Its server listens after the duration `after`.
     pub fn boot(&self, instance: &Instance, addresses: HostAddresses, after: Duration) {
         let mut guest = Guest::of(instance, &self.endpoint);
         guest.serve(self, addresses, after, ReadyPush::of(instance));
         self.guests.lock().unwrap().insert(instance.id, guest);
     }
 
-    /// A suspended machine goes on, with the memory it had. Only the emulator's own restart loses it.
+    /// Resumes a suspended machine with its memory, which only a restart of the emulator loses.
     pub fn resume(&self, instance: &Instance, addresses: HostAddresses) {
         let mut guests = self.guests.lock().unwrap();
         let guest = guests.entry(instance.id).or_insert_with(|| Guest::of(instance, &self.endpoint));
-        // Nothing boots that would tell anybody.
+        // A resumed machine does not boot, so it pushes nothing.
         guest.serve(self, addresses, Duration::ZERO, None);
     }
 
-    /// The server ends with all its connections.
+    /// Stops a machine's server and ends all its connections.
     pub fn stop_server(&self, instance: u64) {
         if let Some(guest) = self.guests.lock().unwrap().get_mut(&instance) {
             guest.server = None;
         }
     }
 
-    /// The server goes on accepting connections and never answers.
+    /// Makes a machine's server accept connections and never respond. `None` means that the machine
+    /// is gone.
     pub fn hang(&self, instance: u64, addresses: HostAddresses) -> Option<HangApplied> {
         self.replace(instance, addresses, Hang::Accepting)
     }
 
-    /// Nobody answers those who connect, not even to refuse them.
+    /// Makes a machine neither accept nor refuse connections. `None` means that the machine is
+    /// gone.
     pub fn swallow(&self, instance: u64, addresses: HostAddresses) -> Option<HangApplied> {
         self.replace(instance, addresses, Hang::Swallowing)
     }
 
-    /// The machine is gone.
+    /// Removes a machine.
     pub fn remove(&self, instance: u64) {
         self.guests.lock().unwrap().remove(&instance);
     }
 
-    /// All machines are gone.
+    /// Removes all machines.
     pub fn clear(&self) {
         self.guests.lock().unwrap().clear();
     }
 
-    /// Since when the server listens, if it does.
+    /// Returns the time since which a machine's server listens. `None` means that it does not
+    /// listen.
     pub fn listening_since(&self, instance: u64) -> Option<SystemTime> {
         self.guests.lock().unwrap().get(&instance)?.server.as_ref()?.listening_since()
     }
@@ -99,7 +102,7 @@ impl Guests {
     fn replace(&self, instance: u64, addresses: HostAddresses, hang: Hang) -> Option<HangApplied> {
         let mut guests = self.guests.lock().unwrap();
         let guest = guests.get_mut(&instance)?;
-        // The old one first: both want the same address.
+        // The old server ends first, because both need the same address.
         guest.server = None;
         let (server, applied) = Server::hanging(addresses, hang);
         guest.server = Some(server);

@@ -1,5 +1,5 @@
-//! The demo server's word that it is ready, for a proxy that waits for it: vmproxy puts into the instance's metadata
-//! where it wants to hear it, and with which token.
+//! The demo server's ready push, for a proxy that waits for it: vmproxy writes the URL and a token
+//! to the instance's metadata.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::log::Log;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whom the server tells.
+/// The target of a ready push.
 #[derive(Debug, Clone)]
 pub struct ReadyPush {
     url: String,
@@ -24,25 +24,25 @@ pub struct ReadyPush {
 }
 
 impl ReadyPush {
-    /// Whoever wants to hear it of this instance.
+    /// Reads the target from an instance's metadata. `None` means that there is none.
     pub fn of(instance: &Instance) -> Option<Self> {
         let item = |key| instance.metadata(key).map(str::to_owned);
         Some(Self { url: item("vmproxy-ready-url")?, token: item("vmproxy-ready-token")? })
     }
 
-    /// Tells them, once.
+    /// Sends the push once.
     pub async fn send(&self, log: Log) {
         match timeout(TIMEOUT, self.post()).await.unwrap_or_else(|late| Err(io::Error::other(late))) {
             Ok(status) if status.is_success() => {}
-            Ok(status) => log.line(format_args!("{} answered {status}", self.url)),
-            Err(error) => log.line(format_args!("{}: {error}", self.url)),
+            Ok(status) => log.line(format_args!("ready push to {}: {status}", self.url)),
+            Err(error) => log.line(format_args!("ready push to {}: {error}", self.url)),
         }
     }
 
     async fn post(&self) -> io::Result<StatusCode> {
         let url: Uri = self.url.parse().map_err(io::Error::other)?;
         let (Some("http"), Some(host)) = (url.scheme_str(), url.host()) else {
-            return Err(io::Error::other("only http:// can be told"));
+            return Err(io::Error::other("the URL must begin with http://"));
         };
         let stream =
             TcpStream::connect((host.trim_matches(['[', ']']), url.port_u16().unwrap_or(80))).await?;
@@ -55,7 +55,7 @@ impl ReadyPush {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let (response, _) = tokio::join!(
             async move { sender.send_request(request).await },
-            // It ends when the sender is gone.
+            // The connection ends when the sender is dropped.
             connection
         );
         Ok(response.map_err(io::Error::other)?.status())

@@ -1,4 +1,4 @@
-//! A guest's server: it ends, with its connections and processes, when dropped.
+//! The server of a guest. Dropping it ends its connections and processes.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -22,44 +22,44 @@ use crate::compute::host_addresses::HostAddresses;
 use crate::http::serve;
 use crate::log::Log;
 
-/// What the server is.
+/// The program that a server runs.
 pub enum Program {
-    /// The built-in one, and whom it tells that it is ready.
+    /// The demo server, and the ready push that it sends when it listens.
     Demo(Arc<Memory>, Option<ReadyPush>),
-    /// A shell command, the user's.
+    /// A user's shell command.
     Command(String),
 }
 
-/// How a machine says nothing.
+/// A way in which a machine does not respond.
 #[derive(Debug, Clone, Copy)]
 pub enum Hang {
-    /// It accepts connections and never answers.
+    /// The machine accepts connections and never responds.
     Accepting,
-    /// It does not even take them.
+    /// The machine does not even accept connections.
     Swallowing,
 }
 
-/// A server that is coming up, or is up, or has ended by itself.
+/// A server that starts, listens, or has ended by itself.
 pub struct Server {
     task: JoinHandle<()>,
     listening: Listening,
-    /// WebSockets outlive the connection that they began as.
+    /// WebSockets outlive the connection as which they began.
     _life: DropGuard,
 }
 
-/// Ends when a machine says nothing at any of its addresses.
+/// Completes when a hang is in effect at all addresses of the machine.
 pub struct HangApplied(mpsc::Receiver<()>);
 
 impl HangApplied {
-    /// Waits for it.
+    /// Waits until the hang is in effect.
     pub async fn wait(mut self) {
-        // Nothing is sent: each address lets go of its end.
+        // Nothing is ever sent: each address drops its sender.
         self.0.recv().await;
     }
 }
 
 impl Server {
-    /// Serves at all addresses, after a time.
+    /// Starts a server at all addresses, after the duration `after`.
     pub fn start(
         machine: Machine,
         addresses: HostAddresses,
@@ -78,19 +78,19 @@ impl Server {
                         let app = demo::router(machine.clone(), memory.clone(), address, life.clone());
                         Some(serve(listener?, app))
                     });
-                    let told = async {
+                    let pushed = async {
                         if let Some(listener) = listener.filter(|_| listens) {
                             listener.send(log).await;
                         }
                     };
-                    tokio::join!(join_all(serving), told);
+                    tokio::join!(join_all(serving), pushed);
                 }
                 Program::Command(command) => exec::run(&command, &machine, addresses, &listening, log).await,
             }
         })
     }
 
-    /// Says nothing.
+    /// Starts a server that never responds.
     pub fn hanging(addresses: HostAddresses, hang: Hang) -> (Self, HangApplied) {
         let (applied, waiter) = mpsc::channel(1);
         let server = Self::spawn(|listening, _| async move {
@@ -120,7 +120,7 @@ impl Server {
         (server, HangApplied(waiter))
     }
 
-    /// Since when it listens, if it does.
+    /// Returns the time since which the server listens. `None` means that it does not listen.
     pub fn listening_since(&self) -> Option<SystemTime> {
         self.listening.since()
     }
@@ -140,10 +140,10 @@ impl Drop for Server {
     }
 }
 
-/// How many connections wait for a server that accepts them.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// The last server at this address may not have let go of it yet.
+/// Binds an address. The last server at the address may still hold it for a moment.
 async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -167,8 +167,8 @@ fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
     socket.listen(waiting)
 }
 
-/// Takes all places of a queue from which nobody accepts, and whichever becomes free: Linux drops the SYNs
-/// that come then, as if there were no machine.
+/// Fills the queue of a listener that never accepts, and refills each place that becomes free:
+/// Linux drops the SYN packets of further connections, as if there were no machine.
 async fn fill_backlog(address: SocketAddr, applied: mpsc::Sender<()>) {
     const LONGER_THAN_A_HANDSHAKE: Duration = Duration::from_millis(250);
     let (mut held, mut applied) = (Vec::new(), Some(applied));

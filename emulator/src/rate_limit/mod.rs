@@ -10,36 +10,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 
-/// How many calls are answered in a time; all, by default.
+/// The limit on the number of calls. By default, there is none.
 #[derive(Debug, Default)]
 pub struct RateLimit {
     limit: Option<Limit>,
-    /// When the present span of time began, and how many calls it has seen.
+    /// The beginning of the current window, and the number of its calls.
     window: Option<(Instant, u32)>,
 }
 
-/// So many calls in each span of time.
+/// The number of calls allowed in each window of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     calls: u32,
     #[serde(default = "a_minute")]
     per_ms: u64,
-    /// 403, which Compute Engine answers, or 429, which other services do.
+    /// 403, which Compute Engine sends, or 429, which other services send.
     #[serde(default = "forbidden")]
     status: u16,
 }
 
 impl RateLimit {
-    /// The limit, if there is one.
+    /// Returns the limit. `None` means no limit.
     pub fn limit(&self) -> Option<&Limit> {
         self.limit.as_ref()
     }
 
-    /// Sets the limit, or none.
+    /// Sets or removes the limit.
     ///
     /// # Errors
-    /// A text for whoever sent it.
+    /// Returns a message if a value is out of range.
     pub fn set(&mut self, limit: Option<Limit>) -> Result<(), String> {
         if limit.as_ref().is_some_and(|limit| !matches!(limit.status, 403 | 429)) {
             return Err("status must be 403 or 429".into());
@@ -54,7 +54,7 @@ impl RateLimit {
     /// Counts a call.
     ///
     /// # Errors
-    /// It is one too many.
+    /// Returns the error of a call beyond the limit.
     pub fn count(&mut self, project: &str, now: Instant) -> Result<(), ApiError> {
         let Some(limit) = &self.limit else { return Ok(()) };
         let over = |began: Instant| now.duration_since(began) >= Duration::from_millis(limit.per_ms);

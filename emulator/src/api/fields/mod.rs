@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::discovery::{Document, Schema};
 use crate::error::ApiError;
 
-/// The fields that were asked for, such as `status,networkInterfaces/accessConfigs(natIP)`.
+/// The selected fields, such as `status,networkInterfaces/accessConfigs(natIP)`.
 #[derive(Debug, PartialEq)]
 pub struct Fields(BTreeMap<String, Selection>);
 
@@ -23,10 +23,11 @@ enum Selection {
 }
 
 impl Fields {
-    /// Reads a selection and checks its names against the answer's schema.
+    /// Parses a selection and checks its names against the response's schema.
     ///
     /// # Errors
-    /// A selection that cannot be read, or names a field that the answer does not have.
+    /// Returns an error if the selection is malformed, or names a field that the response does not
+    /// have.
     pub fn parse(text: &str, document: &Document, schema: &Schema) -> Result<Self, ApiError> {
         let mut rest = text;
         let fields =
@@ -35,7 +36,7 @@ impl Fields {
         Ok(fields)
     }
 
-    /// Keeps only what was asked for; lists are looked through.
+    /// Returns the selected fields of a value. Arrays are searched element by element.
     pub fn select(&self, value: &Value) -> Value {
         match value {
             Value::Object(object) => {
@@ -88,7 +89,7 @@ impl Fields {
         Some((name.to_owned(), Selection::Whole))
     }
 
-    /// `a/b,a/c` asks for both.
+    /// Adds a field; `a/b,a/c` selects both.
     fn add(&mut self, name: String, selection: Selection) {
         match (self.0.get_mut(&name), selection) {
             (Some(Selection::Part(known)), Selection::Part(new)) => {

@@ -1,5 +1,6 @@
-//! `filter` of lists: expressions of AIP-160, <https://google.aip.dev/160>, or with `eq` and `ne` regular
-//! expressions, as <https://cloud.google.com/compute/docs/reference/rest/v1/instances/list> describes them.
+//! The `filter` parameter of lists: expressions of AIP-160, <https://google.aip.dev/160>, or
+//! regular expressions with `eq` and `ne`, described in
+//! <https://cloud.google.com/compute/docs/reference/rest/v1/instances/list>.
 
 #[cfg(test)]
 mod tests;
@@ -14,34 +15,35 @@ use self::tokens::{tokens, Operator, Token};
 use crate::discovery::{Document, Schema};
 use crate::error::ApiError;
 
-/// `(status = RUNNING) AND (labels.team != "a")`.
+/// A parsed filter, such as `(status = RUNNING) AND (labels.team != "a")`.
 #[derive(Debug)]
 pub enum Filter {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
     Comparison {
-        /// `labels.team`.
+        /// The path of a field, such as `labels.team`.
         field: String,
         test: Test,
     },
 }
 
-/// What a field's value must be.
+/// A condition on the value of a field.
 #[derive(Debug)]
 pub enum Test {
-    /// There is one.
+    /// The field has a value.
     Present,
     Compares(Operator, String),
-    /// All of it matches.
+    /// The whole value matches.
     Matches(Regex),
 }
 
 impl Filter {
-    /// Reads a filter and checks its names against the schema of what is listed.
+    /// Parses a filter and checks its names against the schema of the listed resource.
     ///
     /// # Errors
-    /// A name that there is not, or a form that the emulator does not know.
+    /// Returns an error if a field is unknown, or the filter has a form that the emulator does not
+    /// support.
     pub fn parse(text: &str, document: &Document, schema: &Schema) -> Result<Self, ApiError> {
         let read = |tokens: Vec<Token>| match expression(&tokens) {
             Some((filter, [])) => Some(filter),
@@ -55,7 +57,7 @@ impl Filter {
         }
     }
 
-    /// Whether a resource is to be in the list.
+    /// Returns `true` if the filter keeps a resource.
     pub fn matches(&self, resource: &Value) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.matches(resource)),
@@ -102,7 +104,8 @@ fn order(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// "By default, each expression is an AND expression": of those in parentheses.
+/// Parses expressions in parentheses side by side, which are combined with AND: "By default, each
+/// expression is an AND expression".
 fn expression(tokens: &[Token]) -> Option<(Filter, &[Token])> {
     let (first, mut rest) = alternatives(tokens)?;
     let mut all = vec![first];
@@ -118,7 +121,7 @@ fn expression(tokens: &[Token]) -> Option<(Filter, &[Token])> {
     }
 }
 
-/// OR binds closer than AND.
+/// Parses terms combined with OR, which binds more tightly than AND.
 fn alternatives(tokens: &[Token]) -> Option<(Filter, &[Token])> {
     let (first, mut rest) = term(tokens)?;
     let mut any = vec![first];
@@ -157,7 +160,7 @@ fn term(tokens: &[Token]) -> Option<(Filter, &[Token])> {
                 (Operator::Has, Token::Word(text)) if text == "*" => Test::Present,
                 (Operator::Has, _) => return None,
                 (_, Token::Quoted(text)) => Test::Compares(*operator, text.clone()),
-                // What stands for any text is written about nowhere.
+                // The meaning of `*` within a word is not documented.
                 (_, Token::Word(text)) if !text.contains('*') => Test::Compares(*operator, text.clone()),
                 _ => return None,
             };

@@ -1,5 +1,5 @@
-//! Checks requests against the discovery document, as Google's front end does before Compute Engine sees
-//! them.
+//! Checks requests against the discovery document, as Google's front end does before Compute Engine
+//! sees them.
 
 #[cfg(test)]
 mod tests;
@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 use crate::discovery::{Document, Method, PathParameters, Schema};
 use crate::error::ApiError;
 
-/// The query of a call, each parameter once.
+/// The query parameters of a call, by name.
 pub type Query = BTreeMap<String, String>;
 
 /// Checks a call's path and query parameters.
 ///
 /// # Errors
-/// A parameter that the method does not have, or whose value does not fit.
+/// Returns an error if a parameter is unknown, missing, or has an invalid value.
 pub fn check_parameters(
     document: &Document,
     method: &Method,
@@ -52,18 +52,18 @@ pub fn check_parameters(
     Ok(())
 }
 
-/// Checks a request body and gives it back as Compute Engine would keep it: without read-only fields and
-/// nulls, 64-bit integers as strings.
+/// Checks a request body and returns it in the form in which Compute Engine stores it: without
+/// read-only fields and nulls, with 64-bit integers as strings.
 ///
 /// # Errors
-/// The first field that is unknown or whose value does not fit.
+/// Returns an error if a field is unknown or has an invalid value.
 pub fn accept_body(document: &Document, name: &str, body: &Value) -> Result<Value, ApiError> {
     let Some(schema) = document.schemas.get(name) else {
         return Ok(body.clone());
     };
     let mut accepted = Body { document }.accept(schema, body, "resource")?;
-    // The body of `instances.setScheduling`, where null clears: `gcloud compute instances set-scheduling
-    // --clear-max-run-duration` sends it.
+    // In the body of `instances.setScheduling`, null clears a field: `gcloud compute instances
+    // set-scheduling --clear-max-run-duration` sends it.
     if let ("Scheduling", Some(given), Some(fields)) = (name, body.as_object(), accepted.as_object_mut()) {
         let nulls = given.iter().filter(|(_, value)| value.is_null());
         fields.extend(nulls.map(|(name, null)| (name.clone(), null.clone())));
@@ -77,7 +77,7 @@ struct Body<'a> {
 
 impl Body<'_> {
     fn accept(&self, schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
-        // A reference may stand beside `readOnly` alone, so nothing is lost by following it.
+        // A reference may stand beside `readOnly` only, so following it loses nothing.
         let schema = self.document.resolve(schema);
         match schema.kind.as_deref() {
             Some("object") => self.object(schema, value, at),
@@ -101,12 +101,12 @@ impl Body<'_> {
             let Some(field) = schema.properties.get(name).or(schema.additional_properties.as_deref()) else {
                 return Err(unknown_field(name, at));
             };
-            // Google's JSON takes null for "not given".
+            // Google's JSON treats null as "not given".
             if value.is_null() {
                 continue;
             }
             let value = self.accept(field, value, &format!("{at}.{name}"))?;
-            // What is output only is read like the rest, and ignored.
+            // Output-only fields are checked like all others, and ignored.
             if !field.read_only {
                 accepted.insert(name.clone(), value);
             }
@@ -125,7 +125,7 @@ impl Body<'_> {
         for (index, element) in elements.iter().enumerate() {
             let at = format!("{at}[{index}]");
             let element = self.accept(items, element, &at)?;
-            // The document writes the pattern of a list of strings (`Tags.items`) at the list.
+            // The document has the pattern of an array of strings (`Tags.items`) at the array.
             if let Some(text) = element.as_str() {
                 check_pattern(schema, &at, text)?;
             }
@@ -136,7 +136,7 @@ impl Body<'_> {
 }
 
 fn string(schema: &Schema, value: &Value, at: &str) -> Result<Value, ApiError> {
-    // 64-bit integers are strings in JSON, and plain numbers are taken too:
+    // 64-bit integers are strings in JSON, and numbers are accepted, too:
     // https://developers.google.com/discovery/v1/type-format
     if let Some(kind) = integer_type(schema) {
         let text = match value {
@@ -222,7 +222,8 @@ fn check_enum(schema: &Schema, at: &str, value: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Of either alphabet, padded or not: <https://protobuf.dev/programming-guides/json/>.
+/// Returns `true` if a string is Base64 of either alphabet, padded or not:
+/// <https://protobuf.dev/programming-guides/json/>.
 fn is_base64(text: &str) -> bool {
     let digits = text.trim_end_matches('=');
     let digit = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);

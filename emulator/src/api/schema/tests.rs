@@ -15,7 +15,7 @@ fn every_pattern_of_the_document_compiles() {
     COMPUTE.methods().flat_map(|method| method.parameters.values()).for_each(visit);
 }
 
-/// None of the methods here has a query parameter that must be given, but others do.
+/// No method of the reduced document has a required query parameter, but others do.
 #[test]
 fn what_must_be_given_is_missed() {
     let method = COMPUTE.method("zones.get").unwrap();

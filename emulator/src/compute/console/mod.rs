@@ -1,4 +1,4 @@
-//! What an instance writes to its first serial port:
+//! The first serial port of an instance:
 //! <https://cloud.google.com/compute/docs/troubleshooting/viewing-serial-port-output>.
 
 #[cfg(test)]
@@ -7,19 +7,19 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
-/// "Returns the last 1 MB of serial port output": the buffer of a port.
+/// The size of a port's buffer: "Returns the last 1 MB of serial port output".
 const KEPT: usize = 1 << 20;
 
 /// A serial port's output since the machine was started.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Console {
     kept: String,
-    /// Bytes written before those.
+    /// The number of bytes that the buffer has dropped.
     discarded: usize,
 }
 
 impl Console {
-    /// The machine writes.
+    /// Appends output.
     pub fn write(&mut self, text: &str) {
         self.kept.push_str(text);
         let mut excess = self.kept.len().saturating_sub(KEPT);
@@ -30,8 +30,8 @@ impl Console {
         self.discarded += excess;
     }
 
-    /// The `SerialPortOutput` from this byte on. A negative position counts from the end; what is no longer
-    /// there is passed over:
+    /// Returns the `SerialPortOutput` from a byte on. A negative position counts from the end, and
+    /// dropped bytes are skipped:
     /// <https://cloud.google.com/compute/docs/reference/rest/v1/instances/getSerialPortOutput>.
     pub fn output(&self, start: i64) -> Value {
         let end = self.discarded + self.kept.len();

@@ -13,7 +13,7 @@ const LONGEST: usize = 63;
 /// Checks a resource's labels.
 ///
 /// # Errors
-/// There are too many, or one that is not allowed.
+/// Returns an error if there are too many labels, or one is invalid.
 pub fn check(labels: Option<&Value>) -> Result<(), ApiError> {
     let Some(labels) = labels.and_then(Value::as_object) else { return Ok(()) };
     let refuse = |value: &str, why: &str| Err(ApiError::invalid_field("resource.labels", value, why));
@@ -35,8 +35,8 @@ pub fn check(labels: Option<&Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// "Only lowercase letters, numeric characters, underscores, and dashes. All characters must use UTF-8
-/// encoding, and international characters are allowed."
+/// Returns `true` if a key or a value is valid: "Only lowercase letters, numeric characters, underscores, and
+/// dashes. All characters must use UTF-8 encoding, and international characters are allowed."
 fn fits(text: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '_' || c == '-';
     text.chars().count() <= LONGEST && text.chars().all(allowed)

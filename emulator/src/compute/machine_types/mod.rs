@@ -18,10 +18,10 @@ pub struct MachineType {
     memory_mb: u32,
 }
 
-/// The URL of an instance's machine type.
+/// Returns the URL of an instance's machine type.
 ///
 /// # Errors
-/// None is given, or it is none of the instance's zone.
+/// Returns an error if the type is missing, unknown, or of another zone.
 pub fn url(given: Option<&str>, place: &Place) -> Result<String, ApiError> {
     let field = "resource.machineType";
     let Some(given) = given else {
@@ -45,12 +45,12 @@ pub fn url(given: Option<&str>, place: &Place) -> Result<String, ApiError> {
     }
 }
 
-/// A machine type by name, predefined or custom.
+/// Finds a machine type by name, predefined or custom.
 pub fn find(name: &str) -> Option<MachineType> {
     predefined().find(|known| known.name == name).or_else(|| custom(name))
 }
 
-/// All but the custom ones, in the order of their names.
+/// Returns all predefined machine types in the order of their names.
 pub fn all() -> Vec<MachineType> {
     let mut all: Vec<_> = predefined().collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -58,12 +58,12 @@ pub fn all() -> Vec<MachineType> {
 }
 
 impl MachineType {
-    /// How many vCPUs it has.
+    /// Returns the number of vCPUs.
     pub fn cpus(&self) -> u32 {
         self.cpus
     }
 
-    /// The resource as the API gives it; every zone has every type.
+    /// Returns the resource as the API shows it. Every zone has every type.
     pub fn resource(&self, place: &Place) -> Value {
         let shared = SHARED_CORE.contains(&self.name.as_str());
         let (disks, gigabytes) = if shared { (16, 3072) } else { (128, 263_168) };
@@ -87,7 +87,7 @@ impl MachineType {
         })
     }
 
-    /// Different for most, and the same at each start.
+    /// Returns an id, which is different for most names and the same at each start.
     fn id(&self) -> u32 {
         self.name.bytes().fold(1000, |id: u32, byte| id.wrapping_mul(31).wrapping_add(byte.into()))
     }
@@ -109,7 +109,8 @@ fn predefined() -> impl Iterator<Item = MachineType> {
     rows.chain(odd)
 }
 
-/// The sizes of N1 have fractions of a GiB; all others are rounded down to whole ones.
+/// Returns the memory in MiB. The sizes of N1 have fractions of a GiB; all others are rounded down
+/// to a whole GiB.
 fn memory(names: &str, gib: f64) -> u32 {
     match names.starts_with("n1-") {
         true => (gib * 1024.0).round() as u32,
@@ -117,8 +118,9 @@ fn memory(names: &str, gib: f64) -> u32 {
     }
 }
 
-/// `e2-custom-2-4096`, and `custom-2-4096` for N1; `-ext` at the end asks for extended memory:
-/// <https://cloud.google.com/compute/docs/instances/creating-instance-with-custom-machine-type>.
+/// Parses the name of a custom type: `e2-custom-2-4096`, or `custom-2-4096` for N1, with `-ext` at
+/// the end for extended memory.
+/// <https://cloud.google.com/compute/docs/instances/creating-instance-with-custom-machine-type>
 fn custom(name: &str) -> Option<MachineType> {
     let (series, size) =
         name.strip_prefix("custom-").map(|size| ("n1", size)).or_else(|| name.split_once("-custom-"))?;

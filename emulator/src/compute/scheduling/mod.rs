@@ -10,24 +10,24 @@ use serde_json::{json, Map, Value};
 
 use crate::error::ApiError;
 
-/// "The minimum time limit is 30 seconds and the maximum time limit is 120 days." The emulator takes
-/// shorter ones too: a test would rather not wait so long.
+/// The maximum of `maxRunDuration`: "The minimum time limit is 30 seconds and the maximum time
+/// limit is 120 days." The emulator accepts shorter ones, too, so that tests need not wait.
 const LONGEST_RUN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
 
-/// Checks a new instance's scheduling and fills in what follows from it.
+/// Checks a new instance's scheduling and fills in the API's defaults.
 ///
 /// # Errors
-/// Options that contradict each other.
+/// Returns an error if options contradict each other.
 pub fn complete(scheduling: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
     with_defaults(scheduling, "resource.scheduling")
 }
 
-/// What `instances.setScheduling` makes of an instance's scheduling. What is given as null is cleared, as
-/// `gcloud compute instances set-scheduling --clear-max-run-duration` does it. What is not given stays, except that the
-/// options which follow from the provisioning model are decided anew with it.
+/// Returns an instance's scheduling after `instances.setScheduling`. Null clears an option, as
+/// `gcloud compute instances set-scheduling --clear-max-run-duration` does. Options that are not
+/// given stay, except that a new provisioning model resets the options that follow from it.
 ///
 /// # Errors
-/// Options that contradict each other.
+/// Returns an error if options contradict each other.
 pub fn update(
     before: Map<String, Value>,
     given: &Map<String, Value>,
@@ -46,7 +46,7 @@ pub fn update(
     with_defaults(scheduling, "resource")
 }
 
-/// How long the instance may run, if there is a limit.
+/// Returns the longest duration of a run. `None` means no limit.
 pub fn max_run_duration(scheduling: &Map<String, Value>) -> Option<Duration> {
     let limit = scheduling.get("maxRunDuration")?;
     // The schema has 64-bit integers as strings and others as numbers.

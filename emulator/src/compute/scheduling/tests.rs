@@ -13,7 +13,7 @@ fn what_is_not_given_stays() {
     let after = update(before.clone(), &map(json!({ "maxRunDuration": { "seconds": "90" } }))).unwrap();
     assert_eq!(max_run_duration(&after), Some(Duration::from_secs(90)));
     assert_eq!(after["instanceTerminationAction"], "DELETE");
-    // The model that it has already.
+    // The model is the current one.
     assert_eq!(update(before.clone(), &map(json!({ "provisioningModel": "SPOT" }))).unwrap(), before);
 }
 

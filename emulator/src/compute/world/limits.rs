@@ -1,4 +1,4 @@
-//! What the project cannot have: more than its quotas, and machines that are out of stock.
+//! The limits of the project: quotas and stockouts.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::compute::quotas::{self, Amounts};
 use crate::compute::zones;
 
 impl World {
-    /// What a region's instances, disks and addresses take of its quotas.
+    /// Returns the quota usage of a region's instances, disks and addresses.
     pub fn usage(&self, region: &str) -> Amounts {
         let mut usage = Amounts::new();
         for instance in self.instances().filter(|instance| instance.region() == region) {
@@ -32,13 +32,15 @@ impl World {
         usage
     }
 
-    /// Why an instance that exists cannot come up.
+    /// Returns the error if an existing instance lacks a quota or a machine. `None` means that it
+    /// can start.
     pub(super) fn missing_resource(&self, instance: &Instance) -> Option<OperationError> {
         self.missing_quota(instance.region(), &self.quotas.hardware_usage(instance))
             .or_else(|| self.missing_stock(instance))
     }
 
-    /// Why a new instance cannot come up with its new disks.
+    /// Returns the error if a new instance or one of its new disks lacks a quota or a machine.
+    /// `None` means that it can start.
     pub(super) fn missing_resource_for_new(
         &self,
         instance: &Instance,

@@ -1,4 +1,4 @@
-//! All that the project has, and the beginning of each change.
+//! All state of the project, and the acceptance of changes.
 
 mod limits;
 mod progress;
@@ -30,17 +30,18 @@ use super::work::{Step, Task, Work};
 use crate::clock::millis;
 use crate::error::ApiError;
 
-/// An operation, and the work that it stands for unless it was done at once or is known already.
+/// An accepted operation and its work. `None` means that the operation is done, or that the call is
+/// a repeated one.
 pub type Accepted = (Operation, Option<Work>);
 
-/// The project's state. Instances and resources are known by their path below the project.
+/// The state of the project. Instances and resources are stored by their path below the project.
 #[derive(Serialize, Deserialize)]
 pub struct World {
     project: String,
     instances: BTreeMap<String, Instance>,
     resources: BTreeMap<String, Resource>,
     operations: Operations,
-    /// What the operations that are not over stand for.
+    /// The work of the operations that are not done.
     #[serde(rename = "under_way")]
     pending_work: Vec<Work>,
     requests: Requests,
@@ -49,16 +50,17 @@ pub struct World {
     last_id: u64,
 }
 
-/// What a caller says beside the change itself.
+/// The parts of a request that apply to every change.
 #[derive(Default)]
 pub struct RequestContext {
     pub request_id: Option<RequestId>,
-    /// The operation is to fail.
+    /// The error with which the operation fails.
     pub failure: Option<OperationError>,
 }
 
 impl World {
-    /// Nothing yet; ids count from the time, so that they are as long as Google's and never come again.
+    /// Creates an empty project. Ids count up from the time, so that they are as long as Google's
+    /// and never repeat.
     pub fn new(project: &str, now: SystemTime) -> Self {
         let last_id = u64::try_from(millis(now)).unwrap_or_default() * 1_000_000;
         Self {
@@ -74,30 +76,30 @@ impl World {
         }
     }
 
-    /// The project's id.
+    /// Returns the project's id.
     pub fn project(&self) -> &str {
         &self.project
     }
 
-    /// An instance by name, or by id as the API allows.
+    /// Finds an instance by name, or by id as the API allows.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no such instance.
     pub fn instance(&self, zone: &str, name: &str) -> Result<&Instance, ApiError> {
         let path = Scope::zone(zone).path("instances", name);
         let by_id = || self.instances.values().find(|i| i.zone == zone && i.id.to_string() == name);
         self.instances.get(&path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full_path(&path)))
     }
 
-    /// An instance by its id alone, if it is still there.
+    /// Finds an instance by id in all zones.
     pub fn instance_by_id(&self, instance: u64) -> Option<&Instance> {
         self.instances.values().find(|known| known.id == instance)
     }
 
-    /// What an instance wrote to one of its serial ports, from a byte on.
+    /// Returns the output of one of an instance's serial ports, from a byte on.
     ///
     /// # Errors
-    /// No such instance, or it is not running.
+    /// Returns an error if there is no such instance, or it is not running.
     pub fn serial_port_output(
         &self,
         zone: &str,
@@ -114,45 +116,45 @@ impl World {
         Ok(console.output(start.unwrap_or_default()))
     }
 
-    /// Every instance, by zone and name.
+    /// Returns all instances, by zone and name.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
     }
 
-    /// An operation by name.
+    /// Finds an operation by name.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no such operation.
     pub fn operation(&self, scope: &Scope, name: &str) -> Result<&Operation, ApiError> {
         let known = self.operations.get(scope, name);
         known.ok_or_else(|| ApiError::not_found(&self.full_path(&scope.path("operations", name))))
     }
 
-    /// Every operation, by scope and name.
+    /// Returns all operations, by scope and name.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.operations.all()
     }
 
-    /// What is to be carried out yet.
+    /// Returns the work of the operations that are not done.
     pub fn pending_work(&self) -> &[Work] {
         &self.pending_work
     }
 
-    /// Forgets an operation.
+    /// Deletes an operation.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no such operation.
     pub fn delete_operation(&mut self, scope: &Scope, name: &str) -> Result<(), ApiError> {
         let name = self.operation(scope, name)?.name.clone();
         self.operations.remove(scope, &name);
         Ok(())
     }
 
-    /// Creates an instance from its checked definition; `internal` is to be its address if it has none that
-    /// is reached from outside.
+    /// Accepts the creation of an instance from its checked definition. `internal` is the address
+    /// of an instance that has no external one.
     ///
     /// # Errors
-    /// A name that is taken, or a disk or an address that it cannot have.
+    /// Returns an error if the name is taken, or a disk or an address cannot be used.
     pub fn insert(
         &mut self,
         zone: &str,
@@ -198,10 +200,11 @@ impl World {
         Ok((operation, Some(work)))
     }
 
-    /// Begins a change of an instance.
+    /// Accepts a change of an instance.
     ///
     /// # Errors
-    /// No such instance, another operation at work on it, or a state that does not allow the change.
+    /// Returns an error if there is no such instance, another operation is at work on it, or its
+    /// state does not allow the change.
     pub fn change(
         &mut self,
         change: Change,
@@ -239,7 +242,7 @@ impl World {
         Ok((operation, Some(work)))
     }
 
-    /// Everything is gone.
+    /// Removes everything.
     pub fn clear(&mut self) {
         let last_id = self.last_id;
         *self = Self { last_id, ..Self::new(&self.project, SystemTime::UNIX_EPOCH) };
@@ -254,7 +257,7 @@ impl World {
     ) -> Option<Operation> {
         let request = request(context.request_id.clone()?, kind.to_owned().into(), target);
         let accepted = self.requests.find(&request, now)?;
-        // It has come further since, unless it was deleted.
+        // The stored operation has progressed since, unless it was deleted.
         Some(self.operations.get(&accepted.scope, &accepted.name).unwrap_or(accepted).clone())
     }
 
@@ -291,7 +294,7 @@ impl World {
         work
     }
 
-    /// A path with the project.
+    /// Returns a path that begins with the project.
     fn full_path(&self, path: &str) -> String {
         format!("projects/{}/{path}", self.project)
     }

@@ -1,4 +1,4 @@
-//! How far instances and their operations have come.
+//! The progress of instances and their operations.
 
 use std::time::SystemTime;
 
@@ -14,12 +14,12 @@ use crate::compute::instance::{Instance, State};
 use crate::compute::operation_error::OperationError;
 
 impl World {
-    /// The operation's work begins.
+    /// Marks an operation as running.
     pub fn start_operation(&mut self, operation: &str, now: SystemTime) {
         self.operations.run(operation, now);
     }
 
-    /// The operation is over and the instance is free for the next.
+    /// Marks an operation as done and frees its instance for the next one.
     pub fn finish_operation(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
         self.operations.finish(operation, error, now);
         self.pending_work.retain(|work| work.operation != operation);
@@ -30,7 +30,7 @@ impl World {
         }
     }
 
-    /// An instance enters a state; `None` if it is gone.
+    /// Moves an instance to a state. `None` means that the instance is gone.
     pub fn enter(&mut self, instance: u64, state: State, now: SystemTime) -> Option<&Instance> {
         let instance = self.instance_mut(instance)?;
         match state {
@@ -46,7 +46,8 @@ impl World {
         Some(instance)
     }
 
-    /// An instance runs from now on; `None` if it is gone.
+    /// Moves an instance to RUNNING, with the end of its run. `None` means that the instance is
+    /// gone.
     pub fn enter_running(
         &mut self,
         instance: u64,
@@ -57,7 +58,8 @@ impl World {
         self.enter(instance, State::Running { addresses, until: limit.map(|limit| now + limit) }, now)
     }
 
-    /// The guest of an instance boots; `None` if it is gone.
+    /// Counts a boot of an instance and writes it to the console. `None` means that the instance is
+    /// gone.
     pub fn boot(&mut self, instance: u64) -> Option<&Instance> {
         let instance = self.instance_mut(instance)?;
         instance.boots += 1;
@@ -66,7 +68,7 @@ impl World {
         Some(instance)
     }
 
-    /// An instance's definition gets other fields.
+    /// Sets fields of an instance's definition.
     pub fn edit(&mut self, instance: u64, fields: Map<String, Value>) {
         if let Some(instance) = self.instance_mut(instance) {
             instance.definition.extend(fields);
@@ -75,14 +77,14 @@ impl World {
         }
     }
 
-    /// An instance is again as it was before a change that failed.
+    /// Restores an instance's state after a change that failed.
     pub fn restore(&mut self, instance: u64, before: State) {
         if let Some(instance) = self.instance_mut(instance) {
             instance.state = before;
         }
     }
 
-    /// An instance is deleted, and the disks that go with it.
+    /// Deletes an instance, and the disks that are deleted with it.
     pub fn remove_instance(&mut self, instance: u64) {
         let Some(instance) = self.instance_by_id(instance) else { return };
         let (path, disks) = (instance.path(), disks_deleted_with(instance));
@@ -90,7 +92,7 @@ impl World {
         self.resources.retain(|path, _| !disks.contains(path));
     }
 
-    /// An instance could not be created, nor the disks that were to be made with it.
+    /// Discards an instance that could not be created, and the disks that were created with it.
     pub fn discard(&mut self, instance: u64) {
         let Some(instance) = self.instance_by_id(instance) else { return };
         let (path, created, disks) = (instance.path(), instance.created, disks(instance));

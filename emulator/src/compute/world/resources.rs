@@ -18,10 +18,10 @@ use crate::compute::work::Task;
 use crate::error::ApiError;
 
 impl World {
-    /// A resource by name, or by id as the API allows.
+    /// Finds a resource by path, or by id as the API allows.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no such resource.
     pub fn resource(&self, path: &str) -> Result<&Resource, ApiError> {
         let by_id = || {
             let (collection, id) = path.rsplit_once('/')?;
@@ -31,18 +31,18 @@ impl World {
         self.resources.get(path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full_path(path)))
     }
 
-    /// Every resource of a collection, in order.
+    /// Returns all resources of a collection, in order.
     pub fn resources(&self, scope: &Scope, collection: Collection) -> impl Iterator<Item = &Resource> {
         let prefix = scope.path(collection.name(), "");
         self.resources.values().filter(move |known| known.path.starts_with(&prefix))
     }
 
-    /// The paths of the instances that use a disk or an address.
+    /// Returns the paths of the instances that use a disk or an address.
     pub fn users(&self, resource: &Resource) -> Vec<String> {
         self.instances().filter(|instance| uses(instance, resource)).map(Instance::path).collect()
     }
 
-    /// Addresses that are somebody's, on the instances' port.
+    /// Returns the addresses that belong to an instance or are reserved, with the instances' port.
     pub fn taken_addresses(&self, port: u16) -> HashSet<SocketAddr> {
         let reserved = self.resources.values().filter_map(static_ip);
         let internal = self.instances().filter_map(|instance| instance.internal_ip()?.parse().ok());
@@ -51,10 +51,10 @@ impl World {
         at_port.chain(in_use.flat_map(|addresses| addresses.all())).collect()
     }
 
-    /// Begins to create a resource from its checked definition, which has its name.
+    /// Accepts the creation of a resource from its checked definition, which includes the name.
     ///
     /// # Errors
-    /// The name is taken.
+    /// Returns an error if the name is missing or taken.
     pub fn insert_resource(
         &mut self,
         scope: Scope,
@@ -82,10 +82,10 @@ impl World {
         Ok((operation, Some(work)))
     }
 
-    /// Begins to delete a resource.
+    /// Accepts the deletion of a resource.
     ///
     /// # Errors
-    /// There is none, or an instance uses it.
+    /// Returns an error if there is no such resource, or an instance uses it.
     pub fn delete_resource(
         &mut self,
         scope: Scope,
@@ -107,17 +107,17 @@ impl World {
         Ok((operation, Some(work)))
     }
 
-    /// A resource is there from now on.
+    /// Adds a resource.
     pub fn add_resource(&mut self, resource: Resource) {
         self.resources.insert(resource.path.clone(), resource);
     }
 
-    /// A resource is gone.
+    /// Removes a resource.
     pub fn remove_resource(&mut self, path: &str) {
         self.resources.remove(path);
     }
 
-    /// A disk that is made with its instance.
+    /// Adds a disk that is created with its instance.
     pub(super) fn add_disk(&mut self, scope: &Scope, body: Map<String, Value>, now: SystemTime) {
         let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
         let path = scope.path(Collection::Disks.name(), name);
@@ -125,7 +125,7 @@ impl World {
         self.add_resource(Resource { id, path, created: now, body });
     }
 
-    /// Whether a new instance can have its disks and its address.
+    /// Checks that a new instance can have its disks and its address.
     pub(super) fn check_disks_and_address(
         &self,
         instance: &Instance,
@@ -190,13 +190,13 @@ impl World {
     }
 }
 
-/// The paths of an instance's disks.
+/// Returns the paths of an instance's disks.
 pub fn disks(instance: &Instance) -> Vec<String> {
     let disks = instance.definition.get("disks").and_then(Value::as_array).into_iter().flatten();
     disks.filter_map(|disk| below_project(disk.get("source")?.as_str()?)).collect()
 }
 
-/// The paths of the disks that are deleted with an instance.
+/// Returns the paths of the disks that are deleted with an instance.
 pub fn disks_deleted_with(instance: &Instance) -> Vec<String> {
     let disks = instance.definition.get("disks").and_then(Value::as_array).into_iter().flatten();
     let with = disks.filter(|disk| disk.get("autoDelete") == Some(&Value::Bool(true)));

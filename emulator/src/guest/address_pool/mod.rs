@@ -1,4 +1,4 @@
-//! Addresses for the instances: one each, in 127.0.0.0/8, and ::1 for those with IPv6.
+//! The addresses of the instances: one each in 127.0.0.0/8, and ::1 for instances with IPv6.
 
 #[cfg(test)]
 mod tests;
@@ -9,44 +9,44 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use crate::compute::host_addresses::{AddressRequest, HostAddresses, Ipv4Request};
 
-/// Hands out addresses that can be bound, never the same twice in a row.
+/// Allocates addresses that can be bound, never the same one twice in a row.
 #[derive(Debug)]
 pub struct AddressPool {
     port: u16,
     pool: Pool,
 }
 
-/// The IPv4 addresses there are.
+/// The available IPv4 addresses.
 #[derive(Debug)]
 enum Pool {
-    /// An address each, all with the same port.
+    /// An address per instance, all with the same port.
     Loopback { network: [u8; 3], last: u8 },
-    /// Some systems (macOS) have only 127.0.0.1: a port each.
+    /// A port per instance: some systems (macOS) can bind only 127.0.0.1.
     Ports,
 }
 
-/// Why instances can have no address.
+/// An error that keeps instances from having addresses.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// Ports below 1024 are for root on most systems.
+    /// Ports below 1024 need root on most systems.
     #[error(
-        "may not listen on port {0} for the instances; choose another with --instance-port, such as 8080"
+        "no permission to listen on port {0} for the instances; choose another port with --instance-port, such as 8080"
     )]
     Forbidden(u16),
-    /// Something listens on that port at every address.
-    #[error("port {0} is taken, so the instances cannot have it; choose another with --instance-port")]
+    /// Another program listens on the port at every address.
+    #[error("port {0} for the instances is in use; choose another port with --instance-port")]
     Taken(u16),
-    /// Something else.
+    /// The system refuses the port for another reason.
     #[error("cannot listen on port {0} for the instances (see --instance-port): {1}")]
     Other(u16, io::Error),
 }
 
 impl AddressPool {
-    /// The addresses of an emulator whose API is at `api_port`: the port is the middle of the address, so
-    /// that several emulators on one machine do not meet.
+    /// Creates the pool of an emulator whose API listens on `api_port`. The port is the middle of
+    /// the addresses, so that several emulators on one machine do not collide.
     ///
     /// # Errors
-    /// The instances' port cannot be had.
+    /// Returns an error if the instances' port cannot be bound.
     pub fn for_emulator(api_port: u16, port: u16) -> Result<Self, AddressError> {
         let [high, low] = api_port.to_be_bytes();
         let mut pool = Self { port, pool: Pool::Loopback { network: [127, high, low], last: 0 } };
@@ -61,17 +61,17 @@ impl AddressPool {
         }
     }
 
-    /// The port of all instances that have an address to themselves.
+    /// Returns the port of all instances that have an address of their own.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether instances share one address.
+    /// Returns `true` if all instances share one address.
     pub fn is_single_address(&self) -> bool {
         matches!(self.pool, Pool::Ports)
     }
 
-    /// Which address came last, for an emulator that goes on where this one ends.
+    /// Returns the last part of the address that was allocated last, for the state file.
     pub fn last(&self) -> u8 {
         match self.pool {
             Pool::Loopback { last, .. } => last,
@@ -79,17 +79,17 @@ impl AddressPool {
         }
     }
 
-    /// Goes on after this address.
+    /// Continues after an address from the state file.
     pub fn continue_after(&mut self, address: u8) {
         if let Pool::Loopback { last, .. } = &mut self.pool {
             *last = address;
         }
     }
 
-    /// Addresses for a machine that comes up.
+    /// Allocates the addresses of a machine that starts.
     ///
     /// # Errors
-    /// All are taken, or the system refuses.
+    /// Returns an error if all addresses are taken, or the system refuses one.
     pub fn allocate(
         &mut self,
         request: AddressRequest,
@@ -104,10 +104,11 @@ impl AddressPool {
         Ok(HostAddresses { v4, v6 })
     }
 
-    /// The next IPv4 address that is free now, and not taken by somebody who does not listen yet.
+    /// Allocates an IPv4 address that is free at the moment and not in `taken`, whose owners may
+    /// not listen yet.
     ///
     /// # Errors
-    /// All are taken, or the system refuses.
+    /// Returns an error if all addresses are taken, or the system refuses one.
     pub fn next(&mut self, taken: &HashSet<SocketAddr>) -> io::Result<SocketAddr> {
         match &mut self.pool {
             Pool::Ports => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr(),
@@ -129,8 +130,8 @@ impl AddressPool {
         }
     }
 
-    /// There is one IPv6 loopback address: the first machine has it with the usual port, others with a port
-    /// of their own.
+    /// Allocates an IPv6 address. There is only one loopback address: the first machine gets the
+    /// usual port, and others get a port of their own.
     fn next_v6(&self, taken: &HashSet<SocketAddr>) -> io::Result<SocketAddr> {
         let usual = SocketAddr::from((Ipv6Addr::LOCALHOST, self.port));
         if !taken.contains(&usual) && TcpListener::bind(usual).is_ok() {
@@ -140,7 +141,7 @@ impl AddressPool {
     }
 }
 
-/// Whether machines can have IPv6 addresses here.
+/// Returns `true` if this machine has IPv6 addresses.
 pub fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
