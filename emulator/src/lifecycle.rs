@@ -20,15 +20,14 @@ pub fn execute(emulator: &Arc<Emulator>, work: Work) {
     match work.task {
         Task::Instance { id, before, step } => {
             let job = Job { emulator, operation: work.operation, id, before, step };
-            // A failing start still reaches PROVISIONING; every other failing change does not
-            // begin.
+            // A failing start still reaches PROVISIONING; other failing changes do not begin.
             if work.failure.is_none() || job.step.brings_up() {
                 job.enter_first_state();
             }
             tokio::spawn(async move {
                 match work.failure {
                     Some(failure) => job.fail(failure).await,
-                    None => job.succeed().await.unwrap_or_default(),
+                    None => job.run().await.unwrap_or_default(),
                 }
             });
         }
@@ -59,6 +58,7 @@ async fn change_resource(
     });
 }
 
+/// The execution of a change of an instance.
 struct Job {
     emulator: Arc<Emulator>,
     operation: String,
@@ -88,7 +88,7 @@ impl Job {
     }
 
     /// Executes the change. Returns `None` early if the instance is gone, as after a reset.
-    async fn succeed(&self) -> Option<()> {
+    async fn run(&self) -> Option<()> {
         let (guests, id) = (&self.emulator.guests, self.id);
         let timing = *self.emulator.timing();
         self.start_operation();
@@ -167,6 +167,7 @@ impl Job {
         }
     }
 
+    /// Waits for the time that the change takes, and fails.
     async fn fail(&self, failure: OperationError) {
         let timing = *self.emulator.timing();
         self.start_operation();
@@ -219,7 +220,7 @@ impl Job {
         let addresses = world.instance_by_id(self.id)?.state.addresses()?;
         let instance = world.enter_running(self.id, addresses, now)?;
         let log = self.emulator.log;
-        log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, shown(addresses)));
+        log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, join(addresses)));
         Some(addresses)
     }
 
@@ -244,6 +245,7 @@ impl Job {
         self.emulator.change(|world, now| world.start_operation(&self.operation, now));
     }
 
+    /// Restores the state before the change and ends the operation with an error.
     fn undo(&self, error: OperationError) {
         self.emulator.log.line(format_args!("{} fails: {error}", self.operation));
         self.emulator.change(|world, now| {
@@ -256,6 +258,6 @@ impl Job {
     }
 }
 
-fn shown(addresses: HostAddresses) -> String {
+fn join(addresses: HostAddresses) -> String {
     addresses.all().map(|address| address.to_string()).collect::<Vec<_>>().join(" and ")
 }

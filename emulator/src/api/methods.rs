@@ -87,6 +87,7 @@ pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Res
     .map(Some)
 }
 
+/// A call with its emulator.
 struct Invocation<'a> {
     emulator: &'a Arc<Emulator>,
     call: &'a Call,
@@ -223,6 +224,7 @@ impl Invocation<'_> {
         Ok(output)
     }
 
+    /// Executes accepted work and returns its operation.
     fn execute(&self, (operation, work): Accepted) -> Result<Value, ApiError> {
         if let Some(work) = work {
             execute(self.emulator, work);

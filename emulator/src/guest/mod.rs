@@ -115,16 +115,10 @@ impl Guest {
         Self { machine: Machine::of(instance, endpoint), memory: Arc::default(), server: None }
     }
 
-    fn serve(
-        &mut self,
-        guests: &Guests,
-        addresses: HostAddresses,
-        after: Duration,
-        listener: Option<ReadyPush>,
-    ) {
+    fn serve(&mut self, guests: &Guests, addresses: HostAddresses, after: Duration, push: Option<ReadyPush>) {
         let program = match &guests.command {
             Some(command) => Program::Command(command.clone()),
-            None => Program::Demo(self.memory.clone(), listener),
+            None => Program::Demo(self.memory.clone(), push),
         };
         self.server = Some(Server::start(self.machine.clone(), addresses, program, after, guests.log));
     }

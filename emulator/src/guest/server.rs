@@ -22,6 +22,9 @@ use crate::compute::host_addresses::HostAddresses;
 use crate::http::serve;
 use crate::log::Log;
 
+/// The number of connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 /// The program that a server runs.
 pub enum Program {
     /// The demo server, and the ready push that it sends when it listens.
@@ -70,7 +73,7 @@ impl Server {
         Self::spawn(|listening, life| async move {
             tokio::time::sleep(after).await;
             match program {
-                Program::Demo(memory, listener) => {
+                Program::Demo(memory, push) => {
                     let bound = join_all(addresses.all().map(|address| bind(address, BACKLOG))).await;
                     let listens = bound.iter().all(Option::is_some);
                     listening.set(listens);
@@ -79,8 +82,8 @@ impl Server {
                         Some(serve(listener?, app))
                     });
                     let pushed = async {
-                        if let Some(listener) = listener.filter(|_| listens) {
-                            listener.send(log).await;
+                        if let Some(push) = push.filter(|_| listens) {
+                            push.send(log).await;
                         }
                     };
                     tokio::join!(join_all(serving), pushed);
@@ -94,14 +97,14 @@ impl Server {
     pub fn hanging(addresses: HostAddresses, hang: Hang) -> (Self, HangApplied) {
         let (applied, waiter) = mpsc::channel(1);
         let server = Self::spawn(|listening, _| async move {
-            let waiting = match hang {
+            let backlog = match hang {
                 Hang::Accepting => BACKLOG,
                 Hang::Swallowing => 0,
             };
-            let quiet = addresses.all().map(|address| {
+            let hanging = addresses.all().map(|address| {
                 let (listening, applied) = (listening.clone(), applied.clone());
                 async move {
-                    let Some(listener) = bind(address, waiting).await else { return };
+                    let Some(listener) = bind(address, backlog).await else { return };
                     if matches!(hang, Hang::Swallowing) {
                         return fill_backlog(address, applied).await;
                     }
@@ -113,9 +116,9 @@ impl Server {
                     }
                 }
             });
-            let quiet = join_all(quiet);
+            let hanging = join_all(hanging);
             drop(applied);
-            quiet.await;
+            hanging.await;
         });
         (server, HangApplied(waiter))
     }
@@ -140,14 +143,11 @@ impl Drop for Server {
     }
 }
 
-/// The number of connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
-
 /// Binds an address. The last server at the address may still hold it for a moment.
-async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
+async fn bind(address: SocketAddr, backlog: u32) -> Option<TcpListener> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        match listen(address, waiting) {
+        match listen(address, backlog) {
             Ok(listener) => return Some(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -160,11 +160,11 @@ async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
     }
 }
 
-fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(waiting)
+    socket.listen(backlog)
 }
 
 /// Fills the queue of a listener that never accepts, and refills each place that becomes free:
