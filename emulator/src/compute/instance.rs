@@ -106,8 +106,8 @@ impl Instance {
         url.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns `true` if Compute Engine deletes the instance, rather than stopping it, when it ends the run
-    /// itself.
+    /// Returns `true` if Compute Engine deletes the instance, rather than stopping it, when it ends
+    /// the run itself.
     pub fn is_deleted_when_terminated(&self) -> bool {
         self.scheduled("instanceTerminationAction") == Some(&json!("DELETE"))
     }

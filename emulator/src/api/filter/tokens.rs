@@ -38,7 +38,8 @@ const SIGNS: [(&str, Token); 9] = [
 ];
 
 impl Operator {
-    /// Returns `true` if the comparison is true for a field's value that is in this order to the given value.
+    /// Returns `true` if the comparison holds for a field's value that is in this order to the
+    /// given value.
     pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),

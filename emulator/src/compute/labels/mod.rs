@@ -35,8 +35,9 @@ pub fn check(labels: Option<&Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Returns `true` if a key or a value is valid: "Only lowercase letters, numeric characters, underscores, and
-/// dashes. All characters must use UTF-8 encoding, and international characters are allowed."
+/// Returns `true` if a key or a value is valid: "Only lowercase letters, numeric characters,
+/// underscores, and dashes. All characters must use UTF-8 encoding, and international characters
+/// are allowed."
 fn fits(text: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '_' || c == '-';
     text.chars().count() <= LONGEST && text.chars().all(allowed)
