@@ -20,6 +20,7 @@ const stages = {
   e2e,
   browser,
   clients,
+  package: testPackage,
   start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/start/setup.test.mjs", "tests/start/start.test.mjs"),
 };
 
@@ -55,7 +56,7 @@ async function dryRun() {
 }
 
 async function types() {
-  for (const project of ["tests/e2e", "tests/browser"]) await npmProgram("tsc", "--noEmit", "--project", project);
+  for (const project of ["tests/e2e", "tests/browser", "tests/package"]) await npmProgram("tsc", "--noEmit", "--project", project);
 }
 
 async function e2e() {
@@ -77,6 +78,12 @@ async function clients() {
   // Google's libraries warn of every Python but the newest.
   const options = ["-W", "ignore::FutureWarning"];
   await run(googleClients.python(), [...options, "-m", "unittest", "discover", "--verbose", "--start-directory", "tests/clients"], { cwd: root });
+}
+
+async function testPackage() {
+  await build();
+  await emulator.install();
+  await npmProgram("vitest", "run", "--config", "tests/package/vitest.config.ts");
 }
 
 function cargo(...args) {

@@ -47,5 +47,6 @@ function matches(locked, installed) {
   const same = (path) => mark(locked[path]) === mark(installed[path]);
   // Packages for other systems are optional, and not installed.
   const needed = Object.keys(locked).filter((path) => !locked[path].optional);
-  return Object.keys(installed).every(same) && needed.every((path) => path in installed);
+  const isWhole = (path) => same(path) && existsSync(join(root, path));
+  return Object.keys(installed).every(isWhole) && needed.every((path) => path in installed);
 }

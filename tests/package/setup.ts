@@ -1,0 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { root } from "../e2e/harness/root.ts";
+
+// Without it an old package would be tested unnoticed.
+export default function setUp(): void {
+  execFileSync(process.execPath, ["scripts/package.mjs"], { cwd: root, stdio: "inherit" });
+}
