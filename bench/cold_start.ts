@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
-import { Emulator, instancePort, selfSignedToken } from "../tests/e2e/harness/emulator.ts";
-import { eventually } from "../tests/e2e/harness/eventually.ts";
-import { root } from "../tests/e2e/harness/root.ts";
-import { adminToken, Worker } from "../tests/e2e/harness/worker.ts";
+import { Emulator, instancePort, selfSignedToken } from "../tests/harness/emulator.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { root } from "../tests/harness/root.ts";
+import { adminToken, Worker } from "../tests/harness/worker.ts";
 import { atMost, percentile, type Row, row } from "./rows.ts";
 
 const starts = 100;

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { byHand, instanceResource } from "../tests/e2e/harness/by-hand.ts";
-import { Emulator, instancePort, signed } from "../tests/e2e/harness/emulator.ts";
-import { Worker } from "../tests/e2e/harness/worker.ts";
+import { byHand, instanceResource } from "../tests/harness/external-changes.ts";
+import { Emulator, instancePort, signed } from "../tests/harness/emulator.ts";
+import { Worker } from "../tests/harness/worker.ts";
 import { interleaved } from "./rounds.ts";
 import { atMostOf, compared, type Row } from "./rows.ts";
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../tests/e2e/harness/root.ts";
+import { root } from "../tests/harness/root.ts";
 
 /** One measured figure. */
 export interface Row {

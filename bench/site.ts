@@ -2,8 +2,8 @@ import type { ChildProcess } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type KeyFile } from "../tests/e2e/harness/emulator.ts";
-import { root } from "../tests/e2e/harness/root.ts";
+import { type KeyFile } from "../tests/harness/emulator.ts";
+import { root } from "../tests/harness/root.ts";
 import { line, start, stop } from "./process.ts";
 import { type Code, Workerd } from "./workerd.ts";
 

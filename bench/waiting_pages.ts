@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Emulator, instancePort } from "../tests/e2e/harness/emulator.ts";
-import { adminToken } from "../tests/e2e/harness/worker.ts";
+import { Emulator, instancePort } from "../tests/harness/emulator.ts";
+import { adminToken } from "../tests/harness/worker.ts";
 import { atMost, type Row, row } from "./rows.ts";
 import { mebibyte } from "./site.ts";
 import { baseline, counts, countedVmproxy, Workerd } from "./workerd.ts";

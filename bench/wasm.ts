@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { root } from "../tests/e2e/harness/root.ts";
+import { root } from "../tests/harness/root.ts";
 import { atMost, type Row, row } from "./rows.ts";
 
 /** The size of the built Worker. */

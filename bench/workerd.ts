@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { root } from "../tests/e2e/harness/root.ts";
+import { root } from "../tests/harness/root.ts";
 import { line, start, stop } from "./process.ts";
 
 /** A Worker as workerd is given it. */

@@ -1,8 +1,8 @@
 // What a visitor sees when the VM does not come up, and what can be done about it.
 
 import { expect } from "vitest";
-import { booting, quick } from "../e2e/harness/emulator.ts";
-import { eventually } from "../e2e/harness/eventually.ts";
+import { booting, quick } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 const refused = { method: "instances.insert", status: 403, reason: "forbidden" };

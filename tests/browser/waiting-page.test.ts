@@ -1,8 +1,8 @@
 // The waiting page in a browser: from the first visit of a VM that is down to the app, whatever comes between.
 
 import { expect } from "vitest";
-import { booting, ever } from "../e2e/harness/emulator.ts";
-import { eventually } from "../e2e/harness/eventually.ts";
+import { booting, ever } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 test("a visitor sees how far it is, and arrives where the link leads", async ({ launch, visit }) => {

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { Worker } from "../e2e/harness/worker.ts";
+import { Worker } from "../harness/worker.ts";
 
 const input = createInterface({ input: process.stdin });
 const ended = once(input, "close");

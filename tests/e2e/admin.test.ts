@@ -1,12 +1,12 @@
 // The operator's routes below /_vmproxy/.
 
 import { describe, expect } from "vitest";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { Origin } from "./harness/origin.ts";
-import { test } from "./harness/test.ts";
-import { adminToken } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { Origin } from "../harness/origin.ts";
+import { test } from "../harness/test.ts";
+import { adminToken } from "../harness/worker.ts";
 
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 

@@ -2,9 +2,9 @@
 
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
-import type { KeyFile } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { type Setting, test, type World } from "./harness/test.ts";
+import type { KeyFile } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { type Setting, test, type World } from "../harness/test.ts";
 
 const starter = "vm-starter@emulator-project.iam.gserviceaccount.com";
 

@@ -1,9 +1,9 @@
 // How many calls of Google's APIs a cold start takes: each is a round trip that the held request waits for.
 
 import { describe, expect } from "vitest";
-import { byHand } from "./harness/by-hand.ts";
-import type { Emulator, Timing } from "./harness/emulator.ts";
-import { test } from "./harness/test.ts";
+import { byHand } from "../harness/external-changes.ts";
+import type { Emulator, Timing } from "../harness/emulator.ts";
+import { test } from "../harness/test.ts";
 
 interface Case {
   auth: "token" | "self_signed";

@@ -3,10 +3,10 @@
 import WebSocket from "ws";
 import { describe, expect } from "vitest";
 import { once } from "node:events";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", accept: html };

@@ -1,7 +1,7 @@
 // What the isolates of one colo tell each other by its cache.
 
 import { expect } from "vitest";
-import { test } from "./harness/test.ts";
+import { test } from "../harness/test.ts";
 
 /** The built Worker with an object that nobody may ask: what is answered is answered without it. */
 const withoutObject = `

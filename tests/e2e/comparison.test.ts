@@ -7,11 +7,11 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { sha256 } from "./harness/bodies.ts";
-import { type Exchanged, exchange, values } from "./harness/exchange.ts";
-import { instancePort } from "./harness/emulator.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Pairs } from "./harness/worker.ts";
+import { sha256 } from "../harness/bodies.ts";
+import { type Exchanged, exchange, values } from "../harness/exchange.ts";
+import { instancePort } from "../harness/emulator.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Pairs } from "../harness/worker.ts";
 
 interface Sent {
   name: string;

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { root } from "./harness/root.ts";
-import { type Setting, test } from "./harness/test.ts";
+import { root } from "../harness/root.ts";
+import { type Setting, test } from "../harness/test.ts";
 
 const settings: Record<string, Setting> = {
   "`VMS` is not set": { variables: { VMS: undefined } },

@@ -1,11 +1,11 @@
 // An instance that exists and is not as the configuration has it.
 
 import { describe, expect } from "vitest";
-import { instanceResource } from "./harness/by-hand.ts";
-import type { Emulator } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { instanceResource } from "../harness/external-changes.ts";
+import type { Emulator } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const configured = {
   machine_type: "e2-medium",

@@ -2,9 +2,9 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
-import { booting, type Emulator } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { type Setting, test } from "./harness/test.ts";
+import { booting, type Emulator } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { type Setting, test } from "../harness/test.ts";
 
 describe("a misconfigured proxy", () => {
   test.for<[what: string, setting: Setting, cause: RegExp]>([

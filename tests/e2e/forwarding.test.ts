@@ -2,9 +2,9 @@
 
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type Echo, echo, sha256, take } from "./harness/bodies.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { type Echo, echo, sha256, take } from "../harness/bodies.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 describe("an upload to a VM that is not there yet", () => {
   const upload = randomBytes(5 * 1024 * 1024);

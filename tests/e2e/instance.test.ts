@@ -1,9 +1,9 @@
 // What the configuration says of an instance is what Compute Engine is asked for.
 
 import { expect } from "vitest";
-import { instanceResource } from "./harness/by-hand.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { instanceResource } from "../harness/external-changes.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 test("every option reaches the instance", async ({ launch }) => {
   const instance = {

@@ -1,9 +1,9 @@
 // vmproxy as a library: examples/own-worker, and every field of a VM's instance.
 
 import { describe, expect } from "vitest";
-import { Emulator } from "./harness/emulator.ts";
-import { test as base } from "./harness/test.ts";
-import { Worker } from "./harness/worker.ts";
+import { Emulator } from "../harness/emulator.ts";
+import { test as base } from "../harness/test.ts";
+import { Worker } from "../harness/worker.ts";
 
 const test = base.extend<{ cloud: Emulator; worker: Worker }>({
   cloud: async ({}, use) => {

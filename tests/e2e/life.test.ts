@@ -2,8 +2,8 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { test } from "./harness/test.ts";
-import type { Emulator } from "./harness/emulator.ts";
+import { test } from "../harness/test.ts";
+import type { Emulator } from "../harness/emulator.ts";
 
 describe("a VM that is stopped when idle", () => {
   test("is created by the first request, serves the next ones, sleeps, and is started by the next", async ({ launch }) => {

@@ -1,9 +1,9 @@
 // How often and how long a VM may run.
 
 import { describe, expect } from "vitest";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 describe("max_starts_per_hour", () => {
   test("refuses requests that would start the VM once more, and leaves the VM to its operator", async ({ launch }) => {

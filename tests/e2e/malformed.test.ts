@@ -6,9 +6,9 @@ import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type Exchanged, exchange, values } from "./harness/exchange.ts";
-import { type Answer, Origin } from "./harness/origin.ts";
-import { launch, test, type World } from "./harness/test.ts";
+import { type Exchanged, exchange, values } from "../harness/exchange.ts";
+import { type Answer, Origin } from "../harness/origin.ts";
+import { launch, test, type World } from "../harness/test.ts";
 
 interface Case {
   name: string;

@@ -6,10 +6,10 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
-import { read, sha256 } from "./harness/bodies.ts";
-import { eventually } from "./harness/eventually.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { read, sha256 } from "../harness/bodies.ts";
+import { eventually } from "../harness/eventually.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 let server: http.Server;
 let origin: string;

@@ -1,7 +1,7 @@
 // A panic ends the wasm instance that it happens in, and what waits there is lost; the next call gets a new instance.
 
 import { expect } from "vitest";
-import { test } from "./harness/test.ts";
+import { test } from "../harness/test.ts";
 
 /** The built Worker, which panics in the function of the runtime's that a request names, and logs when it has. */
 const panicking = `

@@ -1,8 +1,8 @@
 // When a VM counts as ready, and what does not keep it from that.
 
 import { describe, expect } from "vitest";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 test("a VM whose health path is slow becomes ready", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { health_path: "/slow/2500" } });

@@ -7,12 +7,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test as plain } from "vitest";
-import { type Emulator, instancePort } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { root } from "./harness/root.ts";
-import { launch, type VmConfig, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { type Emulator, instancePort } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { root } from "../harness/root.ts";
+import { launch, type VmConfig, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 /** Probes never find such a VM ready. */
 const unhealthy = { health_path: "/status/503" };

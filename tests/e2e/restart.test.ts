@@ -2,10 +2,10 @@
 
 import { execFileSync } from "node:child_process";
 import { describe, expect } from "vitest";
-import type { Emulator } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import type { Emulator } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 // One after the other: each kills the only runtime that there is.
 describe("after kill -9", { concurrent: false }, () => {

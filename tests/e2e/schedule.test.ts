@@ -2,9 +2,9 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { moveClock, withMovableClock } from "./harness/clock.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test } from "./harness/test.ts";
+import { moveClock, withMovableClock } from "../harness/clock.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/test.ts";
 
 /** A window that is open now and will be for hours. */
 const always = "daily 00:00-24:00 UTC";

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { root } from "./harness/root.ts";
+import { root } from "../harness/root.ts";
 
 // The script builds only what has changed; without it an old build would be tested unnoticed.
 export default function setUp(): void {

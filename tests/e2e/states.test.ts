@@ -4,11 +4,11 @@
 // proxy's own operation and its end: what is done by hand meets an instance that has settled, or that boots.
 
 import { describe, expect } from "vitest";
-import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "./harness/by-hand.ts";
-import { booting, type Emulator, quick } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "../harness/external-changes.ts";
+import { booting, type Emulator, quick } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 /** What the proxy does. */
 type Step = "serve" | "stop" | "suspend" | "delete";

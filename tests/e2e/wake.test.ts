@@ -3,12 +3,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { root } from "./harness/root.ts";
-import { test } from "./harness/test.ts";
-import type { VmStatus, Worker } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { root } from "../harness/root.ts";
+import { test } from "../harness/test.ts";
+import type { VmStatus, Worker } from "../harness/worker.ts";
 
 interface Row {
   what: string;
@@ -21,7 +21,7 @@ interface Row {
   refused_by: string | null;
 }
 
-const table = JSON.parse(readFileSync(join(root, "tests", "wake", "requests.json"), "utf8")) as {
+const table = JSON.parse(readFileSync(join(root, "tests", "data", "wake-requests.json"), "utf8")) as {
   secret: string;
   rules: Record<string, object>;
   requests: Row[];

@@ -4,12 +4,12 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import type { WebSocket } from "ws";
-import { sha256 } from "./harness/bodies.ts";
-import { eventually } from "./harness/eventually.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import { Client } from "./harness/websocket-client.ts";
-import { WebSocketOrigin } from "./harness/websocket-origin.ts";
-import type { Worker } from "./harness/worker.ts";
+import { sha256 } from "../harness/bodies.ts";
+import { eventually } from "../harness/eventually.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import { Client } from "../harness/websocket-client.ts";
+import { WebSocketOrigin } from "../harness/websocket-origin.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,10 +1,10 @@
 // Where a VM is made, and what becomes of it when it is configured to be elsewhere, or not at all.
 
 import { describe, expect } from "vitest";
-import { booting, type Emulator } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { booting, type Emulator } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 const [first, second, third] = ["us-central1-a", "us-central1-b", "us-east1-b"] as const;
 

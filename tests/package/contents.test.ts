@@ -4,7 +4,7 @@ import { cpSync, readFileSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { root } from "../e2e/harness/root.ts";
+import { root } from "../harness/root.ts";
 import { manifest, packageFolder, tarball } from "./harness/package.ts";
 import { run } from "./harness/program.ts";
 import { test } from "./harness/test.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { type Unstable_Config as Config, unstable_readConfig } from "wrangler";
 import { readConfigFile } from "../../npm/command/check/config-file.ts";
-import { root } from "../e2e/harness/root.ts";
+import { root } from "../harness/root.ts";
 import { manifest } from "./harness/package.ts";
 import { vmproxy } from "./harness/program.ts";
 import { vmproxyAtTerminal } from "./harness/terminal.ts";

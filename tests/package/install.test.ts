@@ -6,8 +6,8 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSy
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect } from "vitest";
-import { Emulator, instancePort } from "../e2e/harness/emulator.ts";
-import { root } from "../e2e/harness/root.ts";
+import { Emulator, instancePort } from "../harness/emulator.ts";
+import { root } from "../harness/root.ts";
 import { tarball } from "./harness/package.ts";
 import { run } from "./harness/program.ts";
 import { test as base } from "./harness/test.ts";

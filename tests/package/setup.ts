@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { root } from "../e2e/harness/root.ts";
+import { root } from "../harness/root.ts";
 
 // Without it an old package would be tested unnoticed.
 export default function setUp(): void {

@@ -6,7 +6,7 @@ import { describe, expect } from "vitest";
 import { unstable_readConfig } from "wrangler";
 import { readConfigFile } from "../../npm/command/check/config-file.ts";
 import { environmentsOf, inherited } from "../../npm/command/check/environment.ts";
-import { root } from "../e2e/harness/root.ts";
+import { root } from "../harness/root.ts";
 import { test } from "./harness/test.ts";
 
 describe("the project's own files", () => {

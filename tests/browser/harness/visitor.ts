@@ -3,9 +3,9 @@ import { join } from "node:path";
 import axe from "axe-core";
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
 import { expect } from "vitest";
-import { eventually } from "../../e2e/harness/eventually.ts";
-import { test as base } from "../../e2e/harness/test.ts";
-import { root } from "../../e2e/harness/root.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { test as base } from "../../harness/test.ts";
+import { root } from "../../harness/root.ts";
 
 const screenshots = join(root, "tests", "browser", "screenshots");
 

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { getStaticTOMLValue, parseTOML } from "toml-eslint-parser";
-import { root } from "../../e2e/harness/root.ts";
+import { root } from "../../harness/root.ts";
 
 type Table = Record<string, unknown>;
 

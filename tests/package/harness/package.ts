@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../../e2e/harness/root.ts";
+import { root } from "../../harness/root.ts";
 
 /** The files of the package. */
 export const packageFolder = join(root, "dist", "package");

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { eventually } from "../../e2e/harness/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { packageFolder } from "./package.ts";
 
 export interface Session {

@@ -1,11 +1,11 @@
 // What keeps a VM up although it is idle, how deep it sleeps, and what happens when it cannot be put to sleep.
 
 import { describe, expect } from "vitest";
-import { byHand, type Condition, conditionOf, type Deed } from "./harness/by-hand.ts";
-import { Emulator } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test } from "./harness/test.ts";
-import { Worker } from "./harness/worker.ts";
+import { byHand, type Condition, conditionOf, type Deed } from "../harness/external-changes.ts";
+import { Emulator } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/test.ts";
+import { Worker } from "../harness/worker.ts";
 
 describe("a VM that is asked whether it is busy", () => {
   test("stays up while it says so, until its limit, and goes down at once if it does not", async ({ launch }) => {

@@ -4,11 +4,11 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { sha256, take } from "./harness/bodies.ts";
-import { type Answer, Origin } from "./harness/origin.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { sha256, take } from "../harness/bodies.ts";
+import { type Answer, Origin } from "../harness/origin.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 describe("a body that breaks off is an error for the client", () => {
   const answers: Record<string, Answer> = {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, expect } from "vitest";
-import { booting } from "../e2e/harness/emulator.ts";
-import { eventually } from "../e2e/harness/eventually.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 const hostile = `</title></style></script><script>hacked=1</script><img src=x onerror="hacked=1">'"&amp;`;

@@ -5,8 +5,8 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { instancePort } from "./harness/emulator.ts";
-import { test } from "./harness/test.ts";
+import { instancePort } from "../harness/emulator.ts";
+import { test } from "../harness/test.ts";
 
 /** Tells what it was asked, and redirects to itself. */
 let server: http.Server;
