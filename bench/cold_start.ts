@@ -49,18 +49,18 @@ async function manyHeld(cloud: Emulator, worker: Worker): Promise<Row[]> {
   await remove(cloud, "backend", worker);
   const before = (await cloud.calls())["instances.insert"] ?? 0;
   await cloud.timing({ boot_ms: 3000 });
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: held }, async (_, number) => {
-      const answer = await worker.fetch(`/echo?${number}`);
+      const response = await worker.fetch(`/echo?${number}`);
       const at = clock();
-      const { url } = (await answer.json()) as { url: string };
-      return { at, right: answer.status === 200 && url === `/echo?${number}` };
+      const { url } = (await response.json()) as { url: string };
+      return { at, right: response.status === 200 && url === `/echo?${number}` };
     }),
   );
   const ready = await listeningSince(cloud, "backend");
   const inserts = ((await cloud.calls())["instances.insert"] ?? 0) - before;
-  const right = answers.filter((answer) => answer.right).length;
-  const extra = percentile(answers.map(({ at }) => at - ready), 0.99);
+  const right = responses.filter((response) => response.right).length;
+  const extra = percentile(responses.map(({ at }) => at - ready), 0.99);
   return [
     row("held_requests_starts", inserts, "starts", { text: "1 start", met: inserts === 1 }),
     row("held_requests_answered", right, "answers", { text: `${held} right answers`, met: right === held }),
@@ -73,9 +73,9 @@ async function readyToFirstByte(cloud: Emulator, name: string, url: string, work
   await remove(cloud, name, worker);
   // Another boot time each time, so that no interval falls in step with it.
   await cloud.timing({ boot_ms: 200 + Math.floor(Math.random() * 1000) });
-  const answer = await fetch(`${url}/status/200`);
+  const response = await fetch(`${url}/status/200`);
   const at = clock();
-  if (!answer.ok) throw new Error(`${name} answered ${answer.status}`);
+  if (!response.ok) throw new Error(`${name} answered ${response.status}`);
   return at - (await listeningSince(cloud, name));
 }
 

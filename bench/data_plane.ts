@@ -100,8 +100,8 @@ async function memory(site: Site): Promise<Row> {
 
 /** The first request starts the VM, or learns where it is. */
 async function warm(worker: Workerd): Promise<void> {
-  const answer = await fetch(`${worker.url}/1k`);
-  if (!answer.ok || (await answer.text()).length !== 1024) throw new Error(`the VM answered ${answer.status}`);
+  const response = await fetch(`${worker.url}/1k`);
+  if (!response.ok || (await response.text()).length !== 1024) throw new Error(`the VM answered ${response.status}`);
 }
 
 interface Cost extends Rate {

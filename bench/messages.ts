@@ -23,7 +23,7 @@ export async function messages(url: string, milliseconds: number): Promise<numbe
 }
 
 /** Whether a WebSocket can be opened there. */
-export async function answersWebSockets(url: string): Promise<boolean> {
+export async function acceptsWebSockets(url: string): Promise<boolean> {
   return open(url).then((socket) => Boolean(socket.destroy()), () => false);
 }
 
@@ -70,14 +70,14 @@ function open(url: string): Promise<Socket> {
         `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
     );
     socket.once("error", reject);
-    let answer = "";
+    let response = "";
     socket.on("data", function read(chunk: Buffer) {
-      answer += chunk.toString("latin1");
-      if (!answer.includes("\r\n\r\n")) return;
+      response += chunk.toString("latin1");
+      if (!response.includes("\r\n\r\n")) return;
       socket.off("data", read);
-      if (answer.startsWith("HTTP/1.1 101 ")) return resolve(socket);
+      if (response.startsWith("HTTP/1.1 101 ")) return resolve(socket);
       socket.destroy();
-      reject(new Error(`${url} answered ${answer}`));
+      reject(new Error(`${url} answered ${response}`));
     });
   });
 }

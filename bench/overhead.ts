@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { byHand, instanceResource } from "../tests/harness/external-changes.ts";
+import { applyChanges, instanceResource } from "../tests/harness/external-changes.ts";
 import { Emulator, instancePort, signed } from "../tests/harness/emulator.ts";
 import { Worker } from "../tests/harness/worker.ts";
 import { interleaved } from "./rounds.ts";
@@ -54,9 +54,9 @@ async function byWorker(cloud: Emulator): Promise<number> {
     // What an isolate takes to start is a figure of its own (`isolate_start_ms`).
     await worker.fetch("/_vmproxy/healthz");
     const began = performance.now();
-    const answer = await worker.fetch("/status/200");
+    const response = await worker.fetch("/status/200");
     const took = performance.now() - began;
-    if (!answer.ok) throw new Error(`vmproxy answered ${answer.status}`);
+    if (!response.ok) throw new Error(`vmproxy answered ${response.status}`);
     return took;
   } finally {
     await worker.stop();
@@ -73,8 +73,8 @@ async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<nu
   const call = async (method: string, path: string, body?: unknown) => {
     const url = `${cloud.computeEndpoint}/projects/${key.project_id}/${zone}/${path}`;
     const json = body === undefined ? {} : { body: JSON.stringify(body) };
-    const answer = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, ...json });
-    return (await answer.json()) as Record<string, any>;
+    const response = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, ...json });
+    return (await response.json()) as Record<string, any>;
   };
   await call("GET", "instances/backend");
   const operation = await (state === "absent" ? call("POST", "instances", instanceResource()) : call("POST", "instances/backend/start"));
@@ -87,8 +87,8 @@ async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<nu
 
 async function bring(cloud: Emulator, state: "absent" | "stopped"): Promise<void> {
   const there = (await cloud.instance()) !== undefined;
-  if (state === "absent" && there) await byHand(cloud, ["delete"], "gone");
-  if (state === "stopped") await byHand(cloud, there ? ["stop"] : ["insert", "stop"], "TERMINATED");
+  if (state === "absent" && there) await applyChanges(cloud, ["delete"], "gone");
+  if (state === "stopped") await applyChanges(cloud, there ? ["stop"] : ["insert", "stop"], "TERMINATED");
 }
 
 function since(before: Record<string, number>, after: Record<string, number>): string {

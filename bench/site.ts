@@ -84,8 +84,8 @@ export class Site {
   }
 
   async #get<T>(path: string): Promise<T> {
-    const answer = await fetch(`${this.#url}/emulator/${path}`);
-    return (await answer.json()) as T;
+    const response = await fetch(`${this.#url}/emulator/${path}`);
+    return (await response.json()) as T;
   }
 }
 

@@ -63,8 +63,8 @@ function openAll(worker: Workerd) {
 
 /** The stream that a waiting page opens, after its first event. */
 async function open(worker: Workerd): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-  const answer = await fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" } });
-  const reader = answer.body!.getReader();
+  const response = await fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" } });
+  const reader = response.body!.getReader();
   await reader.read();
   return reader;
 }
@@ -80,6 +80,6 @@ async function untilRunning(stream: ReadableStreamDefaultReader<Uint8Array>): Pr
 }
 
 async function status(worker: Workerd): Promise<{ since: string }> {
-  const answer = await fetch(`${worker.url}/_vmproxy/vms/backend`, { headers: { authorization: `Bearer ${adminToken}` } });
-  return (await answer.json()) as { since: string };
+  const response = await fetch(`${worker.url}/_vmproxy/vms/backend`, { headers: { authorization: `Bearer ${adminToken}` } });
+  return (await response.json()) as { since: string };
 }

@@ -1,4 +1,4 @@
-import { answersWebSockets, messages } from "./messages.ts";
+import { acceptsWebSockets, messages } from "./messages.ts";
 import { interleaved } from "./rounds.ts";
 import { atLeastOf, compared, type Row } from "./rows.ts";
 import { Site } from "./site.ts";
@@ -20,7 +20,7 @@ export async function webSockets(): Promise<Row[]> {
     const variables = { ORIGIN: `http://${address}`, ADDRESS: address };
     const overFetch = await start(baseline("websocket_fetch.js", variables));
     const overSocket = await start(baseline("websocket_socket.js", variables));
-    if (!(await answersWebSockets(ip)) || !(await answersWebSockets(name))) {
+    if (!(await acceptsWebSockets(ip)) || !(await acceptsWebSockets(name))) {
       throw new Error("vmproxy did not open a WebSocket");
     }
     const rate = await interleaved("WebSocket messages", rounds, {

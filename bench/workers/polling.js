@@ -5,8 +5,8 @@ export default {
     const zone = `${env.COMPUTE_ENDPOINT}/projects/${env.PROJECT}/zones/us-central1-a`;
     const call = async (method, path, body) => {
       const headers = { authorization: `Bearer ${env.TOKEN}`, "content-type": "application/json" };
-      const answer = await fetch(`${zone}/${path}`, { method, headers, body: body && JSON.stringify(body) });
-      return { status: answer.status, ...(await answer.json()) };
+      const response = await fetch(`${zone}/${path}`, { method, headers, body: body && JSON.stringify(body) });
+      return { status: response.status, ...(await response.json()) };
     };
     let instance = await call("GET", `instances/${env.NAME}`);
     if (instance.status === 404) {

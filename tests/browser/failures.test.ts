@@ -102,16 +102,16 @@ test("a page of a failure offers to try again, without scripts as well", async (
   await cloud.fault(refused);
   const visitor = await visit(worker.url, { javaScriptEnabled: false });
 
-  const answer = await visitor.page.goto(`${worker.url}/echo?a=b`);
+  const response = await visitor.page.goto(`${worker.url}/echo?a=b`);
 
-  expect(answer?.status()).toBe(502);
+  expect(response?.status()).toBe(502);
   await visitor.screenshot("problem");
   const tryAgain = visitor.page.getByRole("link", { name: "Try again" });
   expect(await tryAgain.getAttribute("href")).toBe("");
   // A failure is remembered for some seconds.
   await eventually("the VM is started again", async () => {
-    const [answer] = await Promise.all([visitor.page.waitForResponse(visitor.page.url()), tryAgain.click()]);
-    return answer.status() === 200;
+    const [response] = await Promise.all([visitor.page.waitForResponse(visitor.page.url()), tryAgain.click()]);
+    return response.status() === 200;
   });
   await visitor.untilArrived("/echo?a=b");
 });

@@ -10,11 +10,11 @@ test("a visitor sees how far it is, and arrives where the link leads", async ({ 
   const visitor = await visit(worker.url);
   const { page } = visitor;
 
-  const answer = await page.goto(`${worker.url}/echo?a=b&c=%2F#part`);
+  const response = await page.goto(`${worker.url}/echo?a=b&c=%2F#part`);
 
-  expect(answer?.status()).toBe(503);
-  expect(answer?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
-  expect((await answer!.body()).length).toBeLessThan(15 * 1024);
+  expect(response?.status()).toBe(503);
+  expect(response?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
+  expect((await response!.body()).length).toBeLessThan(15 * 1024);
   await page.getByRole("heading", { name: "Waking up" }).waitFor();
   await page.getByRole("status").getByText("The machine is booting").waitFor();
   await visitor.marked("elapsed").getByText(/^\d:\d\d$/).waitFor();

@@ -28,10 +28,10 @@ function base64(text: string): string {
 
 /** The first request is answered by its VM, and nothing secret is told; gives the calls that it took. */
 async function start({ cloud, worker }: World): Promise<Record<string, number>> {
-  const answer = await worker.fetch("/");
-  expect(answer.status).toBe(200);
+  const response = await worker.fetch("/");
+  expect(response.status).toBe(200);
   const status = JSON.stringify(await worker.vm());
-  for (const told of [worker.log, status, JSON.stringify([...answer.headers])]) expectNoSecret(told);
+  for (const told of [worker.log, status, JSON.stringify([...response.headers])]) expectNoSecret(told);
   return await cloud.calls();
 }
 

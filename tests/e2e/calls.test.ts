@@ -1,7 +1,7 @@
 // How many calls of Google's APIs a cold start takes: each is a round trip that the held request waits for.
 
 import { describe, expect } from "vitest";
-import { byHand } from "../harness/external-changes.ts";
+import { applyChanges } from "../harness/external-changes.ts";
 import type { Emulator, Timing } from "../harness/emulator.ts";
 import { test } from "../harness/test.ts";
 
@@ -32,14 +32,14 @@ const cases = (["token", "self_signed"] as const).flatMap((auth) =>
 describe.concurrent("a cold start", () => {
   test.for(cases)("from $from, $pace, with AUTH = $auth, takes $most calls at most", async ({ auth, from, pace, most }, { launch }) => {
     const { cloud, worker } = await launch({ variables: { AUTH: auth } });
-    if (from === "stopped") await byHand(cloud, ["insert", "stop"], "TERMINATED");
-    if (from === "suspended") await byHand(cloud, ["insert", "suspend"], "SUSPENDED");
+    if (from === "stopped") await applyChanges(cloud, ["insert", "stop"], "TERMINATED");
+    if (from === "suspended") await applyChanges(cloud, ["insert", "suspend"], "SUSPENDED");
     await cloud.timing(paces[pace]);
     const before = await cloud.calls();
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     const made = await callsSince(cloud, before);
     expect(made["zoneOperations.wait"], "the operation is waited for").toBeGreaterThanOrEqual(1);
     expect(made.token ?? 0).toBe(auth === "token" ? 1 : 0);

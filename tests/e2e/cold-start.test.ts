@@ -30,19 +30,19 @@ interface Waiting {
 }
 
 async function waiting(worker: Worker): Promise<Waiting> {
-  const answer = await worker.fetch("/_vmproxy/wait/backend");
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("content-type")).toBe("application/json");
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  return (await answer.json()) as Waiting;
+  const response = await worker.fetch("/_vmproxy/wait/backend");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  return (await response.json()) as Waiting;
 }
 
 /** All events of a stream, to its end. */
 async function watch(worker: Worker): Promise<Waiting[]> {
-  const answer = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
-  expect(answer.headers.get("content-type")).toBe("text/event-stream");
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  const lines = (await answer.text()).split("\n").filter((line) => line.startsWith("data: "));
+  const response = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const lines = (await response.text()).split("\n").filter((line) => line.startsWith("data: "));
   return lines.map((line) => JSON.parse(line.slice("data: ".length)) as Waiting);
 }
 
@@ -96,21 +96,21 @@ describe("while the VM starts", () => {
   ])("%s with cold_start = %s", async ([, cold_start, { body, ...asks }, gets], { launch }) => {
     const { worker } = await launch({ vm: { cold_start } });
 
-    const answer = await worker.request("/echo", asks, body);
+    const response = await worker.request("/echo", asks, body);
 
-    const headers = new Headers(answer.headers);
+    const headers = new Headers(response.headers);
     if (gets === "answer") {
-      expect(answer.status).toBe(200);
+      expect(response.status).toBe(200);
       expect(headers.get("x-vmproxy-cold-start")).toBe("true");
       expect(headers.get("server-timing")).toMatch(/^token;dur=\d+, api;dur=\d+, boot;dur=\d+, app;dur=\d+, total;dur=\d+$/);
       return;
     }
-    expect(answer.status).toBe(503);
+    expect(response.status).toBe(503);
     expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     expect(headers.get("cache-control")).toBe("no-store");
     const isHtml = gets === "page" || asks.headers === navigation;
     expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
-    expect(answer.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
+    expect(response.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
     if (isHtml) expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
     // It has been woken all the same.
     await worker.untilVm("running");
@@ -127,11 +127,11 @@ describe("while the VM starts", () => {
   test("an upload is held whole, and hold_timeout ends the wait with 503", async ({ launch }) => {
     const { worker } = await launch({ vm: { hold_timeout: "500ms" }, timing: slow });
 
-    const answer = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
+    const response = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
 
-    expect(answer.status).toBe(503);
-    expect(await answer.json()).toMatchObject({ title: "The VM is starting", status: 503 });
-    expect(answer.headers.get("retry-after")).toBe("10");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ title: "The VM is starting", status: 503 });
+    expect(response.headers.get("retry-after")).toBe("10");
     await worker.untilVm("running");
     const whole = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
     expect(whole.status).toBe(200);
@@ -155,10 +155,10 @@ describe("while the VM starts", () => {
     await worker.untilVm("absent");
 
     const askedAt = Date.now();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
     // What has passed of it until the answer was made is off.
-    const [took, retryAfter] = [Date.now() - askedAt, Number(answer.headers.get("retry-after"))];
+    const [took, retryAfter] = [Date.now() - askedAt, Number(response.headers.get("retry-after"))];
     expect(retryAfter).toBeLessThanOrEqual(Math.ceil(cold_starts[0]!.total_ms / 1000));
     expect(retryAfter).toBeGreaterThanOrEqual(Math.ceil((cold_starts[0]!.total_ms - took) / 1000));
     expect(await waiting(worker)).toMatchObject({ expected_ms: cold_starts[0]!.total_ms });

@@ -17,9 +17,9 @@ test("a new isolate knows where the VM is from the last one", async ({ launch, s
 
   const isolate = await startAgain({ main: withoutObject });
 
-  const answer = await isolate.fetch("/echo");
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("x-vmproxy-cold-start")).toBe(null);
+  const response = await isolate.fetch("/echo");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("x-vmproxy-cold-start")).toBe(null);
   expect(isolate.log).not.toContain("the object was asked");
 });
 

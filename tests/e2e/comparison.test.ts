@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { sha256 } from "../harness/bodies.ts";
-import { type Exchanged, exchange, values } from "../harness/exchange.ts";
+import { type RawResponse, exchange, values } from "../harness/exchange.ts";
 import { instancePort } from "../harness/emulator.ts";
 import { launch, test, type World } from "../harness/test.ts";
 import type { Pairs } from "../harness/worker.ts";
@@ -151,9 +151,9 @@ function sent(response: http.ServerResponse, status: number, headers: http.Outgo
 /** On to the demo server, as it is. */
 function pass(request: http.IncomingMessage, response: http.ServerResponse, ip: string): void {
   const { method, url, rawHeaders } = request;
-  const onward = http.request({ host: ip, port: instancePort, method, path: url, headers: rawHeaders as never, agent: false }, (answer) => {
-    response.writeHead(answer.statusCode!, answer.statusMessage, answer.rawHeaders);
-    answer.pipe(response);
+  const onward = http.request({ host: ip, port: instancePort, method, path: url, headers: rawHeaders as never, agent: false }, (received) => {
+    response.writeHead(received.statusCode!, received.statusMessage, received.rawHeaders);
+    received.pipe(response);
   });
   onward.on("error", () => response.destroy());
   request.pipe(onward);
@@ -164,12 +164,12 @@ async function both(first: World, second: World): Promise<World> {
   return { ...second, end };
 }
 
-function isEcho(answer: Exchanged): boolean {
-  return values(answer, "content-type")[0] === "application/json" && answer.body.includes('"body_base64"');
+function isEcho(response: RawResponse): boolean {
+  return values(response, "content-type")[0] === "application/json" && response.body.includes('"body_base64"');
 }
 
 /** What the server saw, but for the headers of the connection and those that tell of the client. */
-function seen({ body }: Exchanged, kind: string): unknown {
+function seen({ body }: RawResponse, kind: string): unknown {
   const { headers, body: _, body_base64: bytes, ...rest } = JSON.parse(body.toString()) as { headers: Pairs; body: unknown; body_base64: string };
   // `Accept-Encoding` is Cloudflare's to choose; `fetch()` asks a name for itself.
   const own = /^(accept-encoding|connection|transfer-encoding|content-length|cf-.*|forwarded|x-forwarded-.*)$/;

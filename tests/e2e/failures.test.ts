@@ -124,11 +124,11 @@ describe("a start that is refused", () => {
 
     const began = Date.now();
     for (let request = 0; request < 20; request += 1) {
-      const answer = await worker.fetch("/");
-      const seconds = Number(answer.headers.get("retry-after"));
+      const response = await worker.fetch("/");
+      const seconds = Number(response.headers.get("retry-after"));
       expect(seconds).toBeGreaterThanOrEqual(1);
       expect(seconds).toBeLessThanOrEqual(60);
-      const { detail } = await expectProblem(answer, 502, "The VM could not be started");
+      const { detail } = await expectProblem(response, 502, "The VM could not be started");
       expect(detail).not.toMatch(refusal.cause);
     }
     const attempts = 1 + Math.floor((Date.now() - began) / 10_000);
@@ -205,9 +205,9 @@ describe("a hiccup on the way", () => {
     const { cloud, worker } = await launch();
     await cloud.fault(fault);
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.instances()).toMatchObject([{ name: "backend", status: "RUNNING", boots: 1 }]);
     expect((await cloud.calls())[fault.method]).toBeGreaterThan(fault.times ?? 1);
     expect(await worker.vm()).toMatchObject({ state: "running", error: null });
@@ -235,10 +235,10 @@ test("a host that no VM serves is a 404, and wakes nothing", async ({ launch }) 
 test("a request that does not want to wait is told when to come again", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { cold_start: "reject" } });
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.headers.get("retry-after")).toBe("10");
-  await expectProblem(answer, 503, "The VM is starting");
+  expect(response.headers.get("retry-after")).toBe("10");
+  await expectProblem(response, 503, "The VM is starting");
   await worker.untilVm("running");
   expect((await worker.fetch("/")).status).toBe(200);
   expect(await cloud.calls()).toMatchObject({ "instances.insert": 1 });

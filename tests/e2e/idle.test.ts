@@ -1,7 +1,7 @@
 // What keeps a VM up although it is idle, how deep it sleeps, and what happens when it cannot be put to sleep.
 
 import { describe, expect } from "vitest";
-import { byHand, type Condition, conditionOf, type Deed } from "../harness/external-changes.ts";
+import { applyChanges, type Condition, conditionOf, type ExternalChange } from "../harness/external-changes.ts";
 import { Emulator } from "../harness/emulator.ts";
 import { eventually } from "../harness/eventually.ts";
 import { test } from "../harness/test.ts";
@@ -55,10 +55,10 @@ test("a VM is not stopped under a request that takes longer than its idle timeou
   const { cloud, worker } = await launch({ vm: { idle_timeout: "1s" } });
   await worker.fetch("/");
 
-  const answer = await worker.fetch("/slow/5000");
+  const response = await worker.fetch("/slow/5000");
 
-  expect(answer.status).toBe(200);
-  expect(answer.headers.has("x-vmproxy-cold-start")).toBe(false);
+  expect(response.status).toBe(200);
+  expect(response.headers.has("x-vmproxy-cold-start")).toBe(false);
   await cloud.until("TERMINATED");
   // A VM that is stopped under its request would have been started for it again.
   expect(await cloud.operations()).toEqual(["insert", "stop"]);
@@ -94,7 +94,7 @@ describe("a suspended VM", () => {
   test("is suspended again next time, although somebody stopped it this time", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm: { ...vm, idle_timeout: "5s" } });
     await worker.fetch("/");
-    await byHand(cloud, ["stop"], "TERMINATED");
+    await applyChanges(cloud, ["stop"], "TERMINATED");
     await worker.untilVm("stopped");
     await worker.fetch("/");
 
@@ -117,7 +117,7 @@ describe("a suspended VM", () => {
 });
 
 test("an idle VM that somebody has brought down is left so, and woken by the next request", async ({ launch }) => {
-  const rows: [deed: Deed, condition: Condition, state: string][] = [
+  const rows: [change: ExternalChange, condition: Condition, state: string][] = [
     ["stop", "TERMINATED", "stopped"],
     ["suspend", "SUSPENDED", "suspended"],
     ["delete", "gone", "absent"],
@@ -128,7 +128,7 @@ test("an idle VM that somebody has brought down is left so, and woken by the nex
   const request = async (name: string) => expect((await worker.fetch(`/${name}/`)).status).toBe(200);
   await Promise.all(rows.map(([name]) => request(name)));
 
-  await Promise.all(rows.map(([name, condition]) => byHand(cloud, [name], condition, [name])));
+  await Promise.all(rows.map(([name, condition]) => applyChanges(cloud, [name], condition, [name])));
   await Promise.all(rows.map(([name, , state]) => worker.untilVm(state, name)));
 
   for (const [name, condition] of rows) expect(await conditionOf(cloud, name)).toBe(condition);
@@ -163,9 +163,9 @@ describe("a VM that may not be stopped", () => {
     await worker.admin("POST", "vms/backend/stop");
     await eventually("the status tells", async () => (await worker.vm()).error?.includes("cannot stop the instance"));
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.instance()).toMatchObject({ status: "RUNNING", boots: 1 });
     expect(await cloud.operations()).toEqual(["insert"]);
   });

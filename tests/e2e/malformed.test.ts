@@ -6,16 +6,16 @@ import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type Exchanged, exchange, values } from "../harness/exchange.ts";
-import { type Answer, Origin } from "../harness/origin.ts";
+import { type RawResponse, exchange, values } from "../harness/exchange.ts";
+import { type Responder, Origin } from "../harness/origin.ts";
 import { launch, test, type World } from "../harness/test.ts";
 
 interface Case {
   name: string;
   /** What the server sends, before it closes the connection; or what it does. */
-  sends: string | Buffer | Answer;
+  sends: string | Buffer | Responder;
   method?: string;
-  check: (got: Exchanged) => void;
+  check: (got: RawResponse) => void;
   /** Why the answer was refused, as the log has it. */
   logs?: RegExp;
 }
@@ -28,7 +28,7 @@ const large = Buffer.alloc(3_000_000, "0123456789");
 
 /** It is handed on, whole. */
 function gets(status: number, body: string | Buffer, headers: Record<string, string | undefined> = {}): Pick<Case, "check"> {
-  const check = (got: Exchanged) => {
+  const check = (got: RawResponse) => {
     expect({ status: got.status, complete: got.complete }).toEqual({ status, complete: true });
     expect(got.body.equals(Buffer.from(body)), `the body is ${got.body.subarray(0, 200).toString("latin1")}`).toBe(true);
     for (const [name, value] of Object.entries(headers)) expect(values(got, name).join("|") || undefined, name).toBe(value);
@@ -38,7 +38,7 @@ function gets(status: number, body: string | Buffer, headers: Record<string, str
 
 /** It is an error of the VM's, and the operator learns why. */
 function refused(logs: RegExp, status = 502, title = "The VM gave no valid answer"): Pick<Case, "check" | "logs"> {
-  const check = (got: Exchanged) => {
+  const check = (got: RawResponse) => {
     expect(got.status).toBe(status);
     expect(values(got, "content-type")).toEqual(["application/problem+json"]);
     expect(JSON.parse(got.body.toString())).toMatchObject({ status, title });
@@ -48,7 +48,7 @@ function refused(logs: RegExp, status = 502, title = "The VM gave no valid answe
 
 /** The client sees that something is missing. */
 function brokenOff(beginning: string | Buffer, logs?: RegExp): Pick<Case, "check" | "logs"> {
-  const check = (got: Exchanged) => {
+  const check = (got: RawResponse) => {
     // What breaks off at once takes the head with it.
     expect([0, 200]).toContain(got.status);
     expect(got.complete).toBe(false);
@@ -206,12 +206,12 @@ describe("an answer of the VM", () => {
   let world: World;
 
   beforeAll(async () => {
-    const answers = cases.map(({ sends }, index): [string, Answer] => [
+    const responders = cases.map(({ sends }, index): [string, Responder] => [
       `/${index}`,
       typeof sends === "function" ? sends : (c) => c.end(sends),
     ]);
-    const refusing: Answer = (c) => c.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much");
-    origin = await Origin.listen({ ...Object.fromEntries(answers), "/refused": refusing });
+    const refusing: Responder = (c) => c.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much");
+    origin = await Origin.listen({ ...Object.fromEntries(responders), "/refused": refusing });
     // To the runtime, an answer that fails half-way is an exception that nobody has caught.
     const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|chunk|disconnected|reset)/;
     world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
@@ -238,10 +238,10 @@ describe("an answer of the VM", () => {
     request.on("error", () => {});
     request.write("the beginning of an upload that never ends");
 
-    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
 
-    expect(answer.statusCode).toBe(413);
-    expect((await answer.toArray()).join("")).toBe("too much");
+    expect(response.statusCode).toBe(413);
+    expect((await response.toArray()).join("")).toBe("too much");
     request.destroy();
   });
 });
@@ -308,12 +308,12 @@ test("what is slow, or a stream, may take longer than response_timeout", async (
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" } });
 
   const headers = { "accept-encoding": "identity" };
-  const answers = ["/slow", "/events", "/close"].map((path) => exchange(worker.url, path, { headers }));
+  const responses = ["/slow", "/events", "/close"].map((path) => exchange(worker.url, path, { headers }));
   // They are asked for later, one after the other, and their time is up first.
   for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
   late.resolve();
 
-  for (const answer of answers) expect(await answer).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
+  for (const response of responses) expect(await response).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
   expect(performance.now() - begun).toBeGreaterThan(4000);
 });
 
@@ -330,8 +330,8 @@ test("an upload that the VM does not take is over after response_timeout", async
     for (let i = 0; i < 20; i++) request.write(large);
     request.end();
 
-    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
-    expect(answer.statusCode).toBe(504);
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    expect(response.statusCode).toBe(504);
     await worker.untilLogged(/no answer within 2s/);
   }
   expect(origin.heads).toHaveLength(2);
@@ -353,8 +353,8 @@ test("a client may take longer than response_timeout to send its body", async ({
   for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
   request.end("and the end");
 
-  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
-  expect((await answer.toArray()).join("")).toBe("hello");
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  expect((await response.toArray()).join("")).toBe("hello");
 });
 
 function latin1(text: string): string {
@@ -370,7 +370,7 @@ function manyHeaders(count: number): string {
 }
 
 /** Each piece by itself, the next when the last has gone. */
-function inPieces(text: string, length: number): Answer {
+function inPieces(text: string, length: number): Responder {
   return async (c) => {
     c.setNoDelay();
     for (let at = 0; at < text.length; at += length) await written(c, text.slice(at, at + length));
@@ -379,7 +379,7 @@ function inPieces(text: string, length: number): Answer {
 }
 
 /** The same again and again, as long as somebody reads it. */
-function endlessly(text: string, first = ""): Answer {
+function endlessly(text: string, first = ""): Responder {
   return async (c) => {
     await written(c, first);
     while (!c.destroyed) await written(c, text);
@@ -391,6 +391,6 @@ function written(c: Socket, text: string): Promise<void> {
 }
 
 /** The connection is not closed but reset, once all has been sent. */
-function reset(text: string): Answer {
+function reset(text: string): Responder {
   return (c) => void (text ? c.write(text, () => c.resetAndDestroy()) : c.resetAndDestroy());
 }

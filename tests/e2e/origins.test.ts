@@ -87,9 +87,9 @@ describe.for(Object.entries(origins))("at %s", ([, origin]) => {
   test("a redirect to the VM's own address leads back to the public one", async ({ launch }) => {
     const { worker } = await launch({ vm: { origin: origin(), path: "/app", strip_prefix: true } });
     const redirect = async (own: string) => {
-      const answer = await worker.fetch("/app/redirect", { headers: { "x-own-address": own } });
-      expect(answer.status).toBe(302);
-      return answer.headers.get("location");
+      const response = await worker.fetch("/app/redirect", { headers: { "x-own-address": own } });
+      expect(response.status).toBe(302);
+      return response.headers.get("location");
     };
 
     expect(await redirect(new URL(origin()).host)).toBe(`${worker.url}/app/login?next=%2F#x`);
@@ -99,12 +99,12 @@ describe.for(Object.entries(origins))("at %s", ([, origin]) => {
   test("a compressed body comes as the VM compressed it", async ({ launch }) => {
     const { worker } = await launch({ vm: { origin: origin() } });
 
-    const answer = await new Promise<http.IncomingMessage>((resolve) => {
+    const response = await new Promise<http.IncomingMessage>((resolve) => {
       http.get(`${worker.url}/gzip`, { headers: { "accept-encoding": "gzip" } }, resolve);
     });
 
-    expect(answer.headers["content-encoding"]).toBe("gzip");
-    expect(Buffer.concat((await answer.toArray()) as Buffer[]).equals(compressed)).toBe(true);
+    expect(response.headers["content-encoding"]).toBe("gzip");
+    expect(Buffer.concat((await response.toArray()) as Buffer[]).equals(compressed)).toBe(true);
   });
 });
 
@@ -124,9 +124,9 @@ test.skipIf(process.platform !== "linux").for(["GET", "POST"])(
     expect((await worker.fetch("/")).status).toBe(200);
     await cloud.afflict("swallow");
 
-    const answer = await worker.fetch("/echo", { method, ...(method === "POST" ? { body: "upload" } : {}) });
+    const response = await worker.fetch("/echo", { method, ...(method === "POST" ? { body: "upload" } : {}) });
 
-    expect(answer.status).toBe(502);
+    expect(response.status).toBe(502);
     await worker.untilLogged(/no connection within 1s/);
   },
 );
@@ -142,11 +142,11 @@ test("a VPC network's binding reaches a VM that has no external address", async 
   const vm = { vpc: "NET", instance: { address: "internal" } };
   const { cloud, worker } = await launch({ vm, networks: { NET: network } });
 
-  const answer = await worker.fetch("/a%2Fb?c=d", { method: "POST", body: "upload" });
+  const response = await worker.fetch("/a%2Fb?c=d", { method: "POST", body: "upload" });
 
-  expect(answer.status).toBe(200);
-  expect(((await answer.json()) as Seen).url).toBe("/a%2Fb?c=d");
-  expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+  expect(response.status).toBe(200);
+  expect(((await response.json()) as Seen).url).toBe("/a%2Fb?c=d");
+  expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
   const { networkInterfaces } = (await cloud.resource()) as { networkInterfaces: Record<string, unknown>[] };
   expect(networkInterfaces[0]).not.toHaveProperty("accessConfigs");
   expect(new Set(asked)).toEqual(new Set([`${networkInterfaces[0]?.["networkIP"]}:${instancePort}`]));

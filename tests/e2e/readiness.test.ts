@@ -7,9 +7,9 @@ import { test } from "../harness/test.ts";
 test("a VM whose health path is slow becomes ready", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { health_path: "/slow/2500" } });
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.status).toBe(200);
+  expect(response.status).toBe(200);
   expect(await worker.vm()).toMatchObject({ state: "running", error: null });
   expect(await cloud.operations()).toEqual(["insert"]);
 });

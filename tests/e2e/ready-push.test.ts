@@ -38,8 +38,8 @@ const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | 
           response.writeHead(503).end();
           return;
         }
-        const answer = await worker.fetch(request.url ?? "", { method: request.method ?? "", headers: { authorization } });
-        response.writeHead(answer.status).end();
+        const forwarded = await worker.fetch(request.url ?? "", { method: request.method ?? "", headers: { authorization } });
+        response.writeHead(forwarded.status).end();
       });
       await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
       const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -56,10 +56,10 @@ describe.concurrent("a VM that says that it is ready", () => {
   test("(created) ends the wait though its health path fails, and no call is made for it", async ({ pushing }) => {
     const { cloud, worker, said } = await pushing(unhealthy);
 
-    const answer = await worker.fetch("/echo");
+    const response = await worker.fetch("/echo");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
     expect(await cloud.calls()).toEqual({ token: 1, "instances.get": 2, "instances.insert": 1, "zoneOperations.wait": 1 });
     expect(said).toEqual([`Bearer ${await token(cloud)}`]);
     expect(await metadata(cloud, "vmproxy-ready-url")).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/_vmproxy\/vms\/backend\/ready$/);
@@ -191,9 +191,9 @@ describe.concurrent("a word that it is ready", () => {
 
   test("is a POST", async ({ pushing }) => {
     const { worker } = await pushing({}, "closed");
-    const answer = await worker.fetch("/_vmproxy/vms/backend/ready");
-    expect(answer.headers.get("allow")).toBe("POST");
-    await expectProblem(answer, 405, "Method not allowed");
+    const response = await worker.fetch("/_vmproxy/vms/backend/ready");
+    expect(response.headers.get("allow")).toBe("POST");
+    await expectProblem(response, 405, "Method not allowed");
   });
 
   test("is heard of no other VM, and nobody learns which there are", async ({ pushing }) => {
@@ -202,8 +202,8 @@ describe.concurrent("a word that it is ready", () => {
     await expect(token(cloud)).rejects.toThrow("404");
     const nothing = await expectProblem(await worker.fetch("/_vmproxy/vms"), 404, "Not found");
     for (const name of ["backend", "other"]) {
-      const answer = await worker.fetch(`/_vmproxy/vms/${name}/ready`, { method: "POST", headers: { authorization: "Bearer x" } });
-      expect(await expectProblem(answer, 404, "Not found")).toEqual(nothing);
+      const response = await worker.fetch(`/_vmproxy/vms/${name}/ready`, { method: "POST", headers: { authorization: "Bearer x" } });
+      expect(await expectProblem(response, 404, "Not found")).toEqual(nothing);
     }
   });
 });
@@ -221,9 +221,9 @@ function token(cloud: Emulator): Promise<string> {
 /** What the VM reads from its metadata server. */
 async function metadata(cloud: Emulator, key: string): Promise<string> {
   const url = `${cloud.url}/emulator/instances/backend/computeMetadata/v1/instance/attributes/${key}`;
-  const answer = await fetch(url, { headers: { "metadata-flavor": "Google" } });
-  if (!answer.ok) throw new Error(`${key}: ${answer.status}`);
-  return answer.text();
+  const response = await fetch(url, { headers: { "metadata-flavor": "Google" } });
+  if (!response.ok) throw new Error(`${key}: ${response.status}`);
+  return response.text();
 }
 
 /** Somebody else sets these items, and keeps the others. */

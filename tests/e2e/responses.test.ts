@@ -5,13 +5,13 @@ import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { sha256, take } from "../harness/bodies.ts";
-import { type Answer, Origin } from "../harness/origin.ts";
+import { type Responder, Origin } from "../harness/origin.ts";
 import { expectProblem } from "../harness/problem.ts";
 import { launch, test, type World } from "../harness/test.ts";
 import type { Worker } from "../harness/worker.ts";
 
 describe("a body that breaks off is an error for the client", () => {
-  const answers: Record<string, Answer> = {
+  const responders: Record<string, Responder> = {
     "/cut-length": (c) => c.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"),
     "/cut-length-late": (c) => c.end(`HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n${"x".repeat(1_000_000)}`),
     "/cut-chunk": (c) => c.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nshort"),
@@ -25,7 +25,7 @@ describe("a body that breaks off is an error for the client", () => {
   let world: World;
 
   beforeAll(async () => {
-    origin = await Origin.listen(answers);
+    origin = await Origin.listen(responders);
     // To the runtime, an answer that fails half-way is an exception that nobody has caught.
     const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|no chunk size|disconnected)/;
     world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
@@ -36,8 +36,8 @@ describe("a body that breaks off is an error for the client", () => {
     origin?.close();
   });
 
-  test.for(Object.keys(answers))("%s", async (path) => {
-    const whole = world.worker.fetch(path).then((answer) => answer.text());
+  test.for(Object.keys(responders))("%s", async (path) => {
+    const whole = world.worker.fetch(path).then((response) => response.text());
 
     await expect(whole).rejects.toThrow();
   });
@@ -90,7 +90,7 @@ describe("with a server that speaks its own HTTP", () => {
       },
       // Of every other one, a part comes later than its head.
       ...Object.fromEntries(
-        short.map((body, index): [string, Answer] => [
+        short.map((body, index): [string, Responder] => [
           `/short/${index}`,
           async (c) => {
             const cut = index % 2 ? Math.floor(body.length / 2) : body.length;
@@ -144,33 +144,33 @@ describe("with a server that speaks its own HTTP", () => {
   );
 
   test("interim answers are passed over", async () => {
-    const answer = await worker.fetch("/interim");
+    const response = await worker.fetch("/interim");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("x-final")).toBe("yes");
-    expect(answer.headers.has("link")).toBe(false);
-    expect(await answer.text()).toBe("final");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-final")).toBe("yes");
+    expect(response.headers.has("link")).toBe(false);
+    expect(await response.text()).toBe("final");
   });
 
   test("a body may end with the connection", async () => {
-    const answer = await worker.fetch("/until-close");
+    const response = await worker.fetch("/until-close");
 
-    expect(await answer.text()).toBe("until the end. ".repeat(10_000));
+    expect(await response.text()).toBe("until the end. ".repeat(10_000));
   });
 
   test.for(["/bursts", "/bursts-until-close", "/bursts-in-chunks"])("%s arrive whole, read fast or slowly", async (path) => {
     const whole = sha256(Buffer.concat(bursts));
-    const slowly = async (answer: Response) => {
+    const slowly = async (response: Response) => {
       const pieces: Uint8Array[] = [];
-      for await (const piece of answer.body!) {
+      for await (const piece of response.body!) {
         pieces.push(piece);
         await new Promise(setImmediate);
       }
       return Buffer.concat(pieces);
     };
 
-    const answers = await Promise.all(Array.from({ length: 6 }, () => worker.fetch(path)));
-    const read = answers.map(async (answer, index) => (index % 2 ? slowly(answer) : new Uint8Array(await answer.arrayBuffer())));
+    const responses = await Promise.all(Array.from({ length: 6 }, () => worker.fetch(path)));
+    const read = responses.map(async (response, index) => (index % 2 ? slowly(response) : new Uint8Array(await response.arrayBuffer())));
 
     expect((await Promise.all(read)).map(sha256)).toEqual(Array(6).fill(whole));
   });
@@ -192,8 +192,8 @@ describe("with a server that speaks its own HTTP", () => {
   });
 
   test("the beginning of a body is there before the VM has its end", async () => {
-    const answer = await worker.fetch("/in-two-steps");
-    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const response = await worker.fetch("/in-two-steps");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
 
     expect((await reader.read()).value).toBe("one, ");
     goOn.resolve();
@@ -213,10 +213,10 @@ describe("with a server that speaks its own HTTP", () => {
   });
 
   test("what the VM has compressed is not compressed again", async () => {
-    const answer = await worker.fetch("/gzipped", { headers: { "accept-encoding": "gzip" } });
+    const response = await worker.fetch("/gzipped", { headers: { "accept-encoding": "gzip" } });
 
-    expect(answer.headers.get("content-encoding")).toBe("gzip");
-    expect(await answer.text()).toBe("compressed by the VM");
+    expect(response.headers.get("content-encoding")).toBe("gzip");
+    expect(await response.text()).toBe("compressed by the VM");
   });
 
   test("a path arrives with its odd characters", async () => {
@@ -231,7 +231,7 @@ describe("with a server that speaks its own HTTP", () => {
 describe("a client that goes away", () => {
   // While the VM is silent the runtime does not notice before it has something to send.
   test("takes its connection to the VM with it", async ({ launch, onTestFinished }) => {
-    const endless: Answer = (c) => {
+    const endless: Responder = (c) => {
       const sending = setInterval(() => c.write("more"), 50);
       c.on("close", () => clearInterval(sending));
       c.write("HTTP/1.1 200 OK\r\n\r\n");

@@ -21,10 +21,10 @@ describe("after kill -9", { concurrent: false }, () => {
     await kill(world.worker);
     expect(await lost).toBe("lost");
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
     await expectOneInstance(world.cloud);
   });
 
@@ -62,10 +62,10 @@ describe("after kill -9", { concurrent: false }, () => {
 
     await kill(world.worker);
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.has("x-vmproxy-cold-start")).toBe(false);
+    expect(response.status).toBe(200);
+    expect(response.headers.has("x-vmproxy-cold-start")).toBe(false);
     expect(await world.cloud.calls()).toEqual(before);
   });
 
@@ -77,9 +77,9 @@ describe("after kill -9", { concurrent: false }, () => {
 
     await kill(world.worker);
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await world.cloud.operations()).toEqual(["insert", "stop", "start"]);
   });
 });

@@ -4,7 +4,7 @@
 // proxy's own operation and its end: what is done by hand meets an instance that has settled, or that boots.
 
 import { describe, expect } from "vitest";
-import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "../harness/external-changes.ts";
+import { applyChanges, type Condition, conditionOf, type ExternalChange, isStable, slow, untilCondition } from "../harness/external-changes.ts";
 import { booting, type Emulator, quick } from "../harness/emulator.ts";
 import { expectProblem } from "../harness/problem.ts";
 import { test, type World } from "../harness/test.ts";
@@ -14,18 +14,18 @@ import type { Worker } from "../harness/worker.ts";
 type Step = "serve" | "stop" | "suspend" | "delete";
 
 /** The operations that follow an event, and how the VM ends up. */
-type Down = [operations: Deed[], state: "absent" | "stopped" | "suspended"];
+type Down = [operations: ExternalChange[], state: "absent" | "stopped" | "suspended"];
 
 interface Outcome {
   /** A request is answered by the VM after these operations. */
-  request: Deed[];
+  request: ExternalChange[];
   /** The operator stops it. */
   stop: Down;
   /** The operator deletes it. */
   delete: Down;
 }
 
-type Row = [proxy: Step[], byHand: Deed[], condition: Condition, outcome: Outcome];
+type Row = [proxy: Step[], external: ExternalChange[], condition: Condition, outcome: Outcome];
 
 /** What happens to an instance. Each event meets an instance of its own, which has its name. */
 const events = ["request", "stop", "delete"] as const;
@@ -83,12 +83,12 @@ describe("a request, a stop and a delete by the operator, when the proxy finds t
     [["serve", "delete"], ["insert"], "serving", serving],
   ];
 
-  test.for(rows)("(proxy: %j, by hand: %j) %s", async ([steps, deeds, condition, outcome], { launch }) => {
+  test.for(rows)("(proxy: %j, by hand: %j) %s", async ([steps, changes, condition, outcome], { launch }) => {
     const world = await launch(setting);
     for (const step of steps) await Promise.all(events.map((name) => perform(world.worker, step, name)));
-    await byHand(world.cloud, deeds, condition, events);
+    await applyChanges(world.cloud, changes, condition, events);
 
-    await expectOutcome(world, outcome, isSettled(condition) ? 2 : 20, new Map());
+    await expectOutcome(world, outcome, isStable(condition) ? 2 : 20, new Map());
   });
 });
 
@@ -122,7 +122,7 @@ describe("a request, a stop and a delete by the operator, while the proxy is bus
 
 // The proxy looks at a VM that boots every half minute, so all of these wait together.
 test("a VM that is changed by hand while the proxy waits for its server is served all the same", async ({ launch }) => {
-  const rows: [name: string, deeds: Deed[], condition: Condition, operations: string[]][] = [
+  const rows: [name: string, changes: ExternalChange[], condition: Condition, operations: string[]][] = [
     ["stopped", ["stop"], "TERMINATED", ["insert", "stop", "start"]],
     ["preempted", ["preempt"], "TERMINATED", ["insert", "compute.instances.preempted", "start"]],
     ["suspended", ["suspend"], "SUSPENDED", ["insert", "suspend", "resume"]],
@@ -137,12 +137,12 @@ test("a VM that is changed by hand while the proxy waits for its server is serve
   await Promise.all(rows.map(([name]) => worker.untilVm("booting", name)));
   await cloud.timing(quick);
 
-  await Promise.all(rows.map(([name, deeds, condition]) => byHand(cloud, deeds, condition, [name])));
+  await Promise.all(rows.map(([name, changes, condition]) => applyChanges(cloud, changes, condition, [name])));
 
   for (const [index, [name, , , operations]] of rows.entries()) {
-    const answer = await held[index]!;
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ instance: name });
+    const response = await held[index]!;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ instance: name });
     expect(await cloud.operations(name)).toEqual(operations);
   }
 });
@@ -187,9 +187,9 @@ async function expectOutcome(
 
 /** A request is answered by the VM, which then serves. */
 async function expectServed({ cloud, worker }: World, name: Event): Promise<void> {
-  const answer = await worker.fetch(`/${name}/echo`);
-  expect(answer.status, `a request for ${name}`).toBe(200);
-  expect(await answer.json()).toMatchObject({ instance: name, url: "/echo" });
+  const response = await worker.fetch(`/${name}/echo`);
+  expect(response.status, `a request for ${name}`).toBe(200);
+  expect(await response.json()).toMatchObject({ instance: name, url: "/echo" });
   const { public_ip } = await cloud.until("RUNNING", name);
   expect(await worker.vm(name)).toMatchObject({ state: "running", public_ip, error: null });
   expect(await conditionOf(cloud, name)).toBe("serving");

@@ -193,7 +193,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
   test("may send faster than the client reads", async () => {
     const client = await Client.open(worker, "/flood");
     client.socket.pause();
-    await eventually("it has sent all that it can", () => flooding!.isSettled());
+    await eventually("it has sent all that it can", () => flooding!.isStable());
     client.socket.resume();
 
     const messages = await client.received(FLOOD);
@@ -300,7 +300,7 @@ class Sending {
   }
 
   /** Whether nothing of it goes any more. */
-  isSettled(): boolean {
+  isStable(): boolean {
     const left = this.#socket.bufferedAmount;
     this.#unchanged = left === this.#left ? this.#unchanged + 1 : 0;
     this.#left = left;

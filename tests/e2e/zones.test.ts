@@ -47,10 +47,10 @@ describe("a zone that has no room", () => {
     const { cloud, worker } = await launch({ vm: { instance: { zones: [second, third] } } });
     await cloud.fault({ method: "instances.insert", times: 9, operation_error: "ZONE_RESOURCE_POOL_EXHAUSTED" });
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
-    await expectProblem(answer, 502, "The VM could not be started");
+    expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+    await expectProblem(response, 502, "The VM could not be started");
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 3 });
     for (const zone of [first, second, third]) expect(await cloud.operations("backend", zone)).toEqual(["insert"]);
     expect(await cloud.instances()).toEqual([]);

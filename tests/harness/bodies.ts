@@ -10,20 +10,20 @@ export interface Echo {
   body_base64: string;
 }
 
-export async function echo(answer: Response): Promise<Echo & { body: Buffer }> {
-  expect(answer.status).toBe(200);
-  return await read(answer);
+export async function echo(response: Response): Promise<Echo & { body: Buffer }> {
+  expect(response.status).toBe(200);
+  return await read(response);
 }
 
-export async function read(answer: Response): Promise<Echo & { body: Buffer }> {
-  const seen = (await answer.json()) as Echo;
+export async function read(response: Response): Promise<Echo & { body: Buffer }> {
+  const seen = (await response.json()) as Echo;
   return { ...seen, body: Buffer.from(seen.body_base64, "base64") };
 }
 
 /** Reads a body until there is enough of it, and goes away. */
-export async function take(answer: Response, isEnough: (text: string) => boolean): Promise<string> {
+export async function take(response: Response, isEnough: (text: string) => boolean): Promise<string> {
   let text = "";
-  for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
+  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
     text += piece;
     if (isEnough(text)) break;
   }

@@ -135,13 +135,13 @@ export class Emulator {
   async call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
     const key = await this.keyFile();
     const url = `${this.computeEndpoint}/projects/${key.project_id}/${path}`;
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method,
       headers: { authorization: `Bearer ${selfSignedToken(key)}` },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(await answer.text());
-    return (await answer.json()) as Record<string, unknown>;
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()) as Record<string, unknown>;
   }
 
   /** What has been done to an instance so far, by whomever: the types of its operations, the oldest first. */
@@ -182,12 +182,12 @@ export class Emulator {
   }
 
   async #control<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(`${this.url}/emulator/${path}`, {
+    const response = await fetch(`${this.url}/emulator/${path}`, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(`the emulator answered ${answer.status}: ${await answer.text()}`);
-    return (await answer.json()) as T;
+    if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as T;
   }
 }
 

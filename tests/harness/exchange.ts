@@ -2,7 +2,7 @@ import http from "node:http";
 import type { Pairs } from "./worker.ts";
 
 /** An answer as it came over the connection. */
-export interface Exchanged {
+export interface RawResponse {
   /** 0 if the connection broke off before. */
   status: number;
   reason: string;
@@ -13,20 +13,20 @@ export interface Exchanged {
 }
 
 /** Sends a request with path and headers exactly as given, and keeps what comes back, be it whole or not. */
-export function exchange(url: string, path: string, options: http.RequestOptions & { body?: Buffer } = {}): Promise<Exchanged> {
+export function exchange(url: string, path: string, options: http.RequestOptions & { body?: Buffer } = {}): Promise<RawResponse> {
   const { body, ...rest } = options;
   return new Promise((resolve) => {
-    const request = http.request(url, { path, agent: false, maxHeaderSize: 128 * 1024, ...rest }, (answer) => {
+    const request = http.request(url, { path, agent: false, maxHeaderSize: 128 * 1024, ...rest }, (response) => {
       const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-      answer.on("error", () => {});
-      answer.on("close", () =>
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", () => {});
+      response.on("close", () =>
         resolve({
-          status: answer.statusCode ?? 0,
-          reason: answer.statusMessage ?? "",
-          headers: pairs(answer.rawHeaders),
+          status: response.statusCode ?? 0,
+          reason: response.statusMessage ?? "",
+          headers: pairs(response.rawHeaders),
           body: Buffer.concat(chunks),
-          complete: answer.complete,
+          complete: response.complete,
         }),
       );
     });
@@ -36,7 +36,7 @@ export function exchange(url: string, path: string, options: http.RequestOptions
 }
 
 /** The values of a header, each by itself. */
-export function values({ headers }: Exchanged, wanted: string): string[] {
+export function values({ headers }: RawResponse, wanted: string): string[] {
   return headers.filter(([name]) => name === wanted).map(([, value]) => value);
 }
 

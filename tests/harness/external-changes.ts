@@ -4,7 +4,7 @@ import { eventually } from "./eventually.ts";
 const zone = "zones/us-central1-a";
 
 /** What somebody else than the proxy does to an instance. */
-export type Deed = "insert" | "start" | "stop" | "suspend" | "resume" | "reset" | "delete" | "preempt";
+export type ExternalChange = "insert" | "start" | "stop" | "suspend" | "resume" | "reset" | "delete" | "preempt";
 
 /** What an instance does while something is done to it, or after that. */
 export type Condition =
@@ -21,17 +21,17 @@ export type Condition =
 /**
  * Does these one after the other, until each instance is in this condition. One that passes lasts for two seconds.
  */
-export async function byHand(
+export async function applyChanges(
   cloud: Emulator,
-  deeds: readonly Deed[],
+  changes: readonly ExternalChange[],
   condition: Condition,
   names: readonly string[] = ["backend"],
 ): Promise<void> {
-  for (const [index, deed] of deeds.entries()) {
-    const isLast = index === deeds.length - 1;
+  for (const [index, change] of changes.entries()) {
+    const isLast = index === changes.length - 1;
     if (isLast) await cloud.timing(slow(condition));
-    const operations = await Promise.all(names.map((name) => act(cloud, deed, name)));
-    if (isLast && !isSettled(condition)) continue;
+    const operations = await Promise.all(names.map((name) => act(cloud, change, name)));
+    if (isLast && !isStable(condition)) continue;
     await Promise.all(operations.map((operation) => cloud.call("POST", `${zone}/operations/${operation}/wait`)));
   }
   await untilCondition(cloud, condition, names);
@@ -57,7 +57,7 @@ export function slow(condition: Condition): Partial<Timing> {
 }
 
 /** Whether nothing is done to the instance any more. */
-export function isSettled(condition: Condition): boolean {
+export function isStable(condition: Condition): boolean {
   return !["PROVISIONING", "STAGING", "STOPPING", "SUSPENDING"].includes(condition);
 }
 
@@ -90,12 +90,12 @@ export async function untilCondition(cloud: Emulator, condition: Condition, name
   });
 }
 
-async function act(cloud: Emulator, deed: Deed, name: string): Promise<string> {
-  if (deed === "preempt") return ((await cloud.afflict("preempt", name)) as { operation: string }).operation;
-  const operation = await (deed === "insert"
+async function act(cloud: Emulator, change: ExternalChange, name: string): Promise<string> {
+  if (change === "preempt") return ((await cloud.afflict("preempt", name)) as { operation: string }).operation;
+  const operation = await (change === "insert"
     ? cloud.call("POST", `${zone}/instances`, instanceResource({ name }))
-    : deed === "delete"
+    : change === "delete"
       ? cloud.call("DELETE", `${zone}/instances/${name}`)
-      : cloud.call("POST", `${zone}/instances/${name}/${deed}`));
+      : cloud.call("POST", `${zone}/instances/${name}/${change}`));
   return operation.name as string;
 }

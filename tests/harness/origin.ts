@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { eventually } from "./eventually.ts";
 
 /** What a VM does with one request: it writes to the connection, byte by byte as it likes. */
-export type Answer = (connection: Socket, head: string) => void;
+export type Responder = (connection: Socket, head: string) => void;
 
 /** A server in the VM's place that answers whatever a test wants, not always HTTP. */
 export class Origin {
@@ -12,7 +12,7 @@ export class Origin {
   /** The heads of the requests that have come, probes aside. */
   readonly heads: string[] = [];
 
-  private constructor(answers: Record<string, Answer>) {
+  private constructor(responders: Record<string, Responder>) {
     this.#server = createServer((connection) => {
       this.#connections.add(connection);
       connection.on("close", () => this.#connections.delete(connection));
@@ -29,15 +29,15 @@ export class Origin {
         const path = head.split(" ")[1] ?? "";
         if (path === "/healthz") return connection.end("HTTP/1.1 204 No Content\r\n\r\n");
         this.heads.push(head);
-        const answer = answers[path];
-        return answer ? answer(connection, head) : connection.end("HTTP/1.1 404 Not Found\r\n\r\n");
+        const responder = responders[path];
+        return responder ? responder(connection, head) : connection.end("HTTP/1.1 404 Not Found\r\n\r\n");
       };
     });
   }
 
   /** Answers requests by their path, and the health path `/healthz` well. */
-  static async listen(answers: Record<string, Answer>): Promise<Origin> {
-    const origin = new Origin(answers);
+  static async listen(responders: Record<string, Responder>): Promise<Origin> {
+    const origin = new Origin(responders);
     origin.#server.listen(0, "127.0.0.1");
     await once(origin.#server, "listening");
     return origin;

@@ -130,13 +130,13 @@ export class Worker {
   /** The same with path and headers sent exactly as given. */
   request(path: string, options: http.RequestOptions = {}, upload?: string): Promise<{ status: number; headers: Pairs; body: string }> {
     return new Promise((resolve, reject) => {
-      const request = http.request(this.url, { path, agent: false, ...options }, (answer) => {
+      const request = http.request(this.url, { path, agent: false, ...options }, (response) => {
         const chunks: Buffer[] = [];
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-        answer.on("error", reject);
-        answer.on("end", () => {
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () => {
           const body = Buffer.concat(chunks).toString();
-          resolve({ status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), body });
+          resolve({ status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body });
         });
       });
       request.on("error", reject);
@@ -159,9 +159,9 @@ export class Worker {
   }
 
   async vm(name = "backend"): Promise<VmStatus> {
-    const answer = await this.admin("GET", `vms/${name}`);
-    assert.equal(answer.status, 200);
-    return (await answer.json()) as VmStatus;
+    const response = await this.admin("GET", `vms/${name}`);
+    assert.equal(response.status, 200);
+    return (await response.json()) as VmStatus;
   }
 
   untilVm(state: string, name = "backend"): Promise<VmStatus> {

@@ -23,13 +23,13 @@ describe("npm start", () => {
   after(() => demo?.stop());
 
   test("the Worker answers", async () => {
-    const answer = await fetch(`http://127.0.0.1:${demo.workerPort}/_vmproxy/healthz`);
-    assert.equal(answer.status, 200);
+    const response = await fetch(`http://127.0.0.1:${demo.workerPort}/_vmproxy/healthz`);
+    assert.equal(response.status, 200);
   });
 
   test("the emulator answers", async () => {
-    const answer = await fetch(`http://127.0.0.1:${demo.emulatorPort}/emulator/stats`);
-    assert.equal(answer.status, 200);
+    const response = await fetch(`http://127.0.0.1:${demo.emulatorPort}/emulator/stats`);
+    assert.equal(response.status, 200);
   });
 
   test(".dev.vars holds the secrets, and is kept if it is there", () => {
@@ -69,8 +69,8 @@ describe("npm start", () => {
     for (const { pid } of workerds) process.kill(pid, "SIGKILL");
     await lost;
     await eventually(async () => {
-      const answer = await demo.worker("/").catch((error) => ({ status: error.message }));
-      assert.equal(answer.status, 200);
+      const response = await demo.worker("/").catch((error) => ({ status: error.message }));
+      assert.equal(response.status, 200);
     });
     assert.equal((await demo.calls())["instances.insert"], inserts + 1);
   });
@@ -113,8 +113,8 @@ async function startDemo() {
   failed.catch(() => {});
   const worker = async (path, options) => {
     const signal = AbortSignal.timeout(30_000);
-    const answer = await fetch(`http://127.0.0.1:${workerPort}${path}`, { signal, ...options });
-    return { status: answer.status, body: await answer.text() };
+    const response = await fetch(`http://127.0.0.1:${workerPort}${path}`, { signal, ...options });
+    return { status: response.status, body: await response.text() };
   };
   const emulator = async (path) => (await fetch(`http://127.0.0.1:${emulatorPort}/emulator/${path}`)).json();
   const calls = async () => (await emulator("stats")).calls;
