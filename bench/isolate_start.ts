@@ -6,8 +6,8 @@ import { baseline, type Code, vmproxy, Workerd } from "./workerd.ts";
 const starts = 21;
 
 /**
- * How much longer a new runtime takes to its first answer with vmproxy than with a Worker of one line: reading, compiling
- * and instantiating the Worker, and its configuration.
+ * Measures the first response of a new runtime with vmproxy, less that with a Worker of one line:
+ * the time to read, compile and instantiate the Worker, and to read its configuration.
  */
 export async function isolateStart(): Promise<Row[]> {
   const vm = { path: "/", instance: { name: "backend", zone: "us-central1-a" } };
@@ -26,7 +26,7 @@ async function firstResponse(code: Code, path: string): Promise<number> {
   try {
     const response = await fetch(worker.url + path);
     await response.text();
-    if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+    if (!response.ok) throw new Error(`${path} responded with ${response.status}`);
     return performance.now() - begun;
   } finally {
     await worker.stop();

@@ -6,13 +6,13 @@ import { interleaved } from "./rounds.ts";
 import { atMostOf, compared, type Row } from "./rows.ts";
 
 const rounds = 9;
-/** How long each call of Compute Engine and its token server is under way. */
+/** The delay of each call of Compute Engine and its token server. */
 const latency = 500;
-/** As long as the emulator takes by itself. */
+/** The emulator's own defaults. */
 const phases = { provision_ms: 500, stage_ms: 500, boot_ms: 2000 };
 const zone = "zones/us-central1-a";
 
-/** How much longer a cold start takes than the calls and the boot that it cannot do without. */
+/** Measures a cold start beside the minimum: its own calls and the boot. */
 export async function overhead(): Promise<Row[]> {
   const cloud = await Emulator.start(phases);
   try {
@@ -29,7 +29,7 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
     let round = 0;
     return async () => {
       await bring(cloud, state);
-      // Another boot time each time, the same for both, so that no interval falls in step with it.
+      // The boot time varies, equally for both, so that no polling interval is in step with it.
       await cloud.timing({ ...phases, boot_ms: phases.boot_ms + 11 * round++ });
       const before = await cloud.calls();
       const took = await start();
@@ -47,23 +47,25 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
   return compared(`cold_start_overhead_${state}`, "ms", vmproxy, bare, atMostOf(1.05));
 }
 
-/** From the request to its answer, with an object that knows nothing yet and has no token. */
+/** Returns the time from request to response, with a new object and no token. */
 async function byWorker(cloud: Emulator): Promise<number> {
   const worker = await Worker.start({ variables: await variables(cloud) });
   try {
-    // What an isolate takes to start is a figure of its own (`isolate_start_ms`).
+    // The start of an isolate has a figure of its own (`isolate_start_ms`).
     await worker.fetch("/_vmproxy/healthz");
     const began = performance.now();
     const response = await worker.fetch("/status/200");
     const took = performance.now() - began;
-    if (!response.ok) throw new Error(`vmproxy answered ${response.status}`);
+    if (!response.ok) throw new Error(`vmproxy responded with ${response.status}`);
     return took;
   } finally {
     await worker.stop();
   }
 }
 
-/** The same calls, each as soon as the last one is answered, and then the health path, until it is there. */
+/**
+ * Makes the same calls, each as soon as the previous one has ended, and then polls the health path.
+ */
 async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<number> {
   const key = await cloud.keyFile();
   const began = performance.now();

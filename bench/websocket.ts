@@ -7,7 +7,10 @@ import { baseline, type Code, vmproxy } from "./workerd.ts";
 const rounds = 9;
 const milliseconds = 2000;
 
-/** How many WebSocket messages a second go to the VM and back, beside relays in JavaScript over the same transport. */
+/**
+ * Measures WebSocket messages per second to the VM and back, beside JavaScript relays over the same
+ * transport.
+ */
 export async function webSockets(): Promise<Row[]> {
   const site = await Site.demo();
   const start = async (code: Code) => `${(await site.run(code)).url}/ws`;
@@ -38,7 +41,10 @@ export async function webSockets(): Promise<Row[]> {
   }
 }
 
-/** The address as one number, which a URL may have for a host: not written as an address, it is reached by fetch(). */
+/**
+ * Returns the address as one number, which a URL allows as a host: not being written as an address,
+ * it is reached by fetch().
+ */
 function nameOf(address: string): string {
   const [ip = "", port] = address.split(":");
   return `${ip.split(".").reduce((number, part) => number * 256 + Number(part), 0)}:${port}`;

@@ -1,4 +1,4 @@
-// The usual way to wait for a VM: create it, wait for the operation, and ask for its health path at a fixed interval.
+// The usual way to wait for a VM: create it, wait for the operation, and poll the health path.
 
 export default {
   async fetch(request, env) {

@@ -1,4 +1,4 @@
-// Whether everybody can read and use the page, on whatever device, and how it looks with settings of one's own.
+// Accessibility of the pages, their layout on every device and their look under user preferences.
 
 import { once } from "node:events";
 import http from "node:http";
@@ -109,7 +109,7 @@ afterAll(() => {
   for (const server of servers) server.close();
 });
 
-/** A server of the operator's, with a page at `/` and something else at `/json`. */
+/** An operator's server with a page at `/` and another content type at `/json`. */
 async function serveOwnPage(html: string): Promise<string> {
   const server = http.createServer((request, response) => {
     const type = request.url === "/json" ? "application/json" : "text/html; charset=utf-8";

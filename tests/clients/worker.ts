@@ -1,5 +1,5 @@
-// The built Worker in the real runtime, for tests that are not written in JavaScript. Its variables come as a line of
-// JSON; its address goes out as a line. It ends with its input.
+// Runs the built Worker in the real runtime for tests in other languages. Reads its variables as a
+// line of JSON, prints its URL as a line, and ends when its input ends.
 
 import { once } from "node:events";
 import { createInterface } from "node:readline";

@@ -1,4 +1,4 @@
-// The operator's routes below /_vmproxy/.
+// The admin API below /_vmproxy/.
 
 import { describe, expect } from "vitest";
 import { booting } from "../harness/emulator.ts";

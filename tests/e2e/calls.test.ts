@@ -1,4 +1,4 @@
-// How many calls of Google's APIs a cold start takes: each is a round trip that the held request waits for.
+// The number of calls of Google's APIs in a cold start: the held request waits for each round trip.
 
 import { describe, expect } from "vitest";
 import { applyChanges } from "../harness/external-changes.ts";
@@ -9,12 +9,12 @@ interface Case {
   auth: "token" | "self_signed";
   from: "absent" | "stopped" | "suspended";
   pace: keyof typeof paces;
-  /** For tokens, to the instance, and the waits. */
+  /** The maximum of token requests, instance calls and waits. */
   most: number;
 }
 
-// The operation may end before the look that is made 3 s into the wait, or after it; and that look may find the
-// address, or come too early for it.
+// The operation may end before or after the read 3 s into the wait, and that read may come before
+// or after the address is assigned.
 const paces = {
   "at once": {},
   "in 5 s, address early": { provision_ms: 500, stage_ms: 4500, resume_ms: 5000, boot_ms: 1000 },

@@ -1,4 +1,4 @@
-// What clients get while the VM starts, and what they are told of the start.
+// Responses while the VM starts, and the progress that they report.
 
 import WebSocket from "ws";
 import { describe, expect } from "vitest";
@@ -11,7 +11,7 @@ import type { Worker } from "../harness/worker.ts";
 const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", accept: html };
 
-/** Long enough to be seen, short enough to be waited for. */
+/** Long enough to observe, short enough to wait for. */
 const slow = { provision_ms: 1500, boot_ms: 1500 };
 
 interface Asks {
@@ -37,7 +37,7 @@ async function waiting(worker: Worker): Promise<Waiting> {
   return (await response.json()) as Waiting;
 }
 
-/** All events of a stream, to its end. */
+/** Returns all events of a stream, once it has ended. */
 async function watch(worker: Worker): Promise<Waiting[]> {
   const response = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
   expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -50,7 +50,7 @@ async function open(worker: Worker, signal: AbortSignal): Promise<ReadableStream
   return (await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" }, signal })).body!;
 }
 
-/** The Worker, which tells at `/written` how many pieces each stream of its own has taken. */
+/** The Worker, with `/written`: the number of chunks that each of its own streams has accepted. */
 const counting = `
   import vmproxy from "index.js";
   export { VmObject } from "index.js";
@@ -85,7 +85,7 @@ describe("while the VM starts", () => {
     ["a script in a page", "auto", { headers: { "sec-fetch-mode": "cors", accept: "*/*" } }, "answer"],
     ["an image in a page", "auto", { headers: { "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" } }, "answer"],
     ["a webhook", "auto", { method: "POST", body: "{}" }, "answer"],
-    // A page could not send it once more.
+    // A page could not send the form a second time.
     ["a form", "auto", { method: "POST", body: "a=b", headers: navigation }, "answer"],
     ["a browser's navigation", "hold", { headers: navigation }, "answer"],
     ["a browser's navigation", "page", { headers: navigation }, "page"],
@@ -112,7 +112,7 @@ describe("while the VM starts", () => {
     expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
     expect(response.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
     if (isHtml) expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
-    // It has been woken all the same.
+    // The request has started the VM all the same.
     await worker.untilVm("running");
     expect((await worker.request("/echo", asks, body)).status).toBe(200);
   });
@@ -157,7 +157,7 @@ describe("while the VM starts", () => {
     const askedAt = Date.now();
     const response = await worker.fetch("/");
 
-    // What has passed of it until the answer was made is off.
+    // The time that has passed before the response is subtracted.
     const [took, retryAfter] = [Date.now() - askedAt, Number(response.headers.get("retry-after"))];
     expect(retryAfter).toBeLessThanOrEqual(Math.ceil(cold_starts[0]!.total_ms / 1000));
     expect(retryAfter).toBeGreaterThanOrEqual(Math.ceil((cold_starts[0]!.total_ms - took) / 1000));
@@ -190,7 +190,7 @@ describe("/_vmproxy/wait", () => {
     expect(elapsed).toEqual([...elapsed].sort((a, b) => a - b));
     expect(events.at(-1)).toMatchObject({ state: "running", phase: null, failure: null });
     expect(await waiting(worker)).toMatchObject({ state: "running" });
-    // Whoever comes late is told so, and not kept.
+    // A stream opened afterwards reports it at once and ends.
     expect(await watch(worker)).toMatchObject([{ state: "running" }]);
   });
 
@@ -254,7 +254,7 @@ describe("/_vmproxy/wait", () => {
     expect(heard).toMatch(/^retry: 1000\ndata: .*"booting".*\n\nevent: beat\ndata: 1\n\ndata: /);
     const [left, stayed] = (await (await worker.fetch("/written")).json()) as number[];
     expect(stayed! - begun[1]!).toBeGreaterThan(1);
-    // The runtime notices that it has gone when it sends what was written.
+    // The runtime detects the disconnect at the next write.
     expect(left! - begun[0]!).toBeLessThanOrEqual(1);
   });
 

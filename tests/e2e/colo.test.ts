@@ -1,9 +1,12 @@
-// What the isolates of one colo tell each other by its cache.
+// The cache that the isolates of one colo share.
 
 import { expect } from "vitest";
 import { test } from "../harness/test.ts";
 
-/** The built Worker with an object that nobody may ask: what is answered is answered without it. */
+/**
+ * The built Worker with an object that fails every request: a response proves that no object was
+ * involved.
+ */
 const withoutObject = `
 export { default } from "./index.js";
 export class VmObject {

@@ -1,4 +1,4 @@
-// An instance that exists and is not as the configuration has it.
+// Instances that exist and differ from the configuration.
 
 import { describe, expect } from "vitest";
 import { instanceResource } from "../harness/external-changes.ts";
@@ -63,7 +63,7 @@ describe("with on_drift = apply", () => {
 
     expect((await worker.fetch("/")).status).toBe(200);
 
-    // It runs: it is left alone.
+    // A running instance is not changed.
     expect((await worker.vm()).drift).toEqual(differences);
     expect(await cloud.operations()).toEqual(["insert"]);
 

@@ -1,4 +1,4 @@
-// What goes wrong: the client gets a clear answer, the operator the cause, and Compute Engine is left alone.
+// Failures: the client gets a clear response, the operator the cause, and Compute Engine few calls.
 
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
@@ -68,7 +68,7 @@ describe("a start that is refused", () => {
     setting?: Setting;
     prepare?: (cloud: Emulator) => Promise<unknown>;
     cause: RegExp;
-    /** The call that a start attempt makes once. */
+    /** The call made once for each start attempt. */
     attempt?: string;
   }
 

@@ -1,4 +1,4 @@
-// What a VM receives of a request, and what the client receives of its answer.
+// The request as the VM receives it, and the response as the client receives it.
 
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect } from "vitest";
@@ -64,7 +64,7 @@ describe("with the emulator's server", () => {
   });
 
   test("events arrive while the stream goes on", async () => {
-    // It would take a day to end.
+    // The whole stream would take a day.
     const response = await worker.fetch("/stream?n=86400&interval_ms=1000");
     expect(response.headers.get("content-type")).toBe("text/event-stream");
 
@@ -165,7 +165,7 @@ describe("with the emulator's server", () => {
   });
 });
 
-/** Byte i is i modulo 256, as the emulator's server has it. */
+/** Byte i is i modulo 256, as the emulator's server sends it. */
 function countingBytes(length: number): Uint8Array {
   return Buffer.alloc(length, Uint8Array.from({ length: 256 }, (_, index) => index));
 }

@@ -1,4 +1,4 @@
-// What keeps a VM up although it is idle, how deep it sleeps, and what happens when it cannot be put to sleep.
+// What keeps an idle VM up, whether it is stopped or suspended, and failures to do so.
 
 import { describe, expect } from "vitest";
 import { applyChanges, type Condition, conditionOf, type ExternalChange } from "../harness/external-changes.ts";
@@ -60,7 +60,7 @@ test("a VM is not stopped under a request that takes longer than its idle timeou
   expect(response.status).toBe(200);
   expect(response.headers.has("x-vmproxy-cold-start")).toBe(false);
   await cloud.until("TERMINATED");
-  // A VM that is stopped under its request would have been started for it again.
+  // Had the VM been stopped during the request, the request would have started it again.
   expect(await cloud.operations()).toEqual(["insert", "stop"]);
 });
 
@@ -151,7 +151,7 @@ describe("a VM that may not be stopped", () => {
     await worker.untilVm("stopped");
     expect(await cloud.operations()).toEqual(["insert", "stop"]);
     expect(await cloud.calls()).toMatchObject({ "instances.stop": 5 });
-    // That it could not be stopped is no reason not to start it.
+    // The failed stop does not prevent a start.
     expect((await worker.fetch("/")).status).toBe(200);
     expect(await worker.vm()).toMatchObject({ state: "running", error: null });
   });
@@ -170,7 +170,7 @@ describe("a VM that may not be stopped", () => {
     expect(await cloud.operations()).toEqual(["insert"]);
   });
 
-  // The example's VM is on this port.
+  // The example's VM listens on this port.
   test("fails Vm::stop, and is stopped all the same", async ({ onTestFinished }) => {
     const cloud = await Emulator.start({}, 8780);
     onTestFinished(() => cloud.stop());

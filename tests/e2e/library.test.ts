@@ -1,4 +1,4 @@
-// vmproxy as a library: examples/own-worker, and every field of a VM's instance.
+// vmproxy as a library: examples/own-worker, and every field of `Instance`.
 
 import { describe, expect } from "vitest";
 import { Emulator } from "../harness/emulator.ts";

@@ -1,4 +1,4 @@
-// How often and how long a VM may run.
+// The limits on starts and on running time.
 
 import { describe, expect } from "vitest";
 import { expectProblem } from "../harness/problem.ts";

@@ -1,4 +1,4 @@
-// A VM that is reached by a name, and so by fetch().
+// VMs reached by a host name, and so by fetch().
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";

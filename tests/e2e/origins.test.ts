@@ -1,4 +1,4 @@
-// The settings that say how a VM is reached and what it is told, on each kind of origin.
+// The settings for how a VM is reached and which headers it gets, on each kind of origin.
 
 import { once } from "node:events";
 import http from "node:http";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { instancePort } from "../harness/emulator.ts";
 import { test } from "../harness/test.ts";
 
-/** Tells what it was asked, and redirects to itself. */
+/** Echoes the request, and redirects to itself. */
 let server: http.Server;
 let port: number;
 
@@ -33,7 +33,7 @@ afterAll(() => {
   server.closeAllConnections();
 });
 
-/** Longer than what is watched, and of an unknown length: the hardest way. */
+/** Longer than the part that is inspected, and of unknown length: the hardest case. */
 const compressed = gzipSync(Buffer.alloc(4_000_000, "vmproxy "), { level: 1 });
 
 interface Seen {
@@ -79,7 +79,7 @@ describe.for(Object.entries(origins))("at %s", ([, origin]) => {
       "x-forwarded-host": "www.example.com",
       "x-forwarded-proto": "https",
       "x-real-ip": "203.0.113.9",
-      // The local runtime takes the scheme from the request's own header.
+      // The local runtime takes the scheme from the request's `X-Forwarded-Proto`.
       forwarded: `for=203.0.113.9, for=198.51.100.4;host="${new URL(worker.url).host}";proto=https`,
     });
   });
@@ -116,7 +116,7 @@ test("a host of the VM's own is asked for over a socket", async ({ launch }) => 
   expect(seen.headers).toMatchObject({ host: "internal.example:81", "x-forwarded-host": new URL(worker.url).host });
 });
 
-// Elsewhere a server cannot leave connections unanswered.
+// Only on Linux can a server leave connections unaccepted.
 test.skipIf(process.platform !== "linux").for(["GET", "POST"])(
   "a VM that leaves connections unanswered is given up after connect_timeout (%s)",
   async (method, { launch }) => {

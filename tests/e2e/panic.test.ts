@@ -1,9 +1,12 @@
-// A panic ends the wasm instance that it happens in, and what waits there is lost; the next call gets a new instance.
+// A panic ends the wasm instance and everything that waits in it; the next call gets a new
+// instance.
 
 import { expect } from "vitest";
 import { test } from "../harness/test.ts";
 
-/** The built Worker, which panics in the function of the runtime's that a request names, and logs when it has. */
+/**
+ * The built Worker, which panics in the runtime function that a request names, and then logs it.
+ */
 const panicking = `
 import built, { VmObject as BuiltObject } from "./index.js";
 
@@ -12,7 +15,7 @@ function panicIfNamed(name) {
   if (named !== name) return;
   named = null;
   console.log("it panics");
-  // The hook of the worker crate notes it; then it is an exception of this kind.
+  // The panic hook of the worker crate sets this flag before it throws such an exception.
   globalThis.__worker_init_state.criticalError = true;
   throw new WebAssembly.RuntimeError("unreachable");
 }

@@ -1,4 +1,4 @@
-// When a VM counts as ready, and what does not keep it from that.
+// When a VM is ready, and what does not delay it.
 
 import { describe, expect } from "vitest";
 import { expectProblem } from "../harness/problem.ts";

@@ -1,4 +1,4 @@
-// The VM's own word that it is ready: how it is told where to say so, and what comes of it.
+// Ready pushes: how the VM learns where to send them, and their effect.
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -14,14 +14,14 @@ import { root } from "../harness/root.ts";
 import { launch, type VmConfig, type World } from "../harness/test.ts";
 import type { Worker } from "../harness/worker.ts";
 
-/** Probes never find such a VM ready. */
+/** Probes never find this VM ready. */
 const unhealthy = { health_path: "/status/503" };
 
-/** A world in which the VM reaches the Worker, or is kept from it. */
+/** A world in which the VM can reach the Worker, or cannot. */
 interface PushingWorld extends World {
-  /** Lets the VM's word through from now on. */
+  /** Lets ready pushes through from this moment on. */
   open(): void;
-  /** What the VM has said so far, to a Worker or to a closed door. */
+  /** The ready pushes sent so far, whether let through or not. */
   said: string[];
 }
 
@@ -82,7 +82,7 @@ describe.concurrent("a VM that says that it is ready", () => {
     expect(second).not.toBe(first);
     expect(said).toEqual([`Bearer ${first}`, `Bearer ${second}`]);
     expect(await metadata(cloud, "ssh-keys")).toBe("me:ssh-ed25519 AAAA");
-    // It differs from the configuration, which is only told.
+    // The difference from the configuration is reported, not corrected.
     expect(await metadata(cloud, "color")).toBe("red");
     expect((await worker.vm()).drift).toEqual(["metadata: is otherwise, configured color"]);
     expect(await cloud.operations()).toEqual(["insert", "setMetadata", "stop", "setMetadata", "start"]);
@@ -208,7 +208,7 @@ describe.concurrent("a word that it is ready", () => {
   });
 });
 
-/** Says of the VM that it is ready. */
+/** Sends a ready push. */
 function say(worker: Worker, authorization: string | undefined): Promise<Response> {
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
   return worker.fetch("/_vmproxy/vms/backend/ready", { method: "POST", headers });
@@ -218,7 +218,7 @@ function token(cloud: Emulator): Promise<string> {
   return metadata(cloud, "vmproxy-ready-token");
 }
 
-/** What the VM reads from its metadata server. */
+/** Returns what the VM's metadata server has under this key. */
 async function metadata(cloud: Emulator, key: string): Promise<string> {
   const url = `${cloud.url}/emulator/instances/backend/computeMetadata/v1/instance/attributes/${key}`;
   const response = await fetch(url, { headers: { "metadata-flavor": "Google" } });
@@ -226,7 +226,7 @@ async function metadata(cloud: Emulator, key: string): Promise<string> {
   return response.text();
 }
 
-/** Somebody else sets these items, and keeps the others. */
+/** Sets these items as an external change, and keeps the others. */
 async function setMetadata(cloud: Emulator, items: Record<string, string>): Promise<void> {
   const { metadata } = (await cloud.resource()) as { metadata: { fingerprint: string; items: { key: string; value: string }[] } };
   const kept = metadata.items.filter(({ key }) => !(key in items));

@@ -1,4 +1,4 @@
-// Whatever a VM answers, and whatever it leaves out: valid HTTP is handed on, the rest is an error.
+// Valid HTTP responses are forwarded; malformed and truncated ones are errors.
 
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
@@ -26,7 +26,7 @@ describe("a body that breaks off is an error for the client", () => {
 
   beforeAll(async () => {
     origin = await Origin.listen(responders);
-    // To the runtime, an answer that fails half-way is an exception that nobody has caught.
+    // The runtime treats a response that fails midway as an uncaught exception.
     const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|no chunk size|disconnected)/;
     world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
   });
@@ -49,7 +49,7 @@ describe("with a server that speaks its own HTTP", () => {
   let worker: Worker;
   const goOn = Promise.withResolvers<void>();
   const gzipped = gzipSync("compressed by the VM");
-  // What is read at a time grows with the large ones; the small ones must not be written over by what comes next.
+  // The read buffer grows with the large pieces; the next piece must not overwrite a small one.
   const bursts = [5_000_000, 10, 300_000, 1, 70_000, 4_000_000, 100, 100, 1_000_000, 7].map((length) => randomBytes(length));
   const short = Array.from({ length: 40 }, (_, index) => randomBytes(1 + 300 * index));
   const inBursts = async (connection: Socket, asSent: (piece: Buffer) => Buffer, end = "") => {
@@ -88,7 +88,7 @@ describe("with a server that speaks its own HTTP", () => {
         const chunk = (piece: Buffer) => Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]);
         void inBursts(c, chunk, "0\r\n\r\n");
       },
-      // Of every other one, a part comes later than its head.
+      // Half of these bodies come in two parts, the second later than the head.
       ...Object.fromEntries(
         short.map((body, index): [string, Responder] => [
           `/short/${index}`,
@@ -229,7 +229,7 @@ describe("with a server that speaks its own HTTP", () => {
 });
 
 describe("a client that goes away", () => {
-  // While the VM is silent the runtime does not notice before it has something to send.
+  // While the VM sends nothing, the runtime detects a disconnect at the next write only.
   test("takes its connection to the VM with it", async ({ launch, onTestFinished }) => {
     const endless: Responder = (c) => {
       const sending = setInterval(() => c.write("more"), 50);

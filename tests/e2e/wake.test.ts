@@ -1,4 +1,4 @@
-// Who wakes a sleeping VM, what the others get, and what that does to the VM.
+// Which requests wake a VM, the responses to the others, and their effect on the VM.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ interface Row {
   path: string;
   headers: Record<string, string>;
   cf?: Record<string, unknown>;
-  /** The key of the rule by which the request does not wake its VM. */
+  /** The key of the rule that blocks the request. */
   refused_by: string | null;
 }
 
@@ -31,7 +31,7 @@ const crawler = { "user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http:/
 const monitor = { "user-agent": "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)" };
 const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0" };
 
-// Each has a VM of its own, and none waits for its start.
+// Each request has a VM of its own, and none waits for the start.
 test("each of many requests wakes its VM or does not", async ({ launch }) => {
   const rows = table.requests.map((row, index) => ({ ...row, name: `row-${index}` }));
   const { cloud, worker } = await launch({
@@ -179,7 +179,7 @@ describe("a monitor's requests", () => {
     });
     await worker.untilVm("stopped", "counts-false");
 
-    // While it was up the monitor was let through, and it was never told anything worse than that it sleeps.
+    // While the VM was up it served the monitor, which never got worse than "asleep".
     expect(statuses[0]).toBe(200);
     expect(statuses.filter((status) => ![200, 503].includes(status))).toEqual([]);
     expect(await ask("counts-false")).toBe(503);
@@ -194,7 +194,7 @@ describe("a monitor's requests", () => {
 
     const response = await worker.fetch("/slow/15000", { headers: monitor });
 
-    // The VM was stopped under it.
+    // The VM was stopped during the request.
     await expectProblem(response, 503, "The VM is asleep");
     await cloud.until("TERMINATED");
     expect(await cloud.operations()).toEqual(["insert", "stop"]);

@@ -1,4 +1,4 @@
-// Where a VM is made, and what becomes of it when it is configured to be elsewhere, or not at all.
+// The zone of a new instance, and instances whose zone or configuration has been removed.
 
 import { describe, expect } from "vitest";
 import { booting, type Emulator } from "../harness/emulator.ts";
@@ -146,7 +146,7 @@ describe("a VM that is configured to be in another zone", () => {
   });
 });
 
-// Of what is under way the alarm sees within ten seconds that it was lost, and then what the configuration says.
+// Within ten seconds the alarm resumes what was in progress, and then applies the configuration.
 describe("a VM whose start was under way when the configuration changed is stopped without another request", () => {
   const never = { on_idle: "never" };
 

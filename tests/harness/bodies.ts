@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import type { Pairs } from "./worker.ts";
 
-/** What a server tells of the request that it has seen. */
+/** A request as the server received it. */
 export interface Echo {
   method: string;
   url: string;
@@ -20,7 +20,7 @@ export async function read(response: Response): Promise<Echo & { body: Buffer }>
   return { ...seen, body: Buffer.from(seen.body_base64, "base64") };
 }
 
-/** Reads a body until there is enough of it, and goes away. */
+/** Reads a body until there is enough of it, then cancels it. */
 export async function take(response: Response, isEnough: (text: string) => boolean): Promise<string> {
   let text = "";
   for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {

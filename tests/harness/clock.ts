@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { Worker } from "./worker.ts";
 
-/** A main module that has the built Worker with a clock that can be moved: in its object too, but not in the alarm's. */
+/** A main module around the built Worker with a movable clock, except in the object's alarm. */
 export const withMovableClock = `
 import built from "./index.js";
 export * from "./index.js";

@@ -8,7 +8,7 @@ import { root } from "./root.ts";
 
 export const instancePort = 18080;
 
-/** How long the phases of an instance's life take, in milliseconds. */
+/** The durations of an instance's phases, in milliseconds. */
 export interface Timing {
   provision_ms: number;
   stage_ms: number;
@@ -23,7 +23,7 @@ export const quick: Timing = { provision_ms: 100, stage_ms: 100, boot_ms: 200, s
 /** Longer than any test. */
 export const ever = 600_000;
 
-/** Boots until the test lets it: see `finishBoot`. */
+/** The boot lasts until the test calls `finishBoot`. */
 export const booting: Partial<Timing> = { boot_ms: ever };
 
 export type Status = "PROVISIONING" | "STAGING" | "RUNNING" | "STOPPING" | "TERMINATED" | "SUSPENDING" | "SUSPENDED";
@@ -64,7 +64,7 @@ export interface KeyFile {
   [field: string]: string;
 }
 
-/** The emulator of Compute Engine, as a process of its own. */
+/** The Compute Engine emulator, in a process of its own. */
 export class Emulator {
   readonly url: string;
   readonly #process: ChildProcess;
@@ -99,7 +99,7 @@ export class Emulator {
     return this.#control<KeyFile>("GET", "service-account.json");
   }
 
-  /** How often each method has been called so far. */
+  /** Returns the number of calls of each method so far. */
   async calls(): Promise<Record<string, number>> {
     return (await this.#control<{ calls: Record<string, number> }>("GET", "stats")).calls;
   }
@@ -126,12 +126,12 @@ export class Emulator {
     return eventually(`${name} is deleted`, async () => (await this.instance(name)) === undefined);
   }
 
-  /** The Instance resource, as the API gives it. */
+  /** Returns the Instance resource from the API. */
   resource(name = "backend", zone = "us-central1-a"): Promise<Record<string, unknown>> {
     return this.call("GET", `zones/${zone}/instances/${name}`);
   }
 
-  /** Calls the API, as somebody else than the proxy. */
+  /** Calls the API as another client than the proxy. */
   async call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
     const key = await this.keyFile();
     const url = `${this.computeEndpoint}/projects/${key.project_id}/${path}`;
@@ -144,7 +144,7 @@ export class Emulator {
     return (await response.json()) as Record<string, unknown>;
   }
 
-  /** What has been done to an instance so far, by whomever: the types of its operations, the oldest first. */
+  /** Returns the types of all operations on an instance so far, oldest first. */
   async operations(name = "backend", zone = "us-central1-a"): Promise<string[]> {
     const { items = [] } = (await this.call("GET", `zones/${zone}/operations`)) as { items?: Operation[] };
     const own = items.filter(({ targetLink }) => targetLink.endsWith(`/instances/${name}`));
@@ -159,14 +159,14 @@ export class Emulator {
     return this.#control("PUT", "timing", timing);
   }
 
-  /** Lets a machine that is `booting` for long boot once more, at once this time. */
+  /** Reboots an instance that is `booting`, this time without delay. */
   async finishBoot(name = "backend", zone = "us-central1-a"): Promise<void> {
     await this.until("RUNNING", name);
     await this.timing({ boot_ms: 0 });
     await this.call("POST", `zones/${zone}/instances/${name}/reset`);
   }
 
-  /** By how much Google's clock is ahead. */
+  /** Sets the offset of Google's clock. */
   clock(offset_ms: number): Promise<unknown> {
     return this.#control("PUT", "clock", { offset_ms });
   }
@@ -186,17 +186,21 @@ export class Emulator {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
+    if (!response.ok) throw new Error(`the emulator responded with ${response.status}: ${await response.text()}`);
     return (await response.json()) as T;
   }
 }
 
-// The API takes a token that the service account has signed itself (AIP-4111), which needs no token server.
+// Google's API accepts a token signed by the service account itself (AIP-4111), without a token
+// server.
 export function selfSignedToken(key: KeyFile, lifetime = 600): string {
   return signed(key, lifetime);
 }
 
-/** What the service account says in a token of its own, and to a token server. */
+/**
+ * Returns a JWT signed by the service account: a self-signed token, or an assertion for the token
+ * server.
+ */
 export function signed(key: KeyFile, lifetime: number, more: Record<string, unknown> = {}): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: key.client_email, scope: "https://www.googleapis.com/auth/compute", iat: now, exp: now + lifetime, ...more };

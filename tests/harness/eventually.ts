@@ -1,9 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /**
- * Waits until `check` gives something other than `undefined` or `false`, and returns that; what it throws means "not yet".
+ * Waits until `check` returns something other than `undefined` or `false`, and returns that. An
+ * exception means "not yet".
  *
- * `expect.poll()` would ask vitest which test it is in, which has no answer when one that ran beside it has just ended.
+ * `expect.poll()` asks vitest for the current test, which fails when a concurrent test has just
+ * ended.
  */
 export async function eventually<T>(
   what: string,

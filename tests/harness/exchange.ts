@@ -1,18 +1,20 @@
 import http from "node:http";
 import type { Pairs } from "./worker.ts";
 
-/** An answer as it came over the connection. */
+/** A response as received over the connection. */
 export interface RawResponse {
-  /** 0 if the connection broke off before. */
+  /** 0 means that the connection ended before the head. */
   status: number;
   reason: string;
   headers: Pairs;
   body: Buffer;
-  /** Whether it ended as its framing says; otherwise it broke off. */
+  /** Whether the body ended as its framing requires; otherwise it is truncated. */
   complete: boolean;
 }
 
-/** Sends a request with path and headers exactly as given, and keeps what comes back, be it whole or not. */
+/**
+ * Sends a request with path and headers exactly as given; returns the response even if truncated.
+ */
 export function exchange(url: string, path: string, options: http.RequestOptions & { body?: Buffer } = {}): Promise<RawResponse> {
   const { body, ...rest } = options;
   return new Promise((resolve) => {
@@ -35,7 +37,7 @@ export function exchange(url: string, path: string, options: http.RequestOptions
   });
 }
 
-/** The values of a header, each by itself. */
+/** Returns the separate values of a header. */
 export function values({ headers }: RawResponse, wanted: string): string[] {
   return headers.filter(([name]) => name === wanted).map(([, value]) => value);
 }

@@ -3,10 +3,10 @@ import { eventually } from "./eventually.ts";
 
 const zone = "zones/us-central1-a";
 
-/** What somebody else than the proxy does to an instance. */
+/** A change of an instance by another client than the proxy. */
 export type ExternalChange = "insert" | "start" | "stop" | "suspend" | "resume" | "reset" | "delete" | "preempt";
 
-/** What an instance does while something is done to it, or after that. */
+/** The condition of an instance during a change or after it. */
 export type Condition =
   | "gone"
   | "PROVISIONING"
@@ -19,7 +19,8 @@ export type Condition =
   | "SUSPENDED";
 
 /**
- * Does these one after the other, until each instance is in this condition. One that passes lasts for two seconds.
+ * Applies the changes in order, and waits until each instance is in this condition. A transitional
+ * condition lasts for two seconds.
  */
 export async function applyChanges(
   cloud: Emulator,
@@ -38,7 +39,7 @@ export async function applyChanges(
   await cloud.timing(quick);
 }
 
-/** The phase that this condition is seen in takes two seconds. */
+/** Returns the timing with which this condition lasts for two seconds. */
 export function slow(condition: Condition): Partial<Timing> {
   switch (condition) {
     case "PROVISIONING":
@@ -56,12 +57,12 @@ export function slow(condition: Condition): Partial<Timing> {
   }
 }
 
-/** Whether nothing is done to the instance any more. */
+/** Whether no operation is in progress in this condition. */
 export function isStable(condition: Condition): boolean {
   return !["PROVISIONING", "STAGING", "STOPPING", "SUSPENDING"].includes(condition);
 }
 
-/** An instance as the proxy would make it, but for these fields. */
+/** Returns the instance that the proxy would create, with these fields changed. */
 export function instanceResource(fields: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     name: "backend",

@@ -2,21 +2,21 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { eventually } from "./eventually.ts";
 
-/** What a VM does with one request: it writes to the connection, byte by byte as it likes. */
+/** Serves one request: writes any bytes to the connection. */
 export type Responder = (connection: Socket, head: string) => void;
 
-/** A server in the VM's place that answers whatever a test wants, not always HTTP. */
+/** A server in the VM's place that sends whatever a test wants, not always HTTP. */
 export class Origin {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
-  /** The heads of the requests that have come, probes aside. */
+  /** The heads of the requests received, without probes. */
   readonly heads: string[] = [];
 
   private constructor(responders: Record<string, Responder>) {
     this.#server = createServer((connection) => {
       this.#connections.add(connection);
       connection.on("close", () => this.#connections.delete(connection));
-      // The proxy may go away in the middle of an answer.
+      // The proxy may disconnect in the middle of a response.
       connection.on("error", () => {});
       let head = "";
       connection.on("data", function read(chunk: Buffer) {
@@ -35,7 +35,7 @@ export class Origin {
     });
   }
 
-  /** Answers requests by their path, and the health path `/healthz` well. */
+  /** Serves requests by path; the health path `/healthz` always succeeds. */
   static async listen(responders: Record<string, Responder>): Promise<Origin> {
     const origin = new Origin(responders);
     origin.#server.listen(0, "127.0.0.1");

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** Checks that an answer is problem details (RFC 9457), and returns what it tells. */
+/** Checks that a response is problem details (RFC 9457), and returns them. */
 export async function expectProblem(response: Response, status: number, title: string): Promise<{ detail: string }> {
   expect(response.status).toBe(status);
   expect(response.headers.get("content-type")).toBe("application/problem+json");

@@ -6,15 +6,15 @@ import { Emulator, instancePort, type KeyFile, type Timing } from "./emulator.ts
 import { adminToken, type Network, Worker } from "./worker.ts";
 
 export interface Setting {
-  /** The only VM, beside what every VM needs. */
+  /** The configuration of the only VM, added to the required keys. */
   vm?: VmConfig;
-  /** Several VMs. */
+  /** The configurations of several VMs. */
   vms?: VmConfig[];
-  /** Variables and secrets that differ, or how they are made of the key file; `undefined` leaves one out. */
+  /** Variables and secrets to change, or a function of the key file; `undefined` removes one. */
   variables?: Record<string, unknown> | ((key: KeyFile) => Record<string, unknown>);
-  /** Those of them that are kept in a Secrets Store. */
+  /** The names of those kept in a Secrets Store. */
   stored?: string[];
-  /** The service account's key file that differs. */
+  /** Fields of the service account's key file to change. */
   key?: Partial<KeyFile>;
   main?: string;
   networks?: Record<string, Network>;
@@ -28,11 +28,11 @@ export interface VmConfig {
   [key: string]: unknown;
 }
 
-/** The Worker, and the cloud that its VMs are in. */
+/** A Worker, and the cloud of its VMs. */
 export interface World {
   cloud: Emulator;
   worker: Worker;
-  /** Starts the Worker once more, as it was or with another configuration. */
+  /** Starts another Worker, with the same configuration or a changed one. */
   startAgain(changed?: Pick<Setting, "vm" | "vms" | "main">): Promise<Worker>;
   end(): Promise<void>;
 }
@@ -62,7 +62,10 @@ export async function launch(setting: Setting = {}): Promise<World> {
   }
 }
 
-/** A test that can launch Workers and their clouds, which end with it, and keep what the Workers store. */
+/**
+ * A test that can launch Workers and their clouds, which end with it, and keep the Workers'
+ * storage.
+ */
 export const test = base.extend<{ storage: string; launch: typeof launch }>({
   storage: async ({}, use) => {
     const folder = mkdtempSync(join(tmpdir(), "vmproxy-"));

@@ -5,10 +5,10 @@ import type { Worker } from "./worker.ts";
 
 type Message = string | Buffer;
 
-/** A client of a WebSocket, and all that it has received. */
+/** A WebSocket client that records all it receives. */
 export class Client {
   readonly socket: WebSocket;
-  /** The headers of the answer. */
+  /** The headers of the response. */
   headers: string[] = [];
   readonly messages: Message[] = [];
   closed: [code: number, reason: string] | undefined;
@@ -28,7 +28,7 @@ export class Client {
     return client;
   }
 
-  /** Waits until this many messages have come. */
+  /** Waits until this many messages have been received. */
   async received(count: number): Promise<Message[]> {
     await eventually(`${count} messages have come`, () => {
       if (this.messages.length < count) throw new Error(`${this.messages.length} have`);
@@ -37,7 +37,7 @@ export class Client {
     return this.messages;
   }
 
-  /** Waits for the end. */
+  /** Waits for the close. */
   end(): Promise<[code: number, reason: string]> {
     return eventually("the WebSocket is closed", () => this.closed);
   }

@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { eventually } from "./eventually.ts";
 
-/** What a VM does with a WebSocket, by its path. */
+/** Serves one WebSocket. */
 export type Conduct = (socket: WebSocket) => void;
 
-/** A server of WebSockets in the VM's place. */
+/** A WebSocket server in the VM's place. */
 export class WebSocketOrigin {
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({
@@ -15,9 +15,9 @@ export class WebSocketOrigin {
     maxPayload: 64 * 1024 * 1024,
     handleProtocols: (offered) => [...offered].at(-1) ?? false,
   });
-  /** The headers of the upgrade requests that have come. */
+  /** The headers of the upgrade requests received. */
   readonly upgrades: string[][] = [];
-  /** How each WebSocket has ended, as its server saw it, by path. */
+  /** The closes as the server received them, with their paths. */
   readonly #closes: { path: string; code: number; reason: string }[] = [];
 
   private constructor(conducts: Record<string, Conduct>) {
@@ -43,7 +43,7 @@ export class WebSocketOrigin {
     });
   }
 
-  /** Echoes on every path that has no conduct of its own. */
+  /** Starts a server that echoes on every path without a conduct of its own. */
   static async listen(conducts: Record<string, Conduct>): Promise<WebSocketOrigin> {
     const origin = new WebSocketOrigin(conducts);
     origin.#server.listen(0, "127.0.0.1");
@@ -51,7 +51,7 @@ export class WebSocketOrigin {
     return origin;
   }
 
-  /** Waits until a WebSocket at this path has ended, and tells how. */
+  /** Waits until a WebSocket at this path is closed, and returns the close. */
   async closed(path: string): Promise<[code: number, reason: string]> {
     const { code, reason } = await eventually(`the VM's ${path} is closed`, () => this.#closes.find((close) => close.path === path));
     return [code, reason];

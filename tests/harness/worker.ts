@@ -12,24 +12,24 @@ export interface WorkerSetting {
   build?: string;
   /** Variables and secrets. */
   variables: Record<string, unknown>;
-  /** Those of them that are kept in a Secrets Store. */
+  /** The names of those kept in a Secrets Store. */
   stored?: string[] | undefined;
-  /** A main module of the test's own, beside the built one (`index.js`). */
+  /** A main module of the test, which can import the built one as `index.js`. */
   main?: string | undefined;
-  /** Bindings that answer requests, by their names. */
+  /** Handlers of service bindings, by binding name. */
   networks?: Record<string, Network> | undefined;
-  /** The port that it listens on; without it, any that is free. */
+  /** The port to listen on; `undefined` means any free port. */
   port?: number | undefined;
-  /** Where the Durable Objects are kept; without it they end with the Worker. */
+  /** The folder of the Durable Objects' storage; `undefined` means that it ends with the Worker. */
   storage?: string | undefined;
-  /** What the runtime may complain about, because the test provokes it. */
+  /** Errors in the runtime's log that the test provokes on purpose. */
   mayLog?: RegExp | undefined;
 }
 
-/** What a binding does with a request. */
+/** Serves a request to a binding. */
 export type Network = (request: Request) => Promise<Response>;
 
-/** What the proxy says about a VM. */
+/** A VM's status in the admin API. */
 export interface VmStatus {
   name: string;
   path: string;
@@ -45,12 +45,12 @@ export interface VmStatus {
   expected: Record<string, Record<string, { median_ms: number; p90_ms: number }>>;
 }
 
-/** What Miniflare's types leave out. */
+/** The part of the API that Miniflare's types omit. */
 interface Scheduled {
   scheduled(controller: { cron: string }): Promise<{ outcome: string }>;
 }
 
-/** A built Worker in the real runtime, asked over HTTP. */
+/** A built Worker in the real runtime, reached over HTTP. */
 export class Worker {
   readonly url: string;
   readonly #miniflare: Miniflare;
@@ -107,27 +107,27 @@ export class Worker {
     return worker;
   }
 
-  /** Changes what the Secrets Store holds. */
+  /** Changes a secret in the Secrets Store. */
   async store(name: string, value: string): Promise<void> {
     const open = await this.#miniflare.getSecretsStoreSecretAPI(name);
     const secret = await open();
     await secret.create(value);
   }
 
-  /** Asks for a path. Redirects are not followed. */
+  /** Sends a request. Redirects are not followed. */
   fetch(path: string, { headers, ...init }: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
-    // Miniflare compresses as Cloudflare's edge does, which would hold back small pieces of a stream.
+    // Miniflare compresses like Cloudflare's edge, which would delay small pieces of a stream.
     return fetch(this.url + path, { redirect: "manual", headers: { "accept-encoding": "identity", ...headers }, ...init });
   }
 
-  /** Fires the cron trigger, and waits until it has been handled. */
+  /** Fires the cron trigger, and waits for its end. */
   async scheduled(): Promise<void> {
     const worker = (await this.#miniflare.getWorker()) as unknown as Scheduled;
     const { outcome } = await worker.scheduled({ cron: "*/15 * * * *" });
     assert.equal(outcome, "ok");
   }
 
-  /** The same with path and headers sent exactly as given. */
+  /** Sends a request with path and headers exactly as given. */
   request(path: string, options: http.RequestOptions = {}, upload?: string): Promise<{ status: number; headers: Pairs; body: string }> {
     return new Promise((resolve, reject) => {
       const request = http.request(this.url, { path, agent: false, ...options }, (response) => {
@@ -144,7 +144,10 @@ export class Worker {
     });
   }
 
-  /** Hands over a request as Cloudflare does: to any host, and with what it says of the request. Redirects are not followed. */
+  /**
+   * Sends a request as Cloudflare does: to any host, with `cf` properties. Redirects are not
+   * followed.
+   */
   dispatch(
     url: string,
     init: { method?: string; headers?: Record<string, string>; cf?: Record<string, unknown> },
@@ -153,7 +156,7 @@ export class Worker {
     return dispatched as unknown as Promise<Response>;
   }
 
-  /** Asks the admin API, with the token. */
+  /** Calls the admin API with the token. */
   admin(method: string, path: string): Promise<Response> {
     return this.fetch(`/_vmproxy/${path}`, { method, headers: { authorization: `Bearer ${adminToken}` } });
   }
@@ -172,7 +175,7 @@ export class Worker {
     });
   }
 
-  /** All that the Worker and the runtime have logged. */
+  /** The log of the Worker and of the runtime. */
   get log(): string {
     return this.#log.join("\n");
   }
@@ -184,7 +187,7 @@ export class Worker {
     }, 20_000);
   }
 
-  /** Ends the Worker; what no Worker may ever log fails the test. */
+  /** Ends the Worker; fails the test if the log has an error that no Worker may cause. */
   async stop(): Promise<void> {
     await this.#miniflare.dispose();
     const complaints = this.#log.filter((line) => /uncaught|unhandled|panicked|\bhung\b|RuntimeError/i.test(line));
@@ -210,7 +213,7 @@ function binding(network: Network) {
   return { type: "fetcher", handler: network } as const;
 }
 
-/** A setting of the runtime, as it is deployed. */
+/** Returns a runtime setting of the deployed Worker. */
 function runtimeSetting(key: string): string {
   const value = new RegExp(`^${key} = (.*)$`, "m").exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1];
   if (!value) throw new Error(`wrangler.toml has no ${key}`);

@@ -1,6 +1,5 @@
-// `vmproxy check` finds what docs/configuration.md describes, in the Worker's words and at the right line.
-//
-// Each mistake is an environment of its own in one file, which the command checks at once.
+// `vmproxy check` finds every error in docs/configuration.md, in the Worker's words and with the
+// right line. Each mistake is an environment of its own in one file, so one run checks them all.
 
 import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -23,7 +22,7 @@ const key = JSON.stringify({
   token_uri: "https://oauth2.googleapis.com/token",
 });
 
-/** The variables that the documented mistakes are in; `undefined` leaves one out. */
+/** The variables with each documented mistake; `undefined` removes one. */
 const variables: Record<string, Record<string, unknown>> = {
   "`VMS` is not set": { VMS: undefined },
   "`VMS` is a text that is not JSON": { VMS: "path = '/'" },
@@ -39,7 +38,7 @@ const variables: Record<string, Record<string, unknown>> = {
   "`vpc` names no binding": { VMS: [{ ...leastVm(), vpc: "NET", instance: { ...leastVm().instance, address: "internal" } }] },
 };
 
-/** What no file tells: the secrets are set when the Worker is deployed. */
+/** Mistakes that no file shows: the secrets are set when the Worker is deployed. */
 const unknownBefore: Record<string, Record<string, unknown>> = {
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not set": {},
   "`wake.secret` names no secret": { VMS: [{ ...leastVm(), wake: { secret: "WAKE_SECRET" } }] },
@@ -92,12 +91,12 @@ describe.for([
   });
 });
 
-/** The document means the value. As a variable a string is the JSON of it. */
+/** Returns the documented value as a variable: a string stands for its JSON. */
 function variable(vms: unknown): unknown {
   return typeof vms === "string" ? JSON.stringify(vms) : vms;
 }
 
-/** An environment that is right but for these variables. */
+/** Returns an environment that is valid except for these variables. */
 function environment(vars: Record<string, unknown>): Record<string, unknown> {
   const all = Object.entries({ VMS: [leastVm()], ...vars }).filter(([, value]) => value !== undefined);
   return {

@@ -1,4 +1,4 @@
-// What the command says when it cannot do what it is told.
+// The command's messages for wrong arguments.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

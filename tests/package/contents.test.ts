@@ -1,4 +1,4 @@
-// What is in the package.
+// The contents of the package.
 
 import { cpSync, readFileSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";

@@ -1,4 +1,4 @@
-// What `vmproxy check` reports beside the Worker's own errors, and at which line.
+// The findings of `vmproxy check` beyond the Worker's own errors, with their lines.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -186,7 +186,7 @@ describe("wrangler.toml", () => {
   });
 });
 
-/** A startup script with which VMS takes so many bytes as JSON. */
+/** Returns a startup script with which the JSON of VMS has this many bytes. */
 function scriptOf(bytes: number): string {
   const vms = [{ path: "/", instance: { name: "backend", zone: "us-central1-a", startup_script: "" } }];
   return `startup_script = "${"x".repeat(bytes - JSON.stringify(vms).length)}"\n`;

@@ -59,7 +59,7 @@ describe("without questions", () => {
     const place = ["--project", "example.com:my-project", "--zone", "northamerica-northeast1-b"];
     const flags = ["--name", "my-site", ...place, "--machine-type", "n2-custom-4-8192"];
 
-    // All that would be asked is given.
+    // The options leave no question open.
     const { status } = await vmproxy(["init", ...flags, "--startup-script", "up.sh"], { cwd: folder });
 
     expect(status).toBe(0);
@@ -246,18 +246,18 @@ describe("questions", () => {
   });
 });
 
-/** As wrangler reads it. */
+/** Reads the file as wrangler does. */
 function read(folder: string): Config {
   return unstable_readConfig({ config: join(folder, "wrangler.toml") }, { hideWarnings: true });
 }
 
-/** The instance of the only VM. */
+/** Returns the instance of the only VM. */
 function instance(folder: string): Record<string, unknown> {
   const [vm] = read(folder).vars.VMS as unknown as [{ instance: Record<string, unknown> }];
   return vm.instance;
 }
 
-/** As it is written. */
+/** Returns the parsed file, without the defaults that wrangler adds. */
 function raw(folder: string): Record<string, unknown> {
   return readConfigFile(join(folder, "wrangler.toml")).value as Record<string, unknown>;
 }

@@ -1,4 +1,4 @@
-// From the packed package to a VM that is woken, where there is no Rust; and the same from deploy/.
+// From the packed package to a started VM on a machine without Rust; the same for deploy/.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -46,7 +46,7 @@ describe("in a folder without Rust", () => {
     {
       what: "deploy/",
       create: async (project, env) => {
-        // The package is not in the registry that its package.json expects it in.
+        // The registry does not have this version of the package.
         const elsewhere = `${project}-package`;
         mkdirSync(elsewhere);
         await install(elsewhere, env);
@@ -68,7 +68,7 @@ describe("in a folder without Rust", () => {
 
     const cloud = await Emulator.start();
     try {
-      // What a user edits for a server of their own.
+      // The edits for a server of the user's own.
       const file = join(project, "wrangler.toml");
       writeFileSync(file, readFileSync(file, "utf8").replace("# port = 80\n", `port = ${instancePort}\n`));
       writeFileSync(join(project, ".dev.vars"), `GOOGLE_SERVICE_ACCOUNT_KEY='${JSON.stringify(await cloud.keyFile())}'\n`);
@@ -86,7 +86,7 @@ describe("in a folder without Rust", () => {
   });
 });
 
-/** `wrangler dev`, until it ends with the test. */
+/** Runs `wrangler dev` until the test ends. */
 class Dev implements AsyncDisposable {
   readonly url: string;
   readonly #end: () => Promise<void>;
@@ -99,7 +99,7 @@ class Dev implements AsyncDisposable {
   static async start(project: string, env: NodeJS.ProcessEnv, variables: Record<string, string>): Promise<Dev> {
     const vars = Object.entries(variables).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
     const args = ["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0", ...vars];
-    // In a group of its own, so that the runtime ends too.
+    // A process group, so that the runtime ends too.
     const child = spawn("wrangler", args, { cwd: project, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     const closed = once(child, "close");
     const end = async () => {
@@ -148,7 +148,7 @@ function which(program: string): string {
     try {
       return realpathSync(join(folder, program));
     } catch {
-      // Not in this folder.
+      // This folder does not have the program.
     }
   }
   throw new Error(`no ${program} in PATH`);

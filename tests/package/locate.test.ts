@@ -1,4 +1,4 @@
-// Where in the file the key of an error is.
+// The line of an error's key.
 
 import { describe, expect, test } from "vitest";
 import { parseJsonc } from "../../npm/command/check/jsonc.ts";
@@ -51,7 +51,7 @@ describe.for<{ key: string; inToml: number; inJsonc: number }>([
   { key: "VMS[0].instance.labels.a.b", inToml: 11, inJsonc: 9 },
   { key: "VMS[0].instance.labels.a.b.c", inToml: 12, inJsonc: 10 },
   { key: "VMS[1].path", inToml: 14, inJsonc: 14 },
-  // What is not there is missing in what is around it, whose parts may have names that begin alike.
+  // A missing key is reported at the table around it, whose keys may have the same prefix.
   { key: "VMS[0].instance.zones", inToml: 3, inJsonc: 5 },
   { key: "VMS[1].instance.name", inToml: 15, inJsonc: 15 },
   { key: "VMS[2].path", inToml: 1, inJsonc: 2 },

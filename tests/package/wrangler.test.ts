@@ -1,4 +1,4 @@
-// `vmproxy check` reads a file as wrangler does.
+// `vmproxy check` reads a file like wrangler.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -98,7 +98,7 @@ function compare(file: string): void {
       bindings: own.get("durable_objects")?.get("bindings")?.value ?? [],
       migrations: inherited(environment, "migrations")?.value ?? [],
     };
-    // As JSON, as which wrangler deploys it: its dates are objects.
+    // As JSON, the form in which wrangler deploys it: its dates are objects.
     const theirs = { vars: read.vars, bindings: read.durable_objects.bindings, migrations: read.migrations };
     expect(JSON.stringify(ours), name).toBe(JSON.stringify(theirs));
   }

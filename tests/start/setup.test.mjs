@@ -1,4 +1,4 @@
-// The set-up: what it installs, in which order, and what it prints.
+// The set-up: the steps, their order and their output.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -12,7 +12,7 @@ import { takeMissing } from "../../scripts/setup/steps.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-// A fresh clone has none: the scripts install them.
+// A fresh clone has no packages: the scripts install them.
 test("no script needs a package to be read", () => {
   const scripts = readdirSync(join(root, "scripts"), { recursive: true }).filter((name) => name.endsWith(".mjs"));
   assert.ok(scripts.includes("start.mjs"));
@@ -103,7 +103,7 @@ function fakeStep(task, { log = [], after, isThere = false, install }) {
     install ??
     (async () => {
       log.push(`${task} begins`);
-      // Lets the others begin.
+      // Lets the other steps begin.
       await new Promise((resolve) => setImmediate(resolve));
       log.push(`${task} ends`);
       step.isThere = () => true;

@@ -1,4 +1,4 @@
-// `npm start`, as a user runs and ends it.
+// `npm start` from start to end, as a user runs it.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

@@ -1,4 +1,4 @@
-// The errors that docs/configuration.md describes.
+// The errors described in docs/configuration.md.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { root } from "../../harness/root.ts";
 
 type Table = Record<string, unknown>;
 
-/** The rows of the first table after a heading: what is wrong, and what is said about it. */
+/** Returns the rows of the first table after a heading: the mistake and its message. */
 export function rowsAfter(heading: string): [what: string, says: string][] {
   const text = readFileSync(join(root, "docs", "configuration.md"), "utf8");
   const lines = text.slice(text.indexOf(heading)).split("\n");
@@ -16,7 +16,7 @@ export function rowsAfter(heading: string): [what: string, says: string][] {
   return rows.map((row) => row.slice(2, -2).split(" | ") as [string, string]);
 }
 
-/** A message, which may break off where the document has an ellipsis. */
+/** A documented message; an ellipsis means that the rest may vary. */
 export class Message {
   readonly #beginning: string;
   readonly #isWhole: boolean;
@@ -27,29 +27,29 @@ export class Message {
     this.#isWhole = end === undefined;
   }
 
-  /** The key that the message is about. */
+  /** The key in the message. */
   get key(): string {
     return this.#beginning.split(": ")[0] ?? "";
   }
 
-  /** What a message must match that comes after `before`. */
+  /** Returns a pattern for the message after the text `before`. */
   after(before: string): RegExp {
     const text = (before + this.#beginning).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     return new RegExp(`^${text}${this.#isWhole ? "$" : ""}`);
   }
 }
 
-/** The code in a cell, piece by piece. */
+/** Returns the code spans in a cell. */
 export function codeIn(cell: string): string[] {
   return cell.split("`").filter((_, index) => index % 2 === 1);
 }
 
-/** The VM that the documented mistakes are made in. */
+/** Returns the VM to which the documented mistakes are applied. */
 export function leastVm(): Table & { instance: Table } {
   return { path: "/", instance: { name: "backend", zone: "us-central1-a" } };
 }
 
-/** The VMs with a mistake as the document describes it; the same as src/config/documented.rs makes of it. */
+/** Returns the VMs with a mistake as the document describes it, like src/config/documented.rs. */
 export function mistakenVms(what: string): unknown {
   const code = codeIn(what);
   const [key = ""] = code;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../harness/root.ts";
 
-/** The files of the package. */
+/** The folder with the package's files. */
 export const packageFolder = join(root, "dist", "package");
 
 export const manifest = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")) as {

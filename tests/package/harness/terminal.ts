@@ -9,7 +9,7 @@ export interface Session {
   shown: string;
 }
 
-/** Runs the command of the package at a terminal, and types a reply when its question is shown. */
+/** Runs the package's command at a terminal, and types a reply to each question. */
 export async function vmproxyAtTerminal(args: string[], cwd: string, replies: [question: string, reply: string][]): Promise<Session> {
   const program = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
   const command = [process.execPath, join(packageFolder, "vmproxy.js"), ...args];

@@ -1,6 +1,6 @@
-// Writes a configuration file, and remembers at which line each key is.
+// Writes a configuration file, and records the line of each key.
 
-/** A file, and the lines of the keys in it: `env.staging.vars.VMS[0].instance.zone`. */
+/** A file, and the lines of its keys, such as `env.staging.vars.VMS[0].instance.zone`. */
 export class Written {
   readonly #lines: string[] = [];
   readonly #lineOf = new Map<string, number>();
@@ -14,7 +14,7 @@ export class Written {
     if (key !== undefined) this.#lineOf.set(key, this.#lines.length);
   }
 
-  /** The line of a key, or of the innermost table that should have it. */
+  /** Returns the line of a key, or of the innermost table that should have it. */
   lineOf(key: string): number {
     const around = [...this.#lineOf.keys()].filter((known) => key === known || /^[.[]/.test(key.slice(known.length)) && key.startsWith(known));
     const innermost = around.reduce((longest, known) => (known.length > longest.length ? known : longest), "");
@@ -37,7 +37,7 @@ export function writeJsonc(table: Table): Written {
   return file;
 }
 
-// Plain values come first: what follows a header belongs to its table.
+// Plain values come first: everything after a header belongs to its table.
 function tomlTable(file: Written, table: Table, header: string, path: string): void {
   const entries = Object.entries(table);
   for (const [key, value] of entries.filter(([, value]) => !isTable(value) && !isTables(value))) {
