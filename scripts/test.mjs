@@ -10,7 +10,7 @@ import { chromium } from "./setup/chromium.mjs";
 import { googleClients } from "./setup/google-clients.mjs";
 
 const stages = {
-  format: () => cargo("fmt", "--all", "--check"),
+  format,
   clippy: () => cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
   "rust-tests": () => cargo("test", "--workspace"),
   docs: () => run("cargo", ["doc", "--workspace", "--no-deps"], { cwd: root, env: { RUSTDOCFLAGS: "-D warnings" } }),
@@ -45,6 +45,11 @@ main(async () => {
   }
   console.log(`\n${passed} passed, 0 failed`);
 });
+
+async function format() {
+  await cargo("fmt", "--all", "--check");
+  await npmProgram("prettier", "--check", "**/*.md");
+}
 
 async function buildWorkers() {
   await build();
