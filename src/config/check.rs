@@ -40,7 +40,7 @@ pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
                     format!("{path:?} is served by another VM already (with the same host)")
                 })
             })
-            .map_err(|error| error.below(&format!("VMS[{index}]")))?;
+            .map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
     }
     Ok(())
 }
@@ -50,17 +50,17 @@ pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
 /// # Errors
 /// The first thing that is wrong; keys are relative to the VM.
 pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
-    at("path", rule::path(&vm.path))?;
+    in_key("path", rule::path(&vm.path))?;
     let paths = [("health_path", &vm.health_path), ("busy_path", &vm.busy_path)];
     for (key, path) in paths {
-        path.iter().try_for_each(|path| at(key, rule::path(path)))?;
+        path.iter().try_for_each(|path| in_key(key, rule::path(path)))?;
     }
     if let Some(host) = &vm.host {
         let is_host = !host.is_empty() && !host.contains(['/', ':', ' ']);
         let rule = "a host name (without scheme, port or path), as \"app.example.com\"";
-        at("host", rule::check(host, is_host, rule))?;
+        in_key("host", rule::check(host, is_host, rule))?;
     }
-    need(vm.port != 0, "port", "0 is not a port: 1 to 65535")?;
+    require(vm.port != 0, "port", "0 is not a port: 1 to 65535")?;
     check_origin(vm)?;
     let hold_timeout = vm.hold_timeout.map(|timeout| ("hold_timeout", timeout));
     let timeouts = [
@@ -70,26 +70,26 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
         ("idle_timeout", vm.idle_timeout),
     ];
     for (key, timeout) in timeouts.into_iter().chain(hold_timeout) {
-        need(!timeout.is_zero(), key, "must be longer than 0s")?;
+        require(!timeout.is_zero(), key, "must be longer than 0s")?;
     }
     check(vm.busy_path.is_none() || vm.busy_limit >= vm.idle_timeout, "busy_limit", || {
         format!("must be at least idle_timeout, {}", format_duration(vm.idle_timeout))
     })?;
     let suspends = vm.deep_sleep_after.is_none() || vm.on_idle == OnIdle::Suspend;
-    need(suspends, "deep_sleep_after", "needs on_idle = \"suspend\"")?;
+    require(suspends, "deep_sleep_after", "needs on_idle = \"suspend\"")?;
     let bound = "must be at most 59d: Compute Engine keeps a suspended VM for 60 days";
-    need(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", bound)?;
-    need(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
-    need(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
-    at("waiting_page", check_waiting_page(&vm.waiting_page))?;
+    require(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", bound)?;
+    require(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
+    require(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
+    in_key("waiting_page", check_waiting_page(&vm.waiting_page))?;
     if let Some(url) = &vm.waiting_page_url {
         let rule = "a page's URL, as \"https://static.example.com/waiting.html\"";
-        at("waiting_page_url", rule::url(url, &["https://", "http://"], rule))?;
+        in_key("waiting_page_url", rule::url(url, &["https://", "http://"], rule))?;
     }
-    at("wake", check_wake(&vm.wake))?;
+    in_key("wake", check_wake(&vm.wake))?;
     check_schedule(vm, |_| true)?;
     check_ready_push(vm)?;
-    at("instance", check_instance(&vm.instance))
+    in_key("instance", check_instance(&vm.instance))
 }
 
 fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigError> {
@@ -102,7 +102,7 @@ fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigE
             "accent_color" | "background_color" => rule::color(text),
             _ => Ok(()),
         };
-        at(name, checked)?;
+        in_key(name, checked)?;
     }
     Ok(())
 }
@@ -111,36 +111,36 @@ fn check_origin(vm: &Vm) -> Result<(), ConfigError> {
     let origin = Origin::check(vm).map_err(|problem| ConfigError::new("origin", problem))?;
     let is_internal = vm.instance.address == Address::Internal;
     let internal = "needs instance.address = \"internal\": that is where a VPC network reaches the VM";
-    need(vm.vpc.is_none() || is_internal, "vpc", internal)?;
+    require(vm.vpc.is_none() || is_internal, "vpc", internal)?;
     let vpc =
         "\"internal\" needs vpc = \"BINDING\": a Worker reaches a private address through a VPC network only";
-    need(vm.vpc.is_some() || !is_internal || !vm.origin.contains("{ip"), "instance.address", vpc)?;
+    require(vm.vpc.is_some() || !is_internal || !vm.origin.contains("{ip"), "instance.address", vpc)?;
     let Some(host) = &vm.host_header else { return Ok(()) };
     let is_host = !host.is_empty() && !host.contains(|c: char| c.is_ascii_control() || "/ @".contains(c));
     let rule = "a host, with or without a port, as \"app.example.com\"";
-    at("host_header", rule::check(host, is_host, rule))?;
+    in_key("host_header", rule::check(host, is_host, rule))?;
     let socket = "is only for an origin that is an IP address: fetch() asks for the origin's own name";
-    need(matches!(origin, Origin::Socket { .. }), "host_header", socket)
+    require(matches!(origin, Origin::Socket { .. }), "host_header", socket)
 }
 
 fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
     let (Some(address), instance) = (&vm.ready_push, &vm.instance) else { return Ok(()) };
-    at("ready_push", rule::public_address(address))?;
+    in_key("ready_push", rule::public_address(address))?;
     let is_replaced = instance.resource.contains_key("metadata");
     let replaced = "cannot be with instance.resource.metadata, which replaces the items that it sets";
-    need(!is_replaced, "ready_push", replaced)?;
+    require(!is_replaced, "ready_push", replaced)?;
     let templated =
         "needs instance.metadata or a script with source_instance_template, whose metadata it replaces";
     let is_its_own = instance.source_instance_template.is_none() || !instance.all_metadata().is_empty();
-    need(is_its_own, "ready_push", templated)
+    require(is_its_own, "ready_push", templated)
 }
 
 /// What holds of the value at a key.
-pub(super) fn at(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {
-    result.map_err(|error| error.below(key))
+pub(super) fn in_key(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {
+    result.map_err(|error| error.nested_in(key))
 }
 
-pub(super) fn need(holds: bool, key: &str, problem: &str) -> Result<(), ConfigError> {
+pub(super) fn require(holds: bool, key: &str, problem: &str) -> Result<(), ConfigError> {
     check(holds, key, || problem.to_owned())
 }
 

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
 /// What each kind of table has for keys in the code, and what those that are not given stand for.
 fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 5] {
     fn table<T: Table>() -> (Value, Vec<&'static str>) {
-        (T::unset(&Map::new()).write(), T::KEYS.iter().map(|key| key.name).collect())
+        (T::defaults(&Map::new()).write(), T::KEYS.iter().map(|key| key.name).collect())
     }
     let (vm, vm_keys) = table::<Vm>();
     let (instance, instance_keys) = table::<Instance>();

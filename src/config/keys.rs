@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::value::{choose, Key, Setting, Table};
+use super::value::{one_of, Key, Setting, Table};
 use super::ConfigError;
 use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, Wake};
 
@@ -56,7 +56,7 @@ impl Table for Vm {
         instance,
     });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         // The path is required: an empty one is found to be missing.
         Self { path: String::new(), ..Self::default() }
     }
@@ -80,7 +80,7 @@ impl Table for Wake {
         asleep_response,
     });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self::default()
     }
 }
@@ -88,7 +88,7 @@ impl Table for Wake {
 impl Table for AsleepResponse {
     keys!(AsleepResponse { path, user_agent, status, body, content_type });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self::default()
     }
 }
@@ -123,7 +123,7 @@ impl Table for Instance {
         resource,
     });
 
-    fn unset(given: &Map<String, Value>) -> Self {
+    fn defaults(given: &Map<String, Value>) -> Self {
         // What a template is there for shall not be replaced by a default.
         match given.get("source_instance_template").and_then(Value::as_str) {
             Some(template) => Self::from_template(template),
@@ -135,7 +135,7 @@ impl Table for Instance {
 impl Table for Accelerator {
     keys!(Accelerator { kind "type", count });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self { kind: String::new(), count: 1 }
     }
 }
@@ -145,7 +145,7 @@ macro_rules! choices {
     ($enum:ident { $($name:literal $choice:ident),* }) => {
         impl Setting for $enum {
             fn read(value: &Value) -> Result<Self, ConfigError> {
-                choose(value, &[$(($name, $enum::$choice)),*])
+                one_of(value, &[$(($name, $enum::$choice)),*])
             }
 
             fn write(&self) -> Value {

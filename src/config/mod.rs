@@ -46,7 +46,7 @@ impl ConfigError {
     }
 
     /// The error of a whole that has this error in its part `key`.
-    pub(crate) fn below(self, key: &str) -> Self {
+    pub(crate) fn nested_in(self, key: &str) -> Self {
         let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
         Self { key: [key, dot, &self.key].concat(), problem: self.problem }
     }
@@ -65,7 +65,7 @@ impl std::error::Error for ConfigError {}
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse_vms(json: &str) -> Result<Vec<Vm>, ConfigError> {
-    let vms: Vec<Vm> = read(json).map_err(|error| error.below("VMS"))?;
+    let vms: Vec<Vm> = read(json).map_err(|error| error.nested_in("VMS"))?;
     check_vms(&vms)?;
     Ok(vms)
 }

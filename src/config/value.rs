@@ -29,7 +29,7 @@ pub(super) trait Table: Sized + 'static {
     const KEYS: &'static [Key<Self>];
 
     /// What the keys stand for that are not `given`.
-    fn unset(given: &Map<String, Value>) -> Self;
+    fn defaults(given: &Map<String, Value>) -> Self;
 }
 
 /// A key of a table.
@@ -45,11 +45,11 @@ pub(super) struct Key<T> {
 impl<T: Table> Setting for T {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let given = value.as_object().ok_or_else(|| not(value, "a table"))?;
-        let mut table = T::unset(given);
+        let mut table = T::defaults(given);
         for (name, value) in given {
             let key = T::KEYS.iter().find(|key| key.name == name);
             let key = key.ok_or_else(|| unknown(name, T::KEYS.iter().map(|key| key.name).collect()))?;
-            (key.read)(&mut table, value).map_err(|error| error.below(name))?;
+            (key.read)(&mut table, value).map_err(|error| error.nested_in(name))?;
         }
         Ok(table)
     }
@@ -167,7 +167,7 @@ impl<T: Setting> Setting for Vec<T> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let values = value.as_array().ok_or_else(|| not(value, "a list"))?.iter().enumerate();
         values
-            .map(|(index, value)| T::read(value).map_err(|error| error.below(&format!("[{index}]"))))
+            .map(|(index, value)| T::read(value).map_err(|error| error.nested_in(&format!("[{index}]"))))
             .collect()
     }
 
@@ -180,7 +180,7 @@ impl Setting for BTreeMap<String, String> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let mut texts = Self::new();
         for (name, value) in &Map::read(value)? {
-            let text = String::read(value).map_err(|error| error.below(name))?;
+            let text = String::read(value).map_err(|error| error.nested_in(name))?;
             texts.insert(name.clone(), text);
         }
         Ok(texts)
@@ -205,7 +205,7 @@ impl Setting for Map<String, Value> {
 ///
 /// # Errors
 /// It names none of them.
-pub(super) fn choose<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, ConfigError> {
+pub(super) fn one_of<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, ConfigError> {
     let chosen = choices.iter().find(|(name, _)| value == name);
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();

@@ -1,6 +1,6 @@
 //! What is allowed of who may wake a VM.
 
-use super::check::{at, check, need};
+use super::check::{check, in_key, require};
 use super::{rule, ConfigError};
 use crate::vm::{AsleepResponse, Wake};
 
@@ -17,15 +17,15 @@ pub(super) fn check_wake(wake: &Wake) -> Result<(), ConfigError> {
     ];
     for (key, texts, rule) in lists {
         for (index, text) in texts.iter().enumerate() {
-            rule(text).map_err(|error| error.below(&format!("{key}[{index}]")))?;
+            rule(text).map_err(|error| error.nested_in(&format!("{key}[{index}]")))?;
         }
     }
     let texts: [(&str, &Option<String>, Rule); 2] =
         [("header", &wake.header, rule::header), ("secret", &wake.secret, rule::secret)];
     check_options(&texts)?;
-    need(wake.wakes_per_hour != Some(0), "wakes_per_hour", "must be at least 1")?;
+    require(wake.wakes_per_hour != Some(0), "wakes_per_hour", "must be at least 1")?;
     for (index, response) in wake.asleep_response.iter().enumerate() {
-        at(&format!("asleep_response[{index}]"), check_response(response))?;
+        in_key(&format!("asleep_response[{index}]"), check_response(response))?;
     }
     Ok(())
 }
@@ -40,11 +40,11 @@ fn check_response(response: &AsleepResponse) -> Result<(), ConfigError> {
     // https://fetch.spec.whatwg.org/#null-body-status
     let has_none = matches!(status, 204 | 205 | 304) && !response.body.is_empty();
     check(!has_none, "body", || format!("cannot be with status {status}, which has none"))?;
-    at("content_type", rule::media_type(&response.content_type))
+    in_key("content_type", rule::media_type(&response.content_type))
 }
 
 fn check_options(options: &[(&str, &Option<String>, Rule)]) -> Result<(), ConfigError> {
     options
         .iter()
-        .try_for_each(|(key, text, rule)| text.as_deref().map_or(Ok(()), |text| at(key, rule(text))))
+        .try_for_each(|(key, text, rule)| text.as_deref().map_or(Ok(()), |text| in_key(key, rule(text))))
 }

@@ -77,7 +77,7 @@ impl Proxy {
         for (index, vm) in vms.iter().enumerate() {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
-            waking::woken_by(vm, env).map_err(|error| error.below(&format!("VMS[{index}]")))?;
+            waking::woken_by(vm, env).map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
         }
         check_credentials(env)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
@@ -140,7 +140,7 @@ fn configured(env: &Env) -> Rc<Result<Proxy, ConfigError>> {
 
 fn check_time_zones(vms: &[Vm]) -> Result<(), ConfigError> {
     let mut checked = vms.iter().map(|vm| check_schedule(vm, is_zone)).enumerate();
-    checked.try_for_each(|(index, vm)| vm.map_err(|error| error.below(&format!("VMS[{index}]"))))
+    checked.try_for_each(|(index, vm)| vm.map_err(|error| error.nested_in(&format!("VMS[{index}]"))))
 }
 
 /// An answer whose body may still be on its way.
