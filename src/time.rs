@@ -55,7 +55,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 /// What a duration of the configuration file is.
-pub(crate) const DURATION: &str = "a duration: a whole number and a unit, ms, s, m, h or d, as in \"90s\"";
+pub(crate) const DURATION: &str = "a duration: an integer and a unit (ms, s, m, h or d), such as \"90s\"";
 
 /// A duration as `90s`, `15m`, `2h` or `500ms`.
 ///

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::instance::check_instance;
+use super::value::unknown;
 use super::wake::check_wake;
 use super::{check_schedule, rule, ConfigError};
 use crate::proxy::origin::Origin;
@@ -11,7 +12,7 @@ use crate::time::format_duration;
 use crate::vm::{Address, OnIdle, Vm, WAITING_PAGE};
 
 const LOGO: &str =
-    "an image as a data: URL, as \"data:image/svg+xml;base64,…\": the page loads nothing from elsewhere";
+    "a data: URL of an image such as \"data:image/svg+xml;base64,…\": the page loads no external files";
 
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(59 * 24 * 60 * 60);
 
@@ -21,7 +22,7 @@ const LONGEST_SUSPENSION: Duration = Duration::from_secs(59 * 24 * 60 * 60);
 /// The first thing that is wrong.
 pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
     if vms.is_empty() {
-        return Err(ConfigError::new("VMS", "is empty: at least one [[vars.VMS]] is needed"));
+        return Err(ConfigError::new("VMS", "empty; at least one [[vars.VMS]] is required"));
     }
     let mut names = BTreeSet::new();
     let mut routes = BTreeSet::new();
@@ -32,12 +33,12 @@ pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
         check_vm(vm)
             .and_then(|()| {
                 check(is_own_name, "instance.name", || {
-                    format!("{name:?} is the instance of another VM already; each needs its own")
+                    format!("{name:?} is already the instance of another VM; each VM needs its own")
                 })
             })
             .and_then(|()| {
                 check(is_own_route, "path", || {
-                    format!("{path:?} is served by another VM already (with the same host)")
+                    format!("{path:?} is already served by another VM with the same host")
                 })
             })
             .map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
@@ -57,10 +58,10 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     }
     if let Some(host) = &vm.host {
         let is_host = !host.is_empty() && !host.contains(['/', ':', ' ']);
-        let rule = "a host name (without scheme, port or path), as \"app.example.com\"";
+        let rule = "a host name such as \"app.example.com\", without scheme, port or path";
         in_key("host", rule::check(host, is_host, rule))?;
     }
-    require(vm.port != 0, "port", "0 is not a port: 1 to 65535")?;
+    require(vm.port != 0, "port", "0 is not a port from 1 to 65535")?;
     check_origin(vm)?;
     let hold_timeout = vm.hold_timeout.map(|timeout| ("hold_timeout", timeout));
     let timeouts = [
@@ -73,17 +74,17 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
         require(!timeout.is_zero(), key, "must be longer than 0s")?;
     }
     check(vm.busy_path.is_none() || vm.busy_limit >= vm.idle_timeout, "busy_limit", || {
-        format!("must be at least idle_timeout, {}", format_duration(vm.idle_timeout))
+        format!("must be at least idle_timeout ({})", format_duration(vm.idle_timeout))
     })?;
     let suspends = vm.deep_sleep_after.is_none() || vm.on_idle == OnIdle::Suspend;
-    require(suspends, "deep_sleep_after", "needs on_idle = \"suspend\"")?;
+    require(suspends, "deep_sleep_after", "requires on_idle = \"suspend\"")?;
     let bound = "must be at most 59d: Compute Engine keeps a suspended VM for 60 days";
     require(vm.deep_sleep_after.is_none_or(|after| after <= LONGEST_SUSPENSION), "deep_sleep_after", bound)?;
     require(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     require(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
     in_key("waiting_page", check_waiting_page(&vm.waiting_page))?;
     if let Some(url) = &vm.waiting_page_url {
-        let rule = "a page's URL, as \"https://static.example.com/waiting.html\"";
+        let rule = "a page URL such as \"https://static.example.com/waiting.html\"";
         in_key("waiting_page_url", rule::url(url, &["https://", "http://"], rule))?;
     }
     in_key("wake", check_wake(&vm.wake))?;
@@ -95,7 +96,9 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
 fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     for (name, text) in settings {
         let names = WAITING_PAGE.map(|(name, _)| name);
-        check(names.contains(&name.as_str()), name, || format!("is no key; there are {}", names.join(", ")))?;
+        if !names.contains(&name.as_str()) {
+            return Err(unknown(name, &names));
+        }
         let checked = match name.as_str() {
             "lang" => rule::language(text),
             "logo" => rule::url(text, &["data:image/"], LOGO),
@@ -110,16 +113,16 @@ fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigE
 fn check_origin(vm: &Vm) -> Result<(), ConfigError> {
     let origin = Origin::check(vm).map_err(|problem| ConfigError::new("origin", problem))?;
     let is_internal = vm.instance.address == Address::Internal;
-    let internal = "needs instance.address = \"internal\": that is where a VPC network reaches the VM";
+    let internal = "requires instance.address = \"internal\", where a VPC network reaches the VM";
     require(vm.vpc.is_none() || is_internal, "vpc", internal)?;
     let vpc =
-        "\"internal\" needs vpc = \"BINDING\": a Worker reaches a private address through a VPC network only";
+        "\"internal\" requires vpc = \"BINDING\": a Worker reaches private addresses only through a VPC network";
     require(vm.vpc.is_some() || !is_internal || !vm.origin.contains("{ip"), "instance.address", vpc)?;
     let Some(host) = &vm.host_header else { return Ok(()) };
     let is_host = !host.is_empty() && !host.contains(|c: char| c.is_ascii_control() || "/ @".contains(c));
-    let rule = "a host, with or without a port, as \"app.example.com\"";
+    let rule = "a host with an optional port, such as \"app.example.com\"";
     in_key("host_header", rule::check(host, is_host, rule))?;
-    let socket = "is only for an origin that is an IP address: fetch() asks for the origin's own name";
+    let socket = "requires an origin with an IP address: fetch() sends the origin's own name";
     require(matches!(origin, Origin::Socket { .. }), "host_header", socket)
 }
 
@@ -127,10 +130,11 @@ fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
     let (Some(address), instance) = (&vm.ready_push, &vm.instance) else { return Ok(()) };
     in_key("ready_push", rule::public_address(address))?;
     let is_replaced = instance.resource.contains_key("metadata");
-    let replaced = "cannot be with instance.resource.metadata, which replaces the items that it sets";
+    let replaced =
+        "cannot be combined with instance.resource.metadata, which replaces the items of ready_push";
     require(!is_replaced, "ready_push", replaced)?;
     let templated =
-        "needs instance.metadata or a script with source_instance_template, whose metadata it replaces";
+        "with source_instance_template, requires instance.metadata or a script: it replaces the template's metadata";
     let is_its_own = instance.source_instance_template.is_none() || !instance.all_metadata().is_empty();
     require(is_its_own, "ready_push", templated)
 }

@@ -33,17 +33,17 @@ pub(super) fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
         in_key(&format!("labels.{key}"), rule::label(key, true).and_then(|()| rule::label(value, false)))?;
     }
     for (key, count) in [("tags", instance.tags.len()), ("labels", instance.labels.len())] {
-        check(count <= MOST_TAGS, key, || format!("{count} are too many: {MOST_TAGS} at most"))?;
+        check(count <= MOST_TAGS, key, || format!("{count} entries; at most {MOST_TAGS} are allowed"))?;
     }
     option("service_account", &instance.service_account, rule::email)?;
     each("scopes", &instance.scopes, |scope| {
         rule::url(
             scope,
             &["https://"],
-            "an OAuth scope, as \"https://www.googleapis.com/auth/cloud-platform\"",
+            "an OAuth scope such as \"https://www.googleapis.com/auth/cloud-platform\"",
         )
     })?;
-    require(!instance.resource.contains_key("name"), "resource.name", "is set by name; use that instead")
+    require(!instance.resource.contains_key("name"), "resource.name", "reserved; use name instead")
 }
 
 fn check_machine(instance: &Instance) -> Result<(), ConfigError> {
@@ -53,7 +53,7 @@ fn check_machine(instance: &Instance) -> Result<(), ConfigError> {
         rule::resource(
             template,
             &forms,
-            "an instance template, as \"web\" or \"regions/us-central1/instanceTemplates/web\"",
+            "an instance template such as \"web\" or \"regions/us-central1/instanceTemplates/web\"",
         )
     })?;
     if !is_templated || !instance.machine_type.is_empty() {
@@ -67,9 +67,9 @@ fn check_machine(instance: &Instance) -> Result<(), ConfigError> {
     let run_bounds = SHORTEST_RUN..=LONGEST_RUN;
     let is_in_bounds = instance.max_run_duration.is_none_or(|limit| run_bounds.contains(&limit));
     require(is_in_bounds, "max_run_duration", "must be from 30s to 120d")?;
-    let no_spot = "has no meaning with not_preemptible = true: there is no Spot VM to fall back from";
+    let no_spot = "cannot be combined with not_preemptible = true: there is no Spot VM to fall back from";
     require(!instance.spot_fallback || !instance.not_preemptible, "spot_fallback", no_spot)?;
-    let template = "cannot be with source_instance_template, which says itself what kind of VM it is for";
+    let template = "cannot be combined with source_instance_template, which sets the provisioning model";
     require(!instance.spot_fallback || !is_templated, "spot_fallback", template)
 }
 
@@ -86,7 +86,7 @@ fn check_disk(instance: &Instance) -> Result<(), ConfigError> {
         ("boot_disk_type", instance.boot_disk_type.is_some()),
     ];
     for (key, is_given) in given {
-        let problem = "needs image with source_instance_template, whose disks it replaces";
+        let problem = "with source_instance_template, requires image: it replaces the template's disks";
         require(!is_given || !instance.image.is_empty(), key, problem)?;
     }
     Ok(())
@@ -94,11 +94,12 @@ fn check_disk(instance: &Instance) -> Result<(), ConfigError> {
 
 fn check_network(instance: &Instance) -> Result<(), ConfigError> {
     option("network", &instance.network, |network| {
-        let rule = "a network, as \"default\" or \"projects/my-project/global/networks/shared\"";
+        let rule = "a network such as \"default\" or \"projects/my-project/global/networks/shared\"";
         rule::resource(network, &["global/networks/*"], rule)
     })?;
     option("subnetwork", &instance.subnetwork, |subnetwork| {
-        let rule = "a subnetwork, as \"web\" or \"projects/my-project/regions/us-central1/subnetworks/web\"";
+        let rule =
+            "a subnetwork such as \"web\" or \"projects/my-project/regions/us-central1/subnetworks/web\"";
         rule::resource(subnetwork, &["regions/*/subnetworks/*"], rule)
     })?;
     each("tags", &instance.tags, rule::name)?;
@@ -107,20 +108,20 @@ fn check_network(instance: &Instance) -> Result<(), ConfigError> {
         || instance.subnetwork.is_some()
         || instance.source_instance_template.is_some()
         || instance.resource.contains_key("networkInterfaces");
-    require(has_ipv6, "address", "\"ipv6\" needs subnetwork: the default network has no IPv6 addresses")?;
+    require(has_ipv6, "address", "\"ipv6\" requires subnetwork: the default network has no IPv6 addresses")?;
     let Some(address) = instance.static_address else { return Ok(()) };
     let is_of_its_kind = match instance.address {
         Address::External | Address::Internal => matches!(address, IpAddr::V4(_)),
         Address::Ipv6 => matches!(address, IpAddr::V6(_)),
     };
     check(is_of_its_kind, "static_address", || {
-        format!("\"{address}\" is not of the kind that address says: IPv6 for \"ipv6\", else IPv4")
+        format!("\"{address}\" does not match address: IPv6 for \"ipv6\", otherwise IPv4")
     })?;
     let zones = instance.all_zones();
     let mut regions = zones.iter().map(|zone| zone.rsplit_once('-').map(|(region, _)| region));
     let first = regions.next();
     let in_one_region = regions.all(|region| Some(region) == first);
-    require(in_one_region, "static_address", "needs zones of one region, to which an address belongs")
+    require(in_one_region, "static_address", "requires all zones in one region, to which the address belongs")
 }
 
 fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
@@ -130,13 +131,17 @@ fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
         let script = instance.scripts().into_iter().find(|(taken, ..)| taken == key);
         let setting = script.map(|(_, setting, _)| setting);
         if let Some(setting) = setting.or(is_ready_item(key).then_some("ready_push")) {
-            return Err(ConfigError::new(at_key, format!("is set by {setting}; use that instead")));
+            return Err(ConfigError::new(at_key, format!("reserved; use {setting} instead")));
         }
     }
     let one = instance.startup_script.is_none() || instance.startup_script_url.is_none();
-    require(one, "startup_script", "give startup_script or startup_script_url, not both")?;
+    require(one, "startup_script", "set startup_script or startup_script_url, not both")?;
     option("startup_script_url", &instance.startup_script_url, |url| {
-        rule::url(url, &["gs://", "https://", "http://"], "a script's URL, as \"gs://my-bucket/startup.sh\"")
+        rule::url(
+            url,
+            &["gs://", "https://", "http://"],
+            "a script URL such as \"gs://my-bucket/startup.sh\"",
+        )
     })
 }
 

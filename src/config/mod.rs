@@ -88,7 +88,7 @@ fn read<T: Setting>(json: &str) -> Result<T, ConfigError> {
         // serde_json ends its messages with a place in a JSON text that the user never saw.
         let message = error.to_string();
         let problem = message.split(" at line ").next().unwrap_or_default();
-        ConfigError::new("", format!("is not JSON: {problem}"))
+        ConfigError::new("", format!("not valid JSON: {problem}"))
     })?;
     T::read(&value)
 }

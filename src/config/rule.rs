@@ -7,20 +7,20 @@ use super::ConfigError;
 pub(super) fn check(text: &str, holds: bool, rule: &str) -> Result<(), ConfigError> {
     match () {
         () if holds => Ok(()),
-        () if text.is_empty() => Err(ConfigError::new("", "is missing")),
+        () if text.is_empty() => Err(ConfigError::new("", "missing")),
         () => Err(ConfigError::new("", format!("{text:?} is not {rule}"))),
     }
 }
 
 /// A name of Compute Engine: of an instance, a zone, a machine type, a tag.
 pub(super) fn name(text: &str) -> Result<(), ConfigError> {
-    let rule = "a name in Compute Engine: 1 to 63 lowercase letters, digits and \"-\", a letter first, no \"-\" last";
+    let rule = "a Compute Engine name: 1 to 63 lowercase letters, digits or \"-\", starting with a letter, not ending in \"-\"";
     check(text, is_name(text), rule)
 }
 
 /// A project's id or number, or `domain:id`.
 pub(super) fn project(text: &str) -> Result<(), ConfigError> {
-    let rule = "a project, by its id as \"my-project\" or \"example.com:my-project\", or by its number";
+    let rule = "a project number, or a project ID such as \"my-project\" or \"example.com:my-project\"";
     check(text, is_project(text), rule)
 }
 
@@ -32,7 +32,7 @@ pub(super) fn resource(text: &str, forms: &[&str], rule: &str) -> Result<(), Con
 /// The boot disk's image.
 pub(super) fn image(text: &str) -> Result<(), ConfigError> {
     let forms = ["global/images/*", "global/images/family/*", "zones/*/imageFamilyViews/*"];
-    let rule = "an image, as \"projects/debian-cloud/global/images/family/debian-12\"";
+    let rule = "an image such as \"projects/debian-cloud/global/images/family/debian-12\"";
     check(text, is_resource(text, &forms), rule)
 }
 
@@ -42,21 +42,21 @@ pub(super) fn label(text: &str, is_key: bool) -> Result<(), ConfigError> {
     let is_letter = |c: char| c.is_ascii_lowercase() || !c.is_ascii();
     let fits = text.chars().all(|c| is_letter(c) || c.is_ascii_digit() || "-_".contains(c));
     let begins = !is_key || text.starts_with(is_letter);
-    let rule = "a label: at most 63 lowercase letters, digits, \"-\" and \"_\", a letter first in the key";
+    let rule = "a label: at most 63 lowercase letters, digits, \"-\" or \"_\"; a key starts with a letter";
     check(text, fits && begins && text.chars().count() <= 63, rule)
 }
 
 /// The key of a metadata item: `[a-zA-Z0-9-_]{1,128}`.
 pub(super) fn metadata_key(text: &str) -> Result<(), ConfigError> {
     let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    let rule = "a metadata key: 1 to 128 letters, digits, \"-\" and \"_\"";
+    let rule = "a metadata key: 1 to 128 letters, digits, \"-\" or \"_\"";
     check(text, fits && (1..=128).contains(&text.len()), rule)
 }
 
 /// A service account's email address.
 pub(super) fn email(text: &str) -> Result<(), ConfigError> {
     let is_address = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-    let rule = "a service account, as \"name@my-project.iam.gserviceaccount.com\" or \"default\"";
+    let rule = "a service account such as \"name@my-project.iam.gserviceaccount.com\" or \"default\"";
     check(text, text == "default" || is_address && is_one_word(text), rule)
 }
 
@@ -75,7 +75,7 @@ pub(super) fn color(text: &str) -> Result<(), ConfigError> {
         b')' => open.checked_sub(1),
         _ => Some(open),
     });
-    let rule = "a colour, as \"#2563eb\" or \"light-dark(#2563eb, #7aa7ff)\"";
+    let rule = "a CSS color such as \"#2563eb\" or \"light-dark(#2563eb, #7aa7ff)\"";
     check(text, fits && open == Some(0) && !text.is_empty(), rule)
 }
 
@@ -83,7 +83,7 @@ pub(super) fn color(text: &str) -> Result<(), ConfigError> {
 pub(super) fn language(text: &str) -> Result<(), ConfigError> {
     let is_part =
         |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-    check(text, text.split('-').all(is_part), "a language, as \"de\" or \"pt-BR\"")
+    check(text, text.split('-').all(is_part), "a language tag such as \"de\" or \"pt-BR\"")
 }
 
 /// The public address of a Worker.
@@ -91,19 +91,19 @@ pub(super) fn public_address(text: &str) -> Result<(), ConfigError> {
     let host =
         ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
     let fits = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
-    let rule = "a scheme and a host, with or without a port, as \"https://app.example.com\"";
+    let rule = "a scheme, a host and an optional port, such as \"https://app.example.com\"";
     check(text, fits && !host.is_empty(), rule)
 }
 
 /// A path of requests.
 pub(super) fn path(text: &str) -> Result<(), ConfigError> {
     let is_path = text.starts_with('/') && may_be_path(text);
-    check(text, is_path, "a path: it begins with \"/\" and has no query, fragment or space")
+    check(text, is_path, "a path: must start with \"/\", without query, fragment or space")
 }
 
 /// A method of requests, as the runtime gives it.
 pub(super) fn method(text: &str) -> Result<(), ConfigError> {
-    check(text, consists(text, |b| b.is_ascii_uppercase()), "a method in capital letters, as \"POST\"")
+    check(text, consists(text, |b| b.is_ascii_uppercase()), "an uppercase HTTP method such as \"POST\"")
 }
 
 /// A pattern of paths.
@@ -112,7 +112,7 @@ pub(super) fn path_pattern(text: &str) -> Result<(), ConfigError> {
     check(
         text,
         is_pattern,
-        "a pattern of paths: it begins with \"/\" or \"*\" and has no query, fragment or space",
+        "a path pattern: must start with \"/\" or \"*\", without query, fragment or space",
     )
 }
 
@@ -125,26 +125,30 @@ pub(super) fn agent_pattern(text: &str) -> Result<(), ConfigError> {
 /// Tor](https://developers.cloudflare.com/network/onion-routing/).
 pub(super) fn country(text: &str) -> Result<(), ConfigError> {
     let is_code = text.len() == 2 && consists(text, |b| b.is_ascii_uppercase());
-    check(text, is_code || text == "T1", "a country, by its two capital letters as \"DE\", or \"T1\" for Tor")
+    check(
+        text,
+        is_code || text == "T1",
+        "a country code: two uppercase letters such as \"DE\", or \"T1\" for Tor",
+    )
 }
 
 /// A header's name (RFC 9110, section 5.1).
 pub(super) fn header(text: &str) -> Result<(), ConfigError> {
     let is_name = consists(text, |b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-    check(text, is_name, "a header's name")
+    check(text, is_name, "a header name")
 }
 
 /// The name of a secret.
 pub(super) fn secret(text: &str) -> Result<(), ConfigError> {
     let is_name = consists(text, |b| b.is_ascii_alphanumeric() || b == b'_');
     let begins = !text.starts_with(|c: char| c.is_ascii_digit());
-    check(text, is_name && begins, "the name of a secret, as \"WAKE_SECRET\"")
+    check(text, is_name && begins, "a secret name such as \"WAKE_SECRET\"")
 }
 
 /// A media type, with or without parameters.
 pub(super) fn media_type(text: &str) -> Result<(), ConfigError> {
     let is_type = text.contains('/') && consists(text, |b| b.is_ascii_graphic() || b == b' ');
-    check(text, is_type, "a media type, as \"text/html; charset=utf-8\"")
+    check(text, is_type, "a media type such as \"text/html; charset=utf-8\"")
 }
 
 /// Whether there is something, and all of it is like this.

@@ -180,10 +180,10 @@ fn settings_that_seem_to_contradict_each_other_and_do_not_are_accepted() {
 #[test]
 fn what_is_no_list_of_vms_is_refused() {
     for (text, problem) in [
-        ("[]", "VMS: is empty: at least one [[vars.VMS]] is needed"),
-        (r#""text""#, "VMS: \"text\" is not a list"),
+        ("[]", "VMS: empty; at least one [[vars.VMS]] is required"),
+        (r#""text""#, "VMS: \"text\" is not an array"),
         ("[1]", "VMS[0]: 1 is not a table"),
-        ("{", "VMS: is not JSON: EOF while parsing an object"),
+        ("{", "VMS: not valid JSON: EOF while parsing an object"),
     ] {
         assert_eq!(parse_vms(text).unwrap_err().to_string(), problem);
     }

@@ -48,7 +48,8 @@ impl<T: Table> Setting for T {
         let mut table = T::defaults(given);
         for (name, value) in given {
             let key = T::KEYS.iter().find(|key| key.name == name);
-            let key = key.ok_or_else(|| unknown(name, T::KEYS.iter().map(|key| key.name).collect()))?;
+            let key =
+                key.ok_or_else(|| unknown(name, &T::KEYS.iter().map(|key| key.name).collect::<Vec<_>>()))?;
             (key.read)(&mut table, value).map_err(|error| error.nested_in(name))?;
         }
         Ok(table)
@@ -60,8 +61,9 @@ impl<T: Table> Setting for T {
     }
 }
 
-fn unknown(name: &str, keys: Vec<&str>) -> ConfigError {
-    ConfigError::new(name, format!("is no key; there are {}", keys.join(", ")))
+/// Returns the error of a key that is none of `keys`.
+pub(super) fn unknown(name: &str, keys: &[&str]) -> ConfigError {
+    ConfigError::new(name, format!("unknown key; expected one of {}", keys.join(", ")))
 }
 
 fn not(value: &Value, what: &str) -> ConfigError {
@@ -70,7 +72,7 @@ fn not(value: &Value, what: &str) -> ConfigError {
 
 impl Setting for String {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        value.as_str().map(str::to_owned).ok_or_else(|| not(value, "a text"))
+        value.as_str().map(str::to_owned).ok_or_else(|| not(value, "a string"))
     }
 
     fn write(&self) -> Value {
@@ -91,7 +93,7 @@ impl Setting for bool {
 impl Setting for u16 {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let number = value.as_u64().and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| not(value, "a whole number from 0 to 65535"))
+        number.ok_or_else(|| not(value, "an integer from 0 to 65535"))
     }
 
     fn write(&self) -> Value {
@@ -102,7 +104,7 @@ impl Setting for u16 {
 impl Setting for u32 {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let number = value.as_u64().and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| not(value, "a whole number from 0 to 4294967295"))
+        number.ok_or_else(|| not(value, "an integer from 0 to 4294967295"))
     }
 
     fn write(&self) -> Value {
@@ -124,7 +126,7 @@ impl Setting for Duration {
 impl Setting for IpAddr {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let address = value.as_str().and_then(|text| text.parse().ok());
-        address.ok_or_else(|| not(value, "an IP address, as \"203.0.113.7\""))
+        address.ok_or_else(|| not(value, "an IP address such as \"203.0.113.7\""))
     }
 
     fn write(&self) -> Value {
@@ -134,7 +136,7 @@ impl Setting for IpAddr {
 
 impl Setting for IpNet {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        network(value).ok_or_else(|| not(value, "a network or an address, as \"203.0.113.0/24\""))
+        network(value).ok_or_else(|| not(value, "a network or an IP address such as \"203.0.113.0/24\""))
     }
 
     fn write(&self) -> Value {
@@ -165,7 +167,7 @@ impl<T: Setting> Setting for Option<T> {
 
 impl<T: Setting> Setting for Vec<T> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        let values = value.as_array().ok_or_else(|| not(value, "a list"))?.iter().enumerate();
+        let values = value.as_array().ok_or_else(|| not(value, "an array"))?.iter().enumerate();
         values
             .map(|(index, value)| T::read(value).map_err(|error| error.nested_in(&format!("[{index}]"))))
             .collect()

@@ -39,7 +39,7 @@ fn check_response(response: &AsleepResponse) -> Result<(), ConfigError> {
     check((200..600).contains(&status), "status", || format!("{status} is not a status from 200 to 599"))?;
     // https://fetch.spec.whatwg.org/#null-body-status
     let has_none = matches!(status, 204 | 205 | 304) && !response.body.is_empty();
-    check(!has_none, "body", || format!("cannot be with status {status}, which has none"))?;
+    check(!has_none, "body", || format!("cannot be combined with status {status}, which has no body"))?;
     in_key("content_type", rule::media_type(&response.content_type))
 }
 

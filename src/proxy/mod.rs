@@ -71,7 +71,7 @@ impl Proxy {
     /// What is wrong with them.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let vms = variable(env, "VMS")
-            .ok_or_else(|| ConfigError::new("VMS", "is missing: at least one [[vars.VMS]] is needed"))?;
+            .ok_or_else(|| ConfigError::new("VMS", "missing; at least one [[vars.VMS]] is required"))?;
         let vms = parse_vms(&vms)?;
         check_time_zones(&vms)?;
         for (index, vm) in vms.iter().enumerate() {

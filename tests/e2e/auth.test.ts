@@ -64,7 +64,7 @@ describe("the key", () => {
     expect((await worker.fetch("/_vmproxy/healthz")).status).toBe(200);
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
 
-    await worker.untilLogged(/GOOGLE_SERVICE_ACCOUNT_KEY: is not JSON/);
+    await worker.untilLogged(/GOOGLE_SERVICE_ACCOUNT_KEY: not valid JSON/);
     expect(await cloud.calls()).toEqual({});
   });
 

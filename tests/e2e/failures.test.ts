@@ -11,7 +11,7 @@ describe("a misconfigured proxy", () => {
     [
       "a key that is not JSON",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY: is not JSON/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY: not valid JSON/,
     ],
     [
       "a key without private_key",
@@ -26,22 +26,22 @@ describe("a misconfigured proxy", () => {
     [
       "no service account key",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: undefined } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY: is not set.*wrangler secret put/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY: not set; run .wrangler secret put/,
     ],
     [
       "a next key that is not JSON",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: "key.json" } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is not JSON/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: not valid JSON/,
     ],
     [
       "an unknown key",
       { vm: { idle_timeut: "5m" } },
-      /VMS\[0\]\.idle_timeut: is no key; there are path, .*, idle_timeout, /,
+      /VMS\[0\]\.idle_timeut: unknown key; expected one of path, .*, idle_timeout, /,
     ],
-    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: is no key; there are name, /],
+    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: unknown key; expected one of name, /],
     ["a bad duration", { vm: { idle_timeout: "5 minutes" } }, /VMS\[0\]\.idle_timeout: "5 minutes" is not a duration: .*"90s"/],
     ["an origin that cannot work", { vm: { origin: "https://{ip}" } }, /VMS\[0\]\.origin: "https:\/\/\{ip\}"/],
-    ["no VMs", { variables: { VMS: undefined } }, /VMS: is missing/],
+    ["no VMs", { variables: { VMS: undefined } }, /VMS: missing/],
   ])("%s: is said in the log, and calls nobody", async ([, setting, cause], { launch }) => {
     const { cloud, worker } = await launch(setting);
 
