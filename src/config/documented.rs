@@ -1,37 +1,20 @@
-//! Holds `docs/configuration.md` and `schema/wrangler.schema.json` against the code: what one says, all say.
+//! Checks that `docs/configuration.md` and `schema/wrangler.schema.json` agree with the code.
+//!
+//! `UPDATE_DOCS=1 cargo test --lib config` writes the document's tables.
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
+use std::{env, fs};
 
 use jsonschema::{Retrieve, Uri, Validator};
-use serde_json::{json, Map, Value};
+use serde_json::{json, Value};
 
-use super::value::{Setting, Table};
+use super::reference::{self, kind, tables};
 use super::{parse_vms, write_vm};
-use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake, WAITING_PAGE};
+use crate::vm::WAITING_PAGE;
 
 const DOCUMENT: &str = include_str!("../../docs/configuration.md");
 const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
-
-/// What each kind of table has for keys in the code, and what those that are not given stand for.
-fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 5] {
-    fn table<T: Table>() -> (Value, Vec<&'static str>) {
-        (T::defaults(&Map::new()).write(), T::KEYS.iter().map(|key| key.name).collect())
-    }
-    let (vm, vm_keys) = table::<Vm>();
-    let (instance, instance_keys) = table::<Instance>();
-    let (accelerator, accelerator_keys) = table::<Accelerator>();
-    let (wake, wake_keys) = table::<Wake>();
-    let (response, response_keys) = table::<AsleepResponse>();
-    [
-        ("vm", "## `[[vars.VMS]]`", vm, vm_keys),
-        ("instance", "## `[vars.VMS.instance]`", instance, instance_keys),
-        ("accelerator", "| key of `accelerators`", accelerator, accelerator_keys),
-        ("wake", "## `[vars.VMS.wake]`", wake, wake_keys),
-        ("asleep_response", "| key of `asleep_response`", response, response_keys),
-    ]
-}
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
@@ -44,7 +27,12 @@ fn schema_of_vms() -> Validator {
     options.build(&vms).unwrap()
 }
 
-/// The cells of the rows of the first table after `heading`, without its head.
+/// Returns the cells of each row of a generated table.
+fn rows_of(table: &str) -> Vec<Vec<&'static str>> {
+    rows_after(&format!("<!-- generated: {table} -->"))
+}
+
+/// Returns the cells of each row of the first table after `heading`, without its head.
 fn rows_after(heading: &str) -> Vec<Vec<&'static str>> {
     let text = &DOCUMENT[DOCUMENT.find(heading).unwrap_or_else(|| panic!("no {heading}"))..];
     let table = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
@@ -61,40 +49,46 @@ fn toml(text: &str) -> Value {
     toml::from_str(text).unwrap_or_else(|error| panic!("{text}\n{error}"))
 }
 
-/// Whether a default is nothing at all.
-fn is_nothing(value: &Value) -> bool {
-    [json!(null), json!(""), json!([]), json!({})].contains(value)
+#[test]
+fn the_tables_are_generated() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let document = fs::read_to_string(path).unwrap();
+    let generated = reference::generate(&document, &schema());
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, generated).unwrap();
+    } else {
+        assert!(document == generated, "out of date: run UPDATE_DOCS=1 cargo test --lib config");
+    }
 }
 
 #[test]
 fn the_tables_and_the_schema_have_the_keys_of_the_code() {
-    for (definition, heading, _, keys) in tables() {
-        let documented: Vec<&str> = rows_after(heading).iter().map(|row| row[0].trim_matches('`')).collect();
-        assert_eq!(documented, keys, "{heading}");
+    for table in tables() {
+        let documented: Vec<&str> =
+            rows_of(table.definition).iter().map(|row| row[0].trim_matches('`')).collect();
+        assert_eq!(documented, table.names, "{}", table.definition);
         let schema = schema();
-        let properties = schema["definitions"][definition]["properties"].as_object().unwrap();
+        let properties = schema["definitions"][table.definition]["properties"].as_object().unwrap();
         let in_schema: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
-        assert_eq!(in_schema, keys.into_iter().collect(), "{definition}");
-        assert!(properties.values().all(|property| property["description"].is_string()), "{definition}");
+        assert_eq!(in_schema, table.names.into_iter().collect(), "{}", table.definition);
     }
 }
 
 #[test]
 fn the_tables_and_the_schema_have_the_defaults_of_the_code() {
-    for (definition, heading, defaults, _) in tables() {
-        for row in rows_after(heading) {
+    for table in tables() {
+        for row in rows_of(table.definition) {
             let (key, documented) = (row[0].trim_matches('`'), row[2]);
-            let in_schema = schema()["definitions"][definition]["properties"][key]["default"].clone();
-            let default = defaults.get(key).filter(|default| !is_nothing(default));
-            // A table in the table has its own.
-            let default = default.filter(|default| !default.is_object()).cloned();
-            assert_eq!(in_schema, default.clone().unwrap_or_default(), "{definition}.{key}");
+            let in_schema = schema()["definitions"][table.definition]["properties"][key].clone();
+            let default = table.default_of(key);
+            assert_eq!(in_schema.get("default"), default, "{}.{key}", table.definition);
             match default {
                 Some(default) => {
+                    assert_eq!(in_schema.get("x-default"), None, "{key}");
                     let documented = toml(&format!("default = {}", documented.trim_matches('`')));
-                    assert_eq!(documented["default"], default, "{key}");
+                    assert_eq!(documented["default"], *default, "{key}");
                 }
-                None => assert!(!documented.is_empty() && !documented.starts_with('`'), "{key}"),
+                None => assert!(!documented.is_empty(), "{key}"),
             }
         }
     }
@@ -102,29 +96,12 @@ fn the_tables_and_the_schema_have_the_defaults_of_the_code() {
 
 #[test]
 fn the_tables_have_the_types_of_the_schema() {
-    for (definition, heading, ..) in tables() {
+    for table in tables() {
         let schema = schema();
-        for row in rows_after(heading) {
-            let (key, kind, allowed) = (row[0].trim_matches('`'), row[1], row[4]);
-            let property = &schema["definitions"][definition]["properties"][key];
-            let reference = property["allOf"][0]["$ref"].as_str().unwrap_or_default();
-            let text = if property["anyOf"][0]["format"].is_string() { "IP address" } else { "text" };
-            let of = |part: &str, kinds: (&'static str, &'static str, &'static str)| match &property[part] {
-                part if part["type"] == "string" => kinds.0,
-                part if part["$ref"].is_string() => kinds.1,
-                _ => kinds.2,
-            };
-            let expected = match property["type"].as_str() {
-                Some("string") if property["enum"].is_array() => "one of",
-                Some("string") => text,
-                Some("boolean") => "true or false",
-                Some("integer") => "whole number",
-                Some("array") => of("items", ("list of texts", "list of tables", "list")),
-                Some("object") => of("additionalProperties", ("table of texts", "table of tables", "table")),
-                _ if ["#/definitions/duration", "#/definitions/timeout"].contains(&reference) => "duration",
-                _ => "table",
-            };
-            assert_eq!(kind, expected, "{key}");
+        for row in rows_of(table.definition) {
+            let (key, documented, allowed) = (row[0].trim_matches('`'), row[1], row[4]);
+            let property = &schema["definitions"][table.definition]["properties"][key];
+            assert_eq!(documented, kind(property), "{key}");
             if let Some(choices) = property["enum"].as_array() {
                 let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
                 let documented: Vec<&str> =
@@ -170,10 +147,12 @@ fn the_schema_judges_each_value_as_the_code_does() {
         json!({"a": "b"}),
         json!({"a": 1}),
     ];
-    for (definition, _, _, keys) in tables() {
-        for (key, value) in keys.into_iter().flat_map(|key| values.iter().map(move |value| (key, value))) {
+    for table in tables() {
+        for (key, value) in
+            table.names.into_iter().flat_map(|key| values.iter().map(move |value| (key, value)))
+        {
             let mut vm = least();
-            match definition {
+            match table.definition {
                 "vm" => vm[key] = value.clone(),
                 "instance" => vm["instance"][key] = value.clone(),
                 "wake" => vm["wake"] = json!({key: value}),
@@ -257,7 +236,7 @@ fn every_setting_is_valid_in_the_schema() {
 
 #[test]
 fn the_settings_of_the_waiting_page_are_those_of_the_code() {
-    let rows = rows_after("| key of `waiting_page`");
+    let rows = rows_of("waiting_page");
     let keys: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(keys, WAITING_PAGE.map(|(name, _)| name));
     let schema = schema();
@@ -267,7 +246,7 @@ fn the_settings_of_the_waiting_page_are_those_of_the_code() {
         keys.iter().map(|key| key.to_string()).collect::<BTreeSet<_>>().iter().collect()
     );
     for (row, (name, default)) in rows.iter().zip(WAITING_PAGE) {
-        let documented = code_in(row[1]).first().copied().unwrap_or_default();
+        let documented = code_in(row[2]).first().map_or("", |code| code.trim_matches('"'));
         let property = &in_schema[name];
         assert_eq!(
             (documented, property["default"].as_str().unwrap_or_default()),
@@ -298,16 +277,9 @@ fn every_documented_error_is_what_the_code_says() {
 #[test]
 fn every_key_has_an_error() {
     let errors: Vec<&str> = rows_after("## Errors").iter().map(|row| code_in(row[1])[0]).collect();
-    for (definition, _, _, keys) in tables() {
-        let parent = match definition {
-            "vm" => "VMS[0]",
-            "instance" => "VMS[0].instance",
-            "wake" => "VMS[0].wake",
-            "asleep_response" => "VMS[0].wake.asleep_response[0]",
-            _ => "VMS[0].instance.accelerators[0]",
-        };
-        for key in keys {
-            let key = format!("{parent}.{key}");
+    for table in tables() {
+        for key in table.names {
+            let key = format!("{}.{key}", table.parent);
             let is_there =
                 |error: &&str| error.strip_prefix(&key).is_some_and(|rest| rest.starts_with([':', '.', '[']));
             assert!(errors.iter().any(is_there), "no error at {key}");

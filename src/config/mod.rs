@@ -8,6 +8,8 @@ mod check;
 mod documented;
 mod instance;
 mod keys;
+#[cfg(test)]
+mod reference;
 mod rule;
 mod schedule;
 #[cfg(test)]
