@@ -99,7 +99,8 @@ fn row(definition: &Value, key: &str, default: Option<String>) -> String {
     let is_required =
         definition["required"].as_array().is_some_and(|required| required.contains(&json!(key)));
     let described = text("x-default").unwrap_or(if is_required { "required" } else { "none" });
-    let default = default.map_or_else(|| described.to_owned(), |default| format!("`{default}`"));
+    let default = default.map(|default| format!("`{}`", default.replace("\",\"", "\", \"")));
+    let default = default.unwrap_or_else(|| described.to_owned());
     let see = text("x-see").map(|link| format!(" ([details]({link}))")).unwrap_or_default();
     let description = text("description").unwrap_or_else(|| panic!("{key} has no description"));
     let choices = property["enum"]
