@@ -1,4 +1,4 @@
-//! What is allowed of a VM, and of VMs that belong together.
+//! The rules for a VM, and for the VMs of one configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,10 +16,10 @@ const LOGO: &str =
 
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(59 * 24 * 60 * 60);
 
-/// Checks VMs that belong together: each by itself, and that no two want the same instance or route.
+/// Checks each VM, and that no two have the same instance or route.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// Returns the first error.
 pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
     if vms.is_empty() {
         return Err(ConfigError::new("VMS", "empty; at least one [[vars.VMS]] is required"));
@@ -49,13 +49,11 @@ pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
 /// Checks one VM.
 ///
 /// # Errors
-/// The first thing that is wrong; keys are relative to the VM.
+/// Returns the first error; its key is relative to the VM.
 pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     in_key("path", rule::path(&vm.path))?;
-    let paths = [("health_path", &vm.health_path), ("busy_path", &vm.busy_path)];
-    for (key, path) in paths {
-        path.iter().try_for_each(|path| in_key(key, rule::path(path)))?;
-    }
+    option("health_path", &vm.health_path, rule::path)?;
+    option("busy_path", &vm.busy_path, rule::path)?;
     if let Some(host) = &vm.host {
         let is_host = !host.is_empty() && !host.contains(['/', ':', ' ']);
         let rule = "a host name such as \"app.example.com\", without scheme, port or path";
@@ -83,10 +81,10 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     require(vm.max_starts_per_hour != Some(0), "max_starts_per_hour", "must be at least 1")?;
     require(vm.max_hours_per_month != Some(0), "max_hours_per_month", "must be at least 1")?;
     in_key("waiting_page", check_waiting_page(&vm.waiting_page))?;
-    if let Some(url) = &vm.waiting_page_url {
+    option("waiting_page_url", &vm.waiting_page_url, |url| {
         let rule = "a page URL such as \"https://static.example.com/waiting.html\"";
-        in_key("waiting_page_url", rule::url(url, &["https://", "http://"], rule))?;
-    }
+        rule::url(url, &["https://", "http://"], rule)
+    })?;
     in_key("wake", check_wake(&vm.wake))?;
     check_schedule(vm, |_| true)?;
     check_ready_push(vm)?;
@@ -139,19 +137,37 @@ fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
     require(is_its_own, "ready_push", templated)
 }
 
-/// What holds of the value at a key.
+/// Places the error of a value at its key.
 pub(super) fn in_key(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {
     result.map_err(|error| error.nested_in(key))
 }
 
+/// Returns the error `problem` at a key unless `holds`.
 pub(super) fn require(holds: bool, key: &str, problem: &str) -> Result<(), ConfigError> {
     check(holds, key, || problem.to_owned())
 }
 
+/// Does the same as [`require`], but formats the problem only if it is needed.
 pub(super) fn check(holds: bool, key: &str, problem: impl FnOnce() -> String) -> Result<(), ConfigError> {
     if holds {
         Ok(())
     } else {
         Err(ConfigError::new(key, problem()))
     }
+}
+
+/// A rule for a string.
+pub(super) type Rule = fn(&str) -> Result<(), ConfigError>;
+
+/// Checks a string that may be missing.
+pub(super) fn option(key: &str, value: &Option<String>, rule: Rule) -> Result<(), ConfigError> {
+    value.as_deref().map_or(Ok(()), |value| in_key(key, rule(value)))
+}
+
+/// Checks every string of an array.
+pub(super) fn each(key: &str, values: &[String], rule: Rule) -> Result<(), ConfigError> {
+    for (index, value) in values.iter().enumerate() {
+        rule(value).map_err(|error| error.nested_in(&format!("{key}[{index}]")))?;
+    }
+    Ok(())
 }

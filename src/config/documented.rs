@@ -20,7 +20,7 @@ fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
 }
 
-/// The schema of `VMS` alone, which needs none of Wrangler's.
+/// Returns the schema of `VMS` alone, which does not refer to Wrangler's.
 fn schema_of_vms() -> Validator {
     let vms = json!({"$ref": "#/definitions/vms", "definitions": schema()["definitions"]});
     let options = jsonschema::draft7::options().should_validate_formats(true);
@@ -40,7 +40,7 @@ fn rows_after(heading: &str) -> Vec<Vec<&'static str>> {
     rows.map(|row| row.trim_matches('|').split(" |").map(str::trim).collect()).collect()
 }
 
-/// The code in a cell, piece by piece.
+/// Returns the pieces of code in a cell.
 fn code_in(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -112,8 +112,8 @@ fn the_tables_have_the_types_of_the_schema() {
     }
 }
 
-/// The schema cannot tell whether settings fit together, nor all that is wrong with one; but it must not complain of
-/// what the code accepts, nor let pass what is of the wrong kind.
+/// The schema cannot express how keys depend on each other, nor every rule for a value. But it must accept what the
+/// code accepts, and refuse values of the wrong type.
 #[test]
 fn the_schema_judges_each_value_as_the_code_does() {
     let schema = schema_of_vms();
@@ -200,7 +200,7 @@ fn the_examples_are_accepted() {
     }
 }
 
-/// What an editor does with the first line of `wrangler.toml`.
+/// Validates as an editor does, by the first line of `wrangler.toml`.
 #[test]
 fn the_schema_goes_together_with_wranglers_own() {
     struct Wrangler;
@@ -208,7 +208,7 @@ fn the_schema_goes_together_with_wranglers_own() {
         fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
             assert_eq!(uri.as_str(), "https://unpkg.com/wrangler@4/config-schema.json");
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/wrangler/config-schema.json");
-            // Without `npm ci` the test is of vmproxy's part alone.
+            // Without `npm ci`, only vmproxy's part is tested.
             Ok(fs::read_to_string(path)
                 .map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
         }
@@ -287,8 +287,8 @@ fn every_key_has_an_error() {
     }
 }
 
-/// Where a mistake may be one of how settings or VMs go together, or of a URL's parts or a duration's length. All others are
-/// found by the schema.
+/// Keys with errors beyond the schema: how keys or VMs depend on each other, the parts of a URL, the length of a
+/// duration. The schema finds all other errors.
 const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[1].path",
     "VMS[1].instance.name",
@@ -309,7 +309,7 @@ const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[0].instance.max_run_duration",
 ];
 
-/// The VMs with a mistake as the document describes it.
+/// Returns VMs with a mistake that the document describes.
 fn mistaken(wrong: &str) -> Value {
     let code = code_in(wrong);
     match wrong.split(' ').next() {
@@ -340,7 +340,7 @@ fn mistaken(wrong: &str) -> Value {
     }
 }
 
-/// The VM that the documented mistakes are made in.
+/// The VM in which the documented mistakes are made.
 fn least() -> Value {
     json!({"path": "/", "instance": {"name": "backend", "zone": "us-central1-a"}})
 }

@@ -1,9 +1,9 @@
-//! What Compute Engine allows of an instance, as far as it can be told without asking.
+//! The rules for an instance: Compute Engine's own, where they can be checked without a request.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::check::{check, in_key, require};
+use super::check::{check, each, in_key, option, require};
 use super::{rule, ConfigError};
 use crate::vm::{is_ready_item, Address, Instance};
 
@@ -14,10 +14,10 @@ const LONGEST_RUN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
 /// GiB: [the largest persistent disk](https://cloud.google.com/compute/docs/disks#disk-types) has 64 TiB.
 const LARGEST_DISK: u32 = 64 * 1024;
 
-/// As many [tags](https://cloud.google.com/vpc/docs/add-remove-network-tags) and labels may a VM have.
+/// The maximum number of [tags](https://cloud.google.com/vpc/docs/add-remove-network-tags), and of labels.
 const MOST_TAGS: usize = 64;
 
-/// Checks an instance; keys are relative to it.
+/// Checks an instance. The keys of errors are relative to it.
 pub(super) fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
     in_key("name", rule::name(&instance.name))?;
     if instance.zones.is_empty() || !instance.zone.is_empty() {
@@ -103,7 +103,7 @@ fn check_network(instance: &Instance) -> Result<(), ConfigError> {
         rule::resource(subnetwork, &["regions/*/subnetworks/*"], rule)
     })?;
     each("tags", &instance.tags, rule::name)?;
-    // The default network, as every one that makes its own subnetworks, has none with IPv6.
+    // Subnetworks that a network creates automatically, as the default network does, have no IPv6.
     let has_ipv6 = instance.address != Address::Ipv6
         || instance.subnetwork.is_some()
         || instance.source_instance_template.is_some()
@@ -143,23 +143,4 @@ fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
             "a script URL such as \"gs://my-bucket/startup.sh\"",
         )
     })
-}
-
-fn option(
-    key: &str,
-    value: &Option<String>,
-    rule: impl FnOnce(&str) -> Result<(), ConfigError>,
-) -> Result<(), ConfigError> {
-    value.as_deref().map_or(Ok(()), |value| in_key(key, rule(value)))
-}
-
-fn each(
-    key: &str,
-    values: &[String],
-    rule: impl Fn(&str) -> Result<(), ConfigError>,
-) -> Result<(), ConfigError> {
-    for (index, value) in values.iter().enumerate() {
-        rule(value).map_err(|error| error.nested_in(&format!("{key}[{index}]")))?;
-    }
-    Ok(())
 }

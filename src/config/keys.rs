@@ -6,11 +6,11 @@ use super::value::{one_of, Key, Setting, Table};
 use super::ConfigError;
 use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, Wake};
 
-/// Gives a type its keys: the names of all its fields, or what stands beside them.
+/// Defines the keys of a type: the names of all its fields, or the name that follows a field.
 macro_rules! keys {
     ($table:ident { $($field:ident $($name:literal)?),* $(,)? }) => {
         const KEYS: &'static [Key<Self>] = {
-            // No field is forgotten.
+            // Does not compile if a field is missing.
             const _: fn(&$table) = |$table { $($field: _),* }| ();
             &[$(Key {
                 name: keys!(@name $field $($name)?),
@@ -57,7 +57,7 @@ impl Table for Vm {
     });
 
     fn defaults(_: &Map<String, Value>) -> Self {
-        // The path is required: an empty one is found to be missing.
+        // The path is required: the check reports an empty one as missing.
         Self { path: String::new(), ..Self::default() }
     }
 }
@@ -124,7 +124,7 @@ impl Table for Instance {
     });
 
     fn defaults(given: &Map<String, Value>) -> Self {
-        // What a template is there for shall not be replaced by a default.
+        // A default must not replace a value of the template.
         match given.get("source_instance_template").and_then(Value::as_str) {
             Some(template) => Self::from_template(template),
             None => Self::default(),
@@ -140,7 +140,7 @@ impl Table for Accelerator {
     }
 }
 
-/// Gives an enum its names.
+/// Defines the name of each variant of an enum.
 macro_rules! choices {
     ($enum:ident { $($name:literal $choice:ident),* }) => {
         impl Setting for $enum {

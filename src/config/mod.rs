@@ -1,7 +1,26 @@
 //! The configuration: `[[vars.VMS]]` of `wrangler.toml`, read and checked as a whole.
 //!
-//! Every error names the key, the value that was found and what is allowed, so that the log line alone is
-//! enough to mend it. `docs/configuration.md` and `schema/` tell the same of each key; a test holds them together.
+//! Every error names the key, the value and what is allowed, so that the log line is enough to correct
+//! it. `schema/wrangler.schema.json` describes each key once: for editors, for the generated tables of
+//! `docs/configuration.md`, and with an example for the tests.
+//!
+//! # Adding a key
+//!
+//! 1. `src/vm/`: add the field, with its documentation and its default, to `Vm`, `Instance`, `Wake`,
+//!    `AsleepResponse` or `Accelerator`.
+//! 2. `src/config/keys.rs`: add the field's name to the same type, in the order of the document. A new
+//!    type of value also needs an implementation of `Setting` in `value.rs`.
+//! 3. `src/config/check.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the value does
+//!    not express.
+//! 4. `schema/wrangler.schema.json`: add the property with `description`, type, `default` (or
+//!    `x-default`, which describes a default that is no value), `x-allowed`, and in `examples` a valid
+//!    value that is not the default. `x-see` links to more.
+//! 5. `docs/configuration.md`: add a row to the table of errors with a mistake in the key, and run
+//!    `UPDATE_DOCS=1 cargo test --lib config`, which writes the tables of keys.
+//! 6. Use the field. A field of `Instance` that Compute Engine receives goes into `src/compute/`, and
+//!    into `fullest` in `tests/schema.rs`, which does not compile without it.
+//!
+//! Until a step is done, `cargo test --lib config` fails and names what is missing.
 
 mod check;
 #[cfg(test)]
@@ -27,18 +46,18 @@ use serde_json::Value;
 use crate::vm::Vm;
 use value::Setting;
 
-/// Where the Compute API lives when `COMPUTE_ENDPOINT` is not set.
+/// The base URL of the Compute API when `COMPUTE_ENDPOINT` is not set.
 pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
 
 /// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
 pub const OBJECT_BINDING: &str = "VM";
 
-/// What is wrong with the configuration, and where.
+/// An error in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The variable or key, as `VMS[0].instance.zone`.
+    /// The variable or key, such as `VMS[0].instance.zone`.
     pub key: String,
-    /// What is wrong with it, and what is allowed.
+    /// The value, and what is allowed instead.
     pub problem: String,
 }
 
@@ -47,7 +66,7 @@ impl ConfigError {
         Self { key: key.into(), problem: problem.into() }
     }
 
-    /// The error of a whole that has this error in its part `key`.
+    /// Returns this error for the value that contains it at `key`.
     pub(crate) fn nested_in(self, key: &str) -> Self {
         let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
         Self { key: [key, dot, &self.key].concat(), problem: self.problem }
@@ -65,29 +84,29 @@ impl std::error::Error for ConfigError {}
 /// Reads the VMs from the JSON of the `VMS` variable and checks them.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// Returns the first error.
 pub fn parse_vms(json: &str) -> Result<Vec<Vm>, ConfigError> {
     let vms: Vec<Vm> = read(json).map_err(|error| error.nested_in("VMS"))?;
     check_vms(&vms)?;
     Ok(vms)
 }
 
-/// Reads one VM that has been checked before.
+/// Reads one VM that was checked before it was written.
 ///
 /// # Errors
-/// It is not as this version of the program writes it.
+/// The VM was written by an incompatible version of the program.
 pub(crate) fn read_vm(json: &str) -> Result<Vm, ConfigError> {
     read(json)
 }
 
-/// Writes a VM as [`read_vm`] reads it.
+/// Writes a VM in the form that [`read_vm`] reads.
 pub(crate) fn write_vm(vm: &Vm) -> String {
     vm.write().to_string()
 }
 
 fn read<T: Setting>(json: &str) -> Result<T, ConfigError> {
     let value: Value = serde_json::from_str(json).map_err(|error| {
-        // serde_json ends its messages with a place in a JSON text that the user never saw.
+        // serde_json ends its messages with a position in JSON that the user never sees.
         let message = error.to_string();
         let problem = message.split(" at line ").next().unwrap_or_default();
         ConfigError::new("", format!("not valid JSON: {problem}"))

@@ -1,4 +1,4 @@
-//! The kinds of values: how each is read from the configuration, and written for the object's storage.
+//! The types of values: how each is read from the configuration, and written for the object's storage.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,34 +11,34 @@ use super::ConfigError;
 use crate::gather::gather;
 use crate::time::{format_duration, parse_duration, DURATION};
 
-/// A kind of value.
+/// A type of value.
 pub(super) trait Setting: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// What is wrong, at a key relative to the value: empty if it is the value itself.
+    /// The key of the error is relative to the value. An empty key means the value itself.
     fn read(value: &Value) -> Result<Self, ConfigError>;
 
-    /// Writes it so that [`read`](Setting::read) gives the same. Null is left out.
+    /// Writes the value so that [`read`](Setting::read) returns an equal one. Null means that the key is left out.
     fn write(&self) -> Value;
 }
 
-/// A kind of table: what a type has for keys.
+/// A type that is read from a table.
 pub(super) trait Table: Sized + 'static {
-    /// All of them.
+    /// All keys, in the order of the document.
     const KEYS: &'static [Key<Self>];
 
-    /// What the keys stand for that are not `given`.
+    /// Returns the value in which the keys that are `given` are then set.
     fn defaults(given: &Map<String, Value>) -> Self;
 }
 
 /// A key of a table.
 pub(super) struct Key<T> {
-    /// As the configuration has it.
+    /// The key's name in the configuration.
     pub name: &'static str,
-    /// Sets it.
+    /// Sets the field from the value.
     pub read: fn(&mut T, &Value) -> Result<(), ConfigError>,
-    /// Tells it.
+    /// Returns the field's value.
     pub write: fn(&T) -> Value,
 }
 
@@ -144,7 +144,8 @@ impl Setting for IpNet {
     }
 }
 
-/// The library reads networks too, with a reader of addresses of its own, which takes room.
+/// Parses a network with the standard library's parser of addresses: `ipnet` has another one, which would add to the
+/// size.
 fn network(value: &Value) -> Option<IpNet> {
     let text = value.as_str()?;
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -203,10 +204,10 @@ impl Setting for Map<String, Value> {
     }
 }
 
-/// The choice that a value names.
+/// Returns the choice that a value names.
 ///
 /// # Errors
-/// It names none of them.
+/// The value is none of the names.
 pub(super) fn one_of<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, ConfigError> {
     let chosen = choices.iter().find(|(name, _)| value == name);
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {

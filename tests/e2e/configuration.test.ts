@@ -1,4 +1,4 @@
-// What docs/configuration.md says of wrong variables. Of wrong VMS a test beside the reader does the same.
+// The errors of variables in docs/configuration.md. src/config/documented.rs tests the errors of VMS.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { type Setting, test } from "../harness/test.ts";
 
 const settings: Record<string, Setting> = {
   "`VMS` is not set": { variables: { VMS: undefined } },
-  "`VMS` is a string that is not JSON": { variables: { VMS: "path = '/'" } },
+  "`VMS` is a text that is not JSON": { variables: { VMS: "path = '/'" } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not set": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: undefined } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not the key file": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY_NEXT` is of another project": {
