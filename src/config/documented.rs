@@ -112,8 +112,8 @@ fn the_tables_have_the_types_of_the_schema() {
     }
 }
 
-/// The schema cannot express how keys depend on each other, nor every rule for a value. But it must accept what the
-/// code accepts, and refuse values of the wrong type.
+/// The schema cannot express how keys depend on each other, nor every rule for a value. But it must
+/// accept what the code accepts, and refuse values of the wrong type.
 #[test]
 fn the_schema_judges_each_value_as_the_code_does() {
     let schema = schema_of_vms();
@@ -287,8 +287,8 @@ fn every_key_has_an_error() {
     }
 }
 
-/// Keys with errors beyond the schema: how keys or VMs depend on each other, the parts of a URL, the length of a
-/// duration. The schema finds all other errors.
+/// Keys with errors beyond the schema: how keys or VMs depend on each other, the parts of a URL,
+/// the length of a duration. The schema finds all other errors.
 const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[1].path",
     "VMS[1].instance.name",

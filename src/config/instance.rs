@@ -11,10 +11,12 @@ use crate::vm::{is_ready_item, Address, Instance};
 const SHORTEST_RUN: Duration = Duration::from_secs(30);
 const LONGEST_RUN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
 
-/// GiB: [the largest persistent disk](https://cloud.google.com/compute/docs/disks#disk-types) has 64 TiB.
+/// GiB: [the largest persistent disk](https://cloud.google.com/compute/docs/disks#disk-types) has
+/// 64 TiB.
 const LARGEST_DISK: u32 = 64 * 1024;
 
-/// The maximum number of [tags](https://cloud.google.com/vpc/docs/add-remove-network-tags), and of labels.
+/// The maximum number of [tags](https://cloud.google.com/vpc/docs/add-remove-network-tags), and of
+/// labels.
 const MOST_TAGS: usize = 64;
 
 /// Checks an instance. The keys of errors are relative to it.

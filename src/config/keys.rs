@@ -1,4 +1,5 @@
-//! The keys of `[[vars.VMS]]` and the tables in it: the fields of [`Vm`] and [`Instance`], under their own names.
+//! The keys of `[[vars.VMS]]` and the tables in it: the fields of [`Vm`] and [`Instance`], under
+//! their own names.
 
 use serde_json::{Map, Value};
 

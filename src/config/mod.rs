@@ -1,26 +1,28 @@
 //! The configuration: `[[vars.VMS]]` of `wrangler.toml`, read and checked as a whole.
 //!
-//! Every error names the key, the value and what is allowed, so that the log line is enough to correct
-//! it. `schema/wrangler.schema.json` describes each key once: for editors, for the generated tables of
-//! `docs/configuration.md`, and with an example for the tests.
+//! Every error names the key, the value and what is allowed, so that the log line is enough to
+//! correct it. `schema/wrangler.schema.json` describes each key once: for editors, for the
+//! generated tables of `docs/configuration.md`, and with an example for the tests.
 //!
 //! # Adding a key
 //!
-//! 1. `src/vm/`: add the field, with its documentation and its default, to `Vm`, `Instance`, `Wake`,
-//!    `AsleepResponse` or `Accelerator`.
-//! 2. `src/config/keys.rs`: add the field's name to the same type, in the order of the document. A new
-//!    type of value also needs an implementation of `Setting` in `value.rs`.
-//! 3. `src/config/check.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the value does
-//!    not express.
+//! 1. `src/vm/`: add the field, with its documentation and its default, to `Vm`, `Instance`,
+//!    `Wake`, `AsleepResponse` or `Accelerator`.
+//! 2. `src/config/keys.rs`: add the field's name to the same type, in the order of the document. A
+//!    new type of value also needs an implementation of `Setting` in `value.rs`.
+//! 3. `src/config/check.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the value
+//!    does not express.
 //! 4. `schema/wrangler.schema.json`: add the property with `description`, type, `default` (or
-//!    `x-default`, which describes a default that is no value), `x-allowed`, and in `examples` a valid
-//!    value that is not the default. `x-see` links to more.
+//!    `x-default`, which describes a default that is no value), `x-allowed`, and in `examples` a
+//!    valid value that is not the default. `x-see` links to more.
 //! 5. `docs/configuration.md`: add a row to the table of errors with a mistake in the key, and run
 //!    `UPDATE_DOCS=1 cargo test --lib config`, which writes the tables of keys.
-//! 6. Use the field. A field of `Instance` that Compute Engine receives goes into `src/compute/`, and
-//!    into `fullest` in `tests/schema.rs`, which does not compile without it.
+//! 6. Use the field. A field of `Instance` that Compute Engine receives goes into `src/compute/`,
+//!    and into `fullest` in `tests/schema.rs`, which does not compile without it.
 //!
-//! Until a step is done, `cargo test --lib config` fails and names what is missing.
+//! `cargo test --lib config` fails and names what is missing until steps 2 to 5 are done. A key of
+//! a VM touches six files; a key of the instance with a rule of its own touches `tests/schema.rs`
+//! too.
 
 mod check;
 #[cfg(test)]
@@ -49,7 +51,8 @@ use value::Setting;
 /// The base URL of the Compute API when `COMPUTE_ENDPOINT` is not set.
 pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compute/v1";
 
-/// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
+/// The name of the Durable Object binding that `wrangler.toml` must give to
+/// [`VmObject`](crate::VmObject).
 pub const OBJECT_BINDING: &str = "VM";
 
 /// An error in the configuration.

@@ -1,8 +1,8 @@
-//! Generates the reference tables of `docs/configuration.md`: keys and defaults from the code, all else
-//! from `schema/wrangler.schema.json`.
+//! Generates the reference tables of `docs/configuration.md`: keys and defaults from the code, all
+//! else from `schema/wrangler.schema.json`.
 //!
-//! The schema's `x-` keywords are for the tables alone: `x-default` describes a default that is no value,
-//! `x-allowed` describes the allowed values, and `x-see` links to more.
+//! The schema's `x-` keywords are for the tables alone: `x-default` describes a default that is no
+//! value, `x-allowed` describes the allowed values, and `x-see` links to more.
 
 use serde_json::{json, Map, Value};
 

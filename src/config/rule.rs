@@ -36,8 +36,9 @@ pub(super) fn image(text: &str) -> Result<(), ConfigError> {
     check(text, is_resource(text, &forms), rule)
 }
 
-/// Checks the key or value of a [label](https://cloud.google.com/compute/docs/labeling-resources#requirements):
-/// lowercase and international letters are allowed.
+/// Checks the key or value of a
+/// [label](https://cloud.google.com/compute/docs/labeling-resources#requirements): lowercase and
+/// international letters are allowed.
 pub(super) fn label(text: &str, is_key: bool) -> Result<(), ConfigError> {
     let is_letter = |c: char| c.is_ascii_lowercase() || !c.is_ascii();
     let fits = text.chars().all(|c| is_letter(c) || c.is_ascii_digit() || "-_".contains(c));
@@ -183,8 +184,8 @@ fn is_project(text: &str) -> bool {
     }
 }
 
-/// Returns whether this is the path of a resource in one of these forms, in which `*` stands for a name: alone, after
-/// its project, or as the complete URL.
+/// Returns whether this is the path of a resource in one of these forms, in which `*` stands for a
+/// name: alone, after its project, or as the complete URL.
 fn is_resource(text: &str, forms: &[&str]) -> bool {
     let whole = text.strip_prefix("https://").and_then(|url| url.split_once("/compute/v1/"));
     let whole = whole.filter(|(host, _)| host.split('.').all(is_label));

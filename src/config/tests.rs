@@ -1,4 +1,5 @@
-//! Tests of the reader. The errors of single keys are listed in `docs/configuration.md` and tested by `documented`.
+//! Tests of the reader. The errors of single keys are listed in `docs/configuration.md` and tested
+//! by `documented`.
 
 use super::reference::tables;
 use super::*;

@@ -1,4 +1,5 @@
-//! The types of values: how each is read from the configuration, and written for the object's storage.
+//! The types of values: how each is read from the configuration, and written for the object's
+//! storage.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +20,8 @@ pub(super) trait Setting: Sized {
     /// The key of the error is relative to the value. An empty key means the value itself.
     fn read(value: &Value) -> Result<Self, ConfigError>;
 
-    /// Writes the value so that [`read`](Setting::read) returns an equal one. Null means that the key is left out.
+    /// Writes the value so that [`read`](Setting::read) returns an equal one. Null means that the
+    /// key is left out.
     fn write(&self) -> Value;
 }
 
@@ -144,8 +146,8 @@ impl Setting for IpNet {
     }
 }
 
-/// Parses a network with the standard library's parser of addresses: `ipnet` has another one, which would add to the
-/// size.
+/// Parses a network with the standard library's parser of addresses: `ipnet` has another one, which
+/// would add to the size.
 fn network(value: &Value) -> Option<IpNet> {
     let text = value.as_str()?;
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
