@@ -8,7 +8,7 @@ import { type Setting, test } from "../harness/test.ts";
 
 const settings: Record<string, Setting> = {
   "`VMS` is not set": { variables: { VMS: undefined } },
-  "`VMS` is a text that is not JSON": { variables: { VMS: "path = '/'" } },
+  "`VMS` is a string that is not JSON": { variables: { VMS: "path = '/'" } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not set": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: undefined } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not the key file": { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" } },
   "`GOOGLE_SERVICE_ACCOUNT_KEY_NEXT` is of another project": {

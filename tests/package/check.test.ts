@@ -25,7 +25,7 @@ const key = JSON.stringify({
 /** The variables with each documented mistake; `undefined` removes one. */
 const variables: Record<string, Record<string, unknown>> = {
   "`VMS` is not set": { VMS: undefined },
-  "`VMS` is a text that is not JSON": { VMS: "path = '/'" },
+  "`VMS` is a string that is not JSON": { VMS: "path = '/'" },
   "`GOOGLE_SERVICE_ACCOUNT_KEY` is not the key file": { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" },
   "`GOOGLE_SERVICE_ACCOUNT_KEY_NEXT` is of another project": {
     GOOGLE_SERVICE_ACCOUNT_KEY: key,
@@ -50,7 +50,7 @@ test("every documented mistake is made here, and no other", () => {
 });
 
 const mistakes = [
-  ...aboutVms.map(([what, says]) => ({ what, says, vars: { VMS: variable(mistakenVms(what)) } })),
+  ...aboutVms.map(([what, says]) => ({ what, says, vars: { VMS: mistakenVms(what) } })),
   ...aboutVariables.flatMap(([what, says]) => (variables[what] ? [{ what, says, vars: variables[what] }] : [])),
 ].map((mistake, index) => ({ ...mistake, environment: `mistake-${index}` }));
 
@@ -90,11 +90,6 @@ describe.for([
     }
   });
 });
-
-/** Returns the documented value as a variable: a string stands for its JSON. */
-function variable(vms: unknown): unknown {
-  return typeof vms === "string" ? JSON.stringify(vms) : vms;
-}
 
 /** Returns an environment that is valid except for these variables. */
 function environment(vars: Record<string, unknown>): Record<string, unknown> {

@@ -31,13 +31,13 @@ describe("wrangler.toml", () => {
     {
       what: "a mistake in VMS as the JSON of an array",
       toml: `${binding}${migration}[vars]\nAUTH = "token"\nVMS = '[{"path": "/", "port": 0}]'\n`,
-      says: ["wrangler.toml:9: VMS[0].port: 0 is not a port: 1 to 65535"],
+      says: ["wrangler.toml:9: VMS[0].port: 0 is not a port from 1 to 65535"],
     },
     {
       what: "nothing",
       toml: "",
       says: [
-        "wrangler.toml:1: VMS: is missing: at least one [[vars.VMS]] is needed",
+        "wrangler.toml:1: VMS: missing; at least one [[vars.VMS]] is required",
         `wrangler.toml:1: ${noBinding}`,
       ],
     },
@@ -86,7 +86,7 @@ describe("wrangler.toml", () => {
       toml: `${binding}${migration}${vm}[env.staging]\nname = "staging"\n`,
       says: [
         "wrangler.toml: 1 VM, no problem found",
-        "wrangler.toml:12: [env.staging] VMS: is missing: at least one [[vars.VMS]] is needed",
+        "wrangler.toml:12: [env.staging] VMS: missing; at least one [[vars.VMS]] is required",
         `wrangler.toml:12: [env.staging] ${noBinding}`,
       ],
     },
@@ -164,7 +164,7 @@ describe("wrangler.toml", () => {
       toml: `${binding}${migration}[vars.Z]\n${vm}[env.staging.vars.Z]\n[env.staging]\nname = "s"\n`,
       says: [
         "wrangler.toml: 1 VM, no problem found",
-        expect.stringMatching(/^wrangler\.toml:13: \[env\.staging\] VMS: is missing/),
+        expect.stringMatching(/^wrangler\.toml:13: \[env\.staging\] VMS: missing;/),
         expect.stringMatching(/^wrangler\.toml:14: \[env\.staging\] durable_objects\.bindings: /),
       ],
     },
@@ -172,7 +172,7 @@ describe("wrangler.toml", () => {
       what: "settings of the wrong kind",
       toml: "vars = 1\ndurable_objects = []\nmigrations = 2\nenv = 3\n",
       says: [
-        expect.stringMatching(/^wrangler\.toml:1: VMS: is missing/),
+        expect.stringMatching(/^wrangler\.toml:1: VMS: missing;/),
         expect.stringMatching(/^wrangler\.toml:2: durable_objects\.bindings: /),
       ],
     },
