@@ -17,7 +17,7 @@ mod sleep;
 mod start;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod usage;
 mod view;
 mod wakes;

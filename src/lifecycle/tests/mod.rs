@@ -6,7 +6,7 @@ mod limits;
 mod moving;
 mod progress;
 mod ready;
-mod rig;
+pub(crate) mod rig;
 mod schedule;
 mod sleeping;
 mod starting;

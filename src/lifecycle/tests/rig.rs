@@ -13,17 +13,17 @@ use crate::lifecycle::{
 use crate::time::Timestamp;
 use crate::vm::{Instance, Vm, VmState};
 
-pub(super) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+pub(crate) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
 
 /// What the tokens of tests are made of.
-pub(super) const SEED: Seed = [7; 32];
+pub(crate) const SEED: Seed = [7; 32];
 
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// The idle timeout of the rig's VM, with the touch interval.
-pub(super) const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
+pub(crate) const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
 
-pub(super) struct Rig {
+pub(crate) struct Rig {
     pub lifecycle: Lifecycle,
     pub now: Timestamp,
     /// Actions that no test has looked at yet.
@@ -265,38 +265,38 @@ fn in_a_zone(mut vm: Vm) -> Vm {
     vm
 }
 
-pub(super) fn wait() -> Call {
+pub(crate) fn wait() -> Call {
     Call::Wait { operation: OperationName("operation-1".into()) }
 }
 
-pub(super) fn pending() -> Result<Answer, CallError> {
+pub(crate) fn pending() -> Result<Answer, CallError> {
     Ok(Answer::Operation(OperationView { name: OperationName("operation-1".into()), outcome: None }))
 }
 
-pub(super) fn done() -> Result<Answer, CallError> {
+pub(crate) fn done() -> Result<Answer, CallError> {
     Ok(Answer::Operation(OperationView { name: OperationName("operation-1".into()), outcome: Some(Ok(())) }))
 }
 
-pub(super) fn operation_failed(status: u16, reason: &str) -> Result<Answer, CallError> {
+pub(crate) fn operation_failed(status: u16, reason: &str) -> Result<Answer, CallError> {
     let error = ApiError { status, reason: reason.into(), message: "in the operation".into() };
     let name = OperationName("operation-1".into());
     Ok(Answer::Operation(OperationView { name, outcome: Some(Err(error)) }))
 }
 
-pub(super) fn refused(status: u16, reason: &str) -> Result<Answer, CallError> {
+pub(crate) fn refused(status: u16, reason: &str) -> Result<Answer, CallError> {
     Err(CallError::Api(ApiError { status, reason: reason.into(), message: "in the call".into() }))
 }
 
-pub(super) fn not_found() -> Result<Answer, CallError> {
+pub(crate) fn not_found() -> Result<Answer, CallError> {
     refused(404, "notFound")
 }
 
-pub(super) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
+pub(crate) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
     Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![], ready: None }))
 }
 
 /// An instance whose address shows before it runs.
-pub(super) fn staging() -> Result<Answer, CallError> {
+pub(crate) fn staging() -> Result<Answer, CallError> {
     Ok(Answer::Instance(InstanceView {
         status: InstanceStatus::Staging,
         ip: Some(IP),
@@ -306,14 +306,14 @@ pub(super) fn staging() -> Result<Answer, CallError> {
 }
 
 /// A stopped instance that differs from the configuration in its machine type and its tags.
-pub(super) fn drifted() -> Result<Answer, CallError> {
+pub(crate) fn drifted() -> Result<Answer, CallError> {
     let configured = Instance { machine_type: "e2-small".into(), ..Instance::default() };
     let body = r#"{"status": "TERMINATED", "machineType": "zones/z/machineTypes/e2-micro",
         "tags": {"items": ["other"], "fingerprint": "f"}}"#;
     Answer::read(&Call::Look, &configured, 200, body)
 }
 
-pub(super) fn running() -> Result<Answer, CallError> {
+pub(crate) fn running() -> Result<Answer, CallError> {
     Ok(Answer::Instance(InstanceView {
         status: InstanceStatus::Running,
         ip: Some(IP),

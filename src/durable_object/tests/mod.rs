@@ -1,0 +1,110 @@
+//! The stored record, held against `records.json`: what lies in deployed objects' storage.
+//!
+//! Whoever changes the format adds records to the file and keeps those that are there, under other names; or breaks the
+//! format on purpose, and says so in the changelog: a record that cannot be read is a VM whose history is lost
+//! (`Lifecycle::recovered`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::store::Record;
+use crate::compute::Mutation;
+use crate::lifecycle::tests::rig::{self, Rig};
+use crate::vm::{Instance, OnDrift, OnIdle, Vm, Wake};
+
+const STORED: &str = include_str!("records.json");
+
+#[test]
+fn what_is_stored_can_be_read() {
+    let stored: BTreeMap<String, Value> = serde_json::from_str(STORED).unwrap();
+    for (name, record) in stored {
+        let read: Result<Record, _> = crate::json::read(&record.to_string());
+        let record = read.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let state = serde_json::to_value(record.lifecycle.vm_state()).unwrap();
+        assert!(name.starts_with(state.as_str().unwrap()), "{name} is read as {state}");
+        assert_eq!(record.vm.instance.name, "backend", "{name}");
+    }
+}
+
+#[test]
+fn what_is_written_is_in_the_file() {
+    let stored: BTreeMap<String, Value> = serde_json::from_str(STORED).unwrap();
+    for (name, record) in written() {
+        let written = serde_json::to_value(&record).unwrap();
+        assert_eq!(stored.get(name), Some(&written), "{name:?}: {written}");
+    }
+}
+
+/// A record of each kind.
+fn written() -> Vec<(&'static str, Record)> {
+    let mut records = Vec::new();
+    let mut add = |name: &'static str, vm: Vm, rig: &Rig| {
+        records.push((name, Record { vm, lifecycle: rig.lifecycle.clone() }));
+    };
+
+    let mut rig = Rig::with(vm());
+    add("absent", vm(), &rig);
+    rig.wake();
+    add("starting, looks", vm(), &rig);
+    rig.looks(rig::not_found());
+    add("starting, inserts", vm(), &rig);
+    let (insert, _) = rig.mutation(Mutation::Insert);
+    rig.answer(insert, rig::pending());
+    add("starting, waits", vm(), &rig);
+    rig.pass(Duration::from_secs(3));
+    rig.call(rig::wait());
+    rig.looks(rig::staging());
+    add("starting, probes early", vm(), &rig);
+
+    let mut rig = Rig::with(vm());
+    rig.wake();
+    rig.looks(rig::drifted());
+    add("starting, adapts", vm(), &rig);
+
+    let mut rig = Rig::with(vm());
+    rig.wake();
+    rig.looks(rig::running());
+    add("booting", vm(), &rig);
+
+    let rig = Rig::running_with(vm());
+    add("running", vm(), &rig);
+
+    let (mut rig, suspend, _) = Rig::going_down_with(vm(), Mutation::Suspend);
+    add("suspending, asks", vm(), &rig);
+    rig.answer(suspend, rig::pending());
+    add("suspending, waits", vm(), &rig);
+    let wait = rig.call(rig::wait());
+    rig.answer(wait, rig::done());
+    add("suspended", vm(), &rig);
+    rig.pass(Duration::from_secs(60 * 60));
+    add("stopping, resumes first", vm(), &rig);
+
+    let mut rig = Rig::with(vm());
+    rig.wake();
+    rig.looks(rig::refused(403, "forbidden"));
+    add("failed", vm(), &rig);
+    add("failed, history lost", vm(), &Rig::recovered_with(vm()));
+    records
+}
+
+/// With a setting of each kind that the lifecycle remembers.
+fn vm() -> Vm {
+    let instance = Instance {
+        name: "backend".into(),
+        zones: vec!["zone-1".into(), "zone-2".into()],
+        ..Instance::default()
+    };
+    Vm {
+        on_idle: OnIdle::Suspend,
+        deep_sleep_after: Some(Duration::from_secs(60 * 60)),
+        max_starts_per_hour: Some(4),
+        max_hours_per_month: Some(100),
+        on_drift: OnDrift::Apply,
+        wake: Wake { wakes_per_hour: Some(10), ..Wake::default() },
+        ready_push: Some("https://app.example.com".into()),
+        instance,
+        ..Vm::default()
+    }
+}
