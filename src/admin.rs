@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use futures::future::join_all;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 use web_sys::{Request, Response};
 use worker::Env;
 
@@ -16,7 +15,8 @@ use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::headers::value;
 use crate::problem::{json_response, Problem};
-use crate::vm::{Expected, Status, Vm};
+use crate::secret::{bearer_in, equal};
+use crate::vm::{StartEstimates, Status, Vm};
 
 /// The rest of a path that is the proxy's own.
 pub(crate) fn own_path(path: &str) -> Option<&str> {
@@ -107,7 +107,7 @@ pub(crate) fn misconfigured() -> Response {
 /// [`Error::Internal`]: its object did not answer.
 pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
     match object.call(vm, &Command::Status).await? {
-        Reply::Status(status) => Ok(Status { expected: Expected::of(&status.cold_starts), ..*status }),
+        Reply::Status(status) => Ok(Status { expected: StartEstimates::of(&status.cold_starts), ..*status }),
         Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
             Err(Error::internal("the VM's object gave the wrong answer"))
         }
@@ -157,22 +157,6 @@ fn bearer(request: &Request) -> Option<String> {
     bearer_in(&value(&request.headers(), "authorization")?).map(str::to_owned)
 }
 
-/// The bearer token of an `Authorization` (RFC 6750).
-fn bearer_in(authorization: &str) -> Option<&str> {
-    let (scheme, given) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| given.trim())
-}
-
-/// Whether an `Authorization` has this bearer token.
-pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
-    bearer_in(authorization).is_some_and(|given| equal(given, token))
-}
-
-/// Compares without telling by its time how much of a guess was right.
-pub(crate) fn equal(given: &str, token: &str) -> bool {
-    given.as_bytes().ct_eq(token.as_bytes()).into()
-}
-
 fn method_not_allowed(method: &str, allowed: &str) -> Response {
     let problem = Problem {
         status: 405,
@@ -206,14 +190,6 @@ mod tests {
             ("/", None),
         ] {
             assert_eq!(own_path(path), own, "{path}");
-        }
-    }
-
-    #[test]
-    fn tokens_are_equal_or_not() {
-        assert!(equal("secret", "secret"));
-        for guess in ["", "secre", "secrets", "Secret"] {
-            assert!(!equal(guess, "secret"), "{guess}");
         }
     }
 }

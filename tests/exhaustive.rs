@@ -31,7 +31,7 @@ use vmproxy::lifecycle::{
 };
 use vmproxy::schedule::Plan;
 use vmproxy::time::Timestamp;
-use vmproxy::{Instance, Vm, VmState, Wake};
+use vmproxy::{Instance, Vm, VmState, WakePolicy};
 
 const LOADED: Event = Event::Loaded { seed: [7; 32] };
 
@@ -142,7 +142,7 @@ impl World {
     fn new(ready_push: Option<&str>) -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
         // One wake is all that a client needs for one start, whatever happens during it.
-        let wake = Wake { wakes_per_hour: Some(1), ..Wake::default() };
+        let wake = WakePolicy { wakes_per_hour: Some(1), ..WakePolicy::default() };
         let ready_push = ready_push.map(Into::into);
         let policy = Policy::of(&Vm { instance, wake, ready_push, ..Vm::default() });
         let now = Timestamp::from_millis(1_700_000_000_000);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::resource::{instance_resource, is_templated, item, object, Provisioning};
-use crate::gather::gather;
+use crate::collections::collect_unsorted;
 use crate::time::format_duration;
 use crate::vm::{is_ready_item, Instance};
 
@@ -114,7 +114,7 @@ impl Change {
             }
             Change::Labels { fingerprint, others } => {
                 let others = others.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
-                let mut labels: Map<_, _> = gather(others);
+                let mut labels: Map<_, _> = collect_unsorted(others);
                 if let Value::Object(wanted) = take("/labels") {
                     labels.extend(wanted);
                 }
@@ -194,7 +194,7 @@ fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
         None if is_templated(instance) => return None,
         items => items.unwrap_or(&Value::Null),
     };
-    let set = |items| gather::<BTreeSet<_>, _>(elements(items).filter_map(Value::as_str));
+    let set = |items| collect_unsorted::<BTreeSet<_>, _>(elements(items).filter_map(Value::as_str));
     let is = set(is.pointer("/tags/items").unwrap_or(&Value::Null));
     differ(&format!("{is:?}"), &format!("{:?}", set(wanted)), Change::Tags { fingerprint })
 }
@@ -209,7 +209,7 @@ fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
 fn metadata_items(resource: &Value) -> BTreeMap<String, String> {
     let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
     let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
-    gather(items.filter_map(pair))
+    collect_unsorted(items.filter_map(pair))
 }
 
 /// What tells an instance how it may say that it is ready, unless the answer leaves out its metadata.
@@ -222,7 +222,7 @@ fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/labelFingerprint")?.to_owned();
     let labels = |resource: &Value| {
         let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
-        gather(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
+        collect_unsorted(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
     };
     let (differing, others) = entries_that_differ(labels(is), &labels(wanted))?;
     let change = Change::Labels { fingerprint, others };

@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::instance::check_instance;
 use super::wake::check_wake;
 use super::{check_schedule, rule, ConfigError};
-use crate::proxy::origin::Origin;
 use crate::time::format_duration;
-use crate::vm::{Address, OnIdle, Vm, WAITING_PAGE};
+use crate::vm::{Address, OnIdle, Origin, Vm, WAITING_PAGE};
 
 const LOGO: &str =
     "an image as a data: URL, as \"data:image/svg+xml;base64,…\": the page loads nothing from elsewhere";

@@ -9,7 +9,7 @@ use serde_json::{json, Map, Value};
 
 use super::value::{Setting, Table};
 use super::{parse_vms, write_vm};
-use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake, WAITING_PAGE};
+use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, WakePolicy, WAITING_PAGE};
 
 const DOCUMENT: &str = include_str!("../../docs/configuration.md");
 const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
@@ -22,7 +22,7 @@ fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 5] {
     let (vm, vm_keys) = table::<Vm>();
     let (instance, instance_keys) = table::<Instance>();
     let (accelerator, accelerator_keys) = table::<Accelerator>();
-    let (wake, wake_keys) = table::<Wake>();
+    let (wake, wake_keys) = table::<WakePolicy>();
     let (response, response_keys) = table::<AsleepResponse>();
     [
         ("vm", "## `[[vars.VMS]]`", vm, vm_keys),

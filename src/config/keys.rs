@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::value::{choose, Key, Setting, Table};
 use super::ConfigError;
-use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, Wake};
+use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 /// Gives a type its keys: the names of all its fields, or what stands beside them.
 macro_rules! keys {
@@ -62,8 +62,8 @@ impl Table for Vm {
     }
 }
 
-impl Table for Wake {
-    keys!(Wake {
+impl Table for WakePolicy {
+    keys!(WakePolicy {
         methods,
         ignore_paths,
         ignore_user_agents,

@@ -1,7 +1,7 @@
 //! Of the reader itself. What is wrong with single settings is in `docs/configuration.md`, and checked from there.
 
 use super::*;
-use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Wake};
+use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, WakePolicy};
 use serde_json::{json, Map};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(super) fn all_set() -> Vm {
             ("booting".into(), "Die Maschine fährt hoch".into()),
         ]),
         waiting_page_url: text("https://static.example.com/waiting.html"),
-        wake: Wake {
+        wake: WakePolicy {
             methods: vec!["GET".into(), "POST".into()],
             ignore_paths: vec!["/status/*".into(), "*.php".into()],
             ignore_user_agents: vec!["acme*monitor".into()],

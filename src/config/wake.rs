@@ -2,12 +2,12 @@
 
 use super::check::{at, check, need};
 use super::{rule, ConfigError};
-use crate::vm::{AsleepResponse, Wake};
+use crate::vm::{AsleepResponse, WakePolicy};
 
 type Rule = fn(&str) -> Result<(), ConfigError>;
 
 /// Checks who may wake a VM; keys are relative to that.
-pub(super) fn check_wake(wake: &Wake) -> Result<(), ConfigError> {
+pub(super) fn check_wake(wake: &WakePolicy) -> Result<(), ConfigError> {
     let lists: [(&str, &[String], Rule); 5] = [
         ("methods", &wake.methods, rule::method),
         ("ignore_paths", &wake.ignore_paths, rule::path_pattern),

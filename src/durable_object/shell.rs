@@ -25,7 +25,7 @@ use crate::platform::{now, random, random_bytes, sleep, spawn, within};
 use crate::problem::{event_response, json_text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
-use crate::vm::{Expected, Status, Vm};
+use crate::vm::{StartEstimates, Status, Vm};
 
 /// The object's memory. What matters of it is in the store.
 pub(super) struct Shell {
@@ -421,7 +421,7 @@ impl Shell {
             error: lifecycle.failure().map(|failure| failure.message.clone()),
             drift: lifecycle.drift().iter().map(ToString::to_string).collect(),
             cold_starts: lifecycle.cold_starts().to_vec(),
-            expected: Expected::default(),
+            expected: StartEstimates::default(),
         }))
     }
 }

@@ -44,7 +44,7 @@ impl Store {
             Some([SqlStorageValue::String(record)]) => record.clone(),
             Some(other) => return Err(format!("the row is {other:?}")),
         };
-        let parsed = crate::json::read(&record).map_err(|error| error.to_string())?;
+        let parsed = crate::json::from_str(&record).map_err(|error| error.to_string())?;
         self.saved = record;
         Ok(Some(parsed))
     }

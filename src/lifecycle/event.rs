@@ -1,15 +1,13 @@
 //! What happens to a VM, and what is done about it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ready::{ReadyToken, Seed};
 use crate::compute::{Answer, Call, CallError, Mutation};
 use crate::schedule::Plan;
 use crate::time::Timestamp;
-use crate::vm::ColdStartRecord;
+use crate::vm::{ColdStartRecord, Endpoint, ReadyToken, Seed};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,17 +83,6 @@ pub enum Action {
 /// Tells the calls of one machine apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallId(pub(super) u64);
-
-/// Where a VM's server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// The VM's address.
-    pub ip: IpAddr,
-    /// The server's port.
-    pub port: u16,
-    /// Grows with each endpoint, so that news of an old one is not taken for news of the present one.
-    pub generation: u64,
-}
 
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 mod alarm;
 mod backoff;
 mod event;
+mod limits;
 mod progress;
 mod ready;
 mod running;
@@ -18,32 +19,29 @@ mod start;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
-mod usage;
 mod view;
-mod wakes;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, CallId, Endpoint, Event, Failure, FailureKind, Outcome, ProbeResult};
+pub use crate::vm::{Endpoint, ReadyToken, Seed};
+pub use event::{Action, CallId, Event, Failure, FailureKind, Outcome, ProbeResult};
+pub use limits::Limits;
 pub use progress::{Phase, Progress};
-pub use ready::{ReadyToken, Seed};
 pub use running::Up;
 pub use sleep::Sleep;
 pub use start::Start;
 pub use state::{DownKind, Policy, State};
-pub use usage::Limits;
 
 use crate::compute::{Difference, Mutation, RequestId};
 use crate::time::Timestamp;
 use crate::vm::ColdStartRecord;
+use limits::{ClientHash, OverLimit, Usage};
 use schedule::{Following, RETRY_INTERVAL};
 use search::Search;
 use start::Then;
 use state::{Trouble, KEPT_COLD_STARTS};
-use usage::{OverLimit, Usage};
-use wakes::Client;
 
 /// The life of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +155,7 @@ impl Lifecycle {
                 return actions;
             }
             Event::Wake { unreachable, insist, client } => {
-                let client = client.map(|client| Client::new(self.identity, &client));
+                let client = client.map(|client| ClientHash::new(self.identity, &client));
                 self.wake(unreachable, insist, client, now, &mut actions);
             }
             Event::Touch => self.last_activity = Some(now),
@@ -235,7 +233,7 @@ impl Lifecycle {
         &mut self,
         unreachable: Option<u64>,
         insist: bool,
-        client: Option<Client>,
+        client: Option<ClientHash>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
@@ -276,7 +274,7 @@ impl Lifecycle {
         &mut self,
         began: Timestamp,
         insist: bool,
-        client: Option<Client>,
+        client: Option<ClientHash>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {

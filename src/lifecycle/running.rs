@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Action, Endpoint, FailureKind};
+use super::event::{Action, FailureKind};
 use super::state::State;
 use super::Lifecycle;
 use crate::time::Timestamp;
+use crate::vm::Endpoint;
 
 /// How long a VM may take to say whether it is busy. After that it is taken for idle.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);

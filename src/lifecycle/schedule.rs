@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Action, Endpoint};
+use super::event::Action;
 use super::running::Up;
 use super::state::State;
 use super::Lifecycle;
 use crate::compute::{Answer, Call, CallError, Settled};
 use crate::schedule::Plan;
 use crate::time::Timestamp;
+use crate::vm::Endpoint;
 
 /// How long after a failure a VM that is to be awake is started again.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(60);

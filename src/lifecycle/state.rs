@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::Failure;
+use super::limits::Limits;
 use super::running::Up;
 use super::sleep::Sleep;
 use super::start::Start;
-use super::usage::Limits;
 use crate::compute::{Mutation, RequestId};
 use crate::time::Timestamp;
 use crate::vm::{Address, OnDrift, OnIdle, StartKind, Vm, VmState};

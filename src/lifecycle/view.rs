@@ -1,11 +1,11 @@
 //! What others see of a VM's life.
 
-use super::event::{Endpoint, Failure};
+use super::event::Failure;
 use super::state::State;
 use super::{Lifecycle, Phase, Progress};
 use crate::compute::Difference;
 use crate::time::{millis, Timestamp};
-use crate::vm::{ColdStartRecord, ExpectedPhases, VmState};
+use crate::vm::{ColdStartRecord, Endpoint, PhaseEstimates, VmState};
 
 impl Lifecycle {
     /// What the VM is doing.
@@ -54,7 +54,7 @@ impl Lifecycle {
             State::Down(_) | State::Running(_) | State::Failed { .. } => return None,
         };
         let elapsed_ms = millis(now.since(began));
-        let expected = ExpectedPhases::of(&self.cold_starts, kind);
+        let expected = PhaseEstimates::of(&self.cold_starts, kind);
         let expected_ms = expected.map(|phases| phases.total.median_ms.max(elapsed_ms));
         Some(Progress { phase, elapsed_ms, expected_ms })
     }

@@ -9,7 +9,6 @@ mod fetch_origin;
 mod headers;
 mod http1;
 mod location;
-pub(crate) mod origin;
 pub(crate) mod probe;
 mod room;
 pub(crate) mod route;

@@ -16,7 +16,6 @@ use super::endpoints::Known;
 use super::headers::{for_vm, Client, HeaderLines, FORWARDED, TELLING};
 use super::http1::Field;
 use super::location::public_location;
-use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
 use super::waking::Waking;
@@ -30,7 +29,7 @@ use crate::platform::headers::{lines, value, Names};
 use crate::platform::task::run;
 use crate::platform::{aborted, now, random_bytes, settled};
 use crate::time::Timestamp;
-use crate::vm::{ColdStartRecord, Vm};
+use crate::vm::{ColdStartRecord, Origin, Vm};
 
 thread_local! {
     static ALL_TELLING: Names = Names::new(TELLING);

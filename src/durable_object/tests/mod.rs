@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::store::Record;
 use crate::compute::Mutation;
 use crate::lifecycle::tests::rig::{self, Rig};
-use crate::vm::{Instance, OnDrift, OnIdle, Vm, Wake};
+use crate::vm::{Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 const STORED: &str = include_str!("records.json");
 
@@ -20,7 +20,7 @@ const STORED: &str = include_str!("records.json");
 fn what_is_stored_can_be_read() {
     let stored: BTreeMap<String, Value> = serde_json::from_str(STORED).unwrap();
     for (name, record) in stored {
-        let read: Result<Record, _> = crate::json::read(&record.to_string());
+        let read: Result<Record, _> = crate::json::from_str(&record.to_string());
         let record = read.unwrap_or_else(|error| panic!("{name}: {error}"));
         let state = serde_json::to_value(record.lifecycle.vm_state()).unwrap();
         assert!(name.starts_with(state.as_str().unwrap()), "{name} is read as {state}");
@@ -102,7 +102,7 @@ fn vm() -> Vm {
         max_starts_per_hour: Some(4),
         max_hours_per_month: Some(100),
         on_drift: OnDrift::Apply,
-        wake: Wake { wakes_per_hour: Some(10), ..Wake::default() },
+        wake: WakePolicy { wakes_per_hour: Some(10), ..WakePolicy::default() },
         ready_push: Some("https://app.example.com".into()),
         instance,
         ..Vm::default()

@@ -9,11 +9,12 @@ use super::{
 };
 use crate::compute::{Answer, CallError, Change, InstanceView, Mutation, OperationView, Settled, Verdict};
 use crate::lifecycle::backoff::Attempt;
-use crate::lifecycle::event::{Action, Endpoint, FailureKind, Outcome, ProbeResult};
+use crate::lifecycle::event::{Action, FailureKind, Outcome, ProbeResult};
 use crate::lifecycle::running::Up;
 use crate::lifecycle::state::State;
 use crate::lifecycle::Lifecycle;
 use crate::time::Timestamp;
+use crate::vm::Endpoint;
 
 /// The longest pause between two tries of a call that a request waits for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);

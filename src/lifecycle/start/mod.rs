@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Attempt;
-use super::event::{Action, Endpoint, Failure, FailureKind, Outcome};
+use super::event::{Action, Failure, FailureKind, Outcome};
 use super::state::State;
 use super::{Lifecycle, Phase};
 use crate::compute::{Call, Change, Mutation, OperationName, RequestId};
 use crate::time::{format_duration, millis, Timestamp};
-use crate::vm::{ColdStartRecord, StartKind, VmState};
+use crate::vm::{ColdStartRecord, Endpoint, StartKind, VmState};
 use probing::Probing;
 
 /// How often an instance is looked at that is neither up nor down.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::event::Endpoint;
 use crate::time::Timestamp;
+use crate::vm::Endpoint;
 
 /// Between two probes lies the fortieth part of the time since the first, within these bounds: so whoever waits for
 /// a VM waits at most that much longer than it takes.

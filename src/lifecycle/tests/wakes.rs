@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::rig::*;
 use crate::compute::{Call, InstanceStatus, Mutation};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
-use crate::vm::{Vm, VmState, Wake};
+use crate::vm::{Vm, VmState, WakePolicy};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn limited() -> Rig {
-    Rig::with(Vm { wake: Wake { wakes_per_hour: Some(2), ..Wake::default() }, ..Vm::default() })
+    Rig::with(Vm { wake: WakePolicy { wakes_per_hour: Some(2), ..WakePolicy::default() }, ..Vm::default() })
 }
 
 fn wake(rig: &mut Rig, client: &str) {

@@ -1,30 +1,16 @@
-//! How much a VM has been used, and how much it may be: starts in an hour, hours in a month.
+//! How much a VM has been used: starts in an hour, hours in a month.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::wakes::Wakes;
+use super::{Limits, OverLimit, WakeRateLimit, HOUR};
 use crate::time::Timestamp;
-
-pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// How much a VM may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// How often it may be created, started or resumed within an hour.
-    pub starts_per_hour: Option<u32>,
-    /// How many hours it may run in a calendar month (UTC).
-    pub hours_per_month: Option<u32>,
-    /// How often one client may wake it within an hour.
-    #[serde(default)]
-    pub wakes_per_hour: Option<u32>,
-}
 
 /// How much a VM has been used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Usage {
+pub(in crate::lifecycle) struct Usage {
     /// The starts of the last hour, oldest first.
     starts: Vec<Timestamp>,
     /// How long it ran this month, up to the last time it went down.
@@ -33,14 +19,7 @@ pub(super) struct Usage {
     /// When the month that `ran` is about ends.
     month_ends: Timestamp,
     #[serde(default)]
-    pub wakes: Wakes,
-}
-
-/// Why a start is over the limits, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OverLimit {
-    pub reason: String,
-    pub until: Timestamp,
+    pub wakes: WakeRateLimit,
 }
 
 impl Usage {

@@ -9,8 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::Uri;
 
-use crate::lifecycle::Endpoint;
-use crate::vm::Vm;
+use super::{Endpoint, Vm};
 
 /// Where requests for a VM go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,46 +6,46 @@ use super::{ColdStartRecord, StartKind};
 
 /// How long a cold start takes, by how it is made; nothing for a kind of which there was none yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Expected {
+pub struct StartEstimates {
     /// A stopped instance is started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<ExpectedPhases>,
+    pub start: Option<PhaseEstimates>,
     /// A suspended instance is resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resume: Option<ExpectedPhases>,
+    pub resume: Option<PhaseEstimates>,
     /// The instance is created.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub create: Option<ExpectedPhases>,
+    pub create: Option<PhaseEstimates>,
 }
 
 /// How long each phase takes, as [`ColdStartRecord`] has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedPhases {
+pub struct PhaseEstimates {
     /// Getting access tokens.
-    pub token: Spread,
+    pub token: Percentiles,
     /// Until Compute Engine says that the instance runs, tokens aside.
-    pub api: Spread,
+    pub api: Percentiles,
     /// Until the instance's port takes a connection.
-    pub boot: Spread,
+    pub boot: Percentiles,
     /// Until its health path answers 2xx.
-    pub app: Spread,
+    pub app: Percentiles,
     /// All of it.
-    pub total: Spread,
+    pub total: Percentiles,
 }
 
 /// The usual and the slow case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Spread {
+pub struct Percentiles {
     /// Half of them took no longer, in milliseconds.
     pub median_ms: u64,
     /// Nine in ten took no longer, in milliseconds.
     pub p90_ms: u64,
 }
 
-impl Expected {
+impl StartEstimates {
     /// What the records tell.
     pub fn of(records: &[ColdStartRecord]) -> Self {
-        let phases = |kind| ExpectedPhases::of(records, kind);
+        let phases = |kind| PhaseEstimates::of(records, kind);
         Self {
             start: phases(StartKind::Start),
             resume: phases(StartKind::Resume),
@@ -54,12 +54,12 @@ impl Expected {
     }
 }
 
-impl ExpectedPhases {
+impl PhaseEstimates {
     /// What the records of one kind tell.
     pub fn of(records: &[ColdStartRecord], kind: StartKind) -> Option<Self> {
         let spread = |phase: fn(&ColdStartRecord) -> u64| {
             let times: Vec<u64> = records.iter().filter(|record| record.kind == kind).map(phase).collect();
-            Spread::of(&times)
+            Percentiles::of(&times)
         };
         Some(Self {
             token: spread(|record| record.token_ms)?,
@@ -71,7 +71,7 @@ impl ExpectedPhases {
     }
 }
 
-impl Spread {
+impl Percentiles {
     fn of(times: &[u64]) -> Option<Self> {
         // By the nearest rank: a time that was really taken. They are too few to be worth the code of a sort.
         let rank = |percent: usize| {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_usual_and_the_slow_case_are_times_that_were_taken() {
-        let spread = |times: &[u64]| Spread::of(times).map(|s| (s.median_ms, s.p90_ms));
+        let spread = |times: &[u64]| Percentiles::of(times).map(|s| (s.median_ms, s.p90_ms));
         assert_eq!(spread(&[]), None);
         assert_eq!(spread(&[7]), Some((7, 7)));
         assert_eq!(spread(&[9, 1]), Some((1, 9)));
@@ -111,7 +111,7 @@ mod tests {
             record(StartKind::Found, 100),
             record(StartKind::Start, 30_000),
         ];
-        let expected = Expected::of(&records);
+        let expected = StartEstimates::of(&records);
         assert_eq!(expected.start.map(|phases| phases.total.median_ms), Some(20_000));
         assert_eq!(expected.start.map(|phases| phases.boot.p90_ms), Some(15_000));
         assert_eq!(expected.create.map(|phases| phases.total.p90_ms), Some(60_000));

@@ -20,6 +20,9 @@ impl Offset {
     }
 }
 
+/// What a zone's clock is ahead of UTC at a moment; `None` if there is no such zone.
+pub type Offsets<'a> = &'a dyn Fn(&str, Timestamp) -> Option<Offset>;
+
 /// The offset at the end of a date in English, as `3/29/2026, GMT+02:00`; with seconds in the distant past.
 pub(crate) fn parse_offset(text: &str) -> Option<Offset> {
     let (_, offset) = text.rsplit_once("GMT")?;
@@ -29,13 +32,13 @@ pub(crate) fn parse_offset(text: &str) -> Option<Offset> {
 }
 
 /// How many days after the beginning of 1970 it is by the clock.
-pub(super) fn wall_day(at: Timestamp, offset: &dyn Fn(Timestamp) -> Option<Offset>) -> Option<i64> {
+pub(super) fn local_day(at: Timestamp, offset: &dyn Fn(Timestamp) -> Option<Offset>) -> Option<i64> {
     Some((i64::try_from(at.as_millis()).ok()? + offset(at)?.0).div_euclid(DAY_MILLIS))
 }
 
 /// The first moment at which the clock shows so much after the midnight that begins `day`, or more. So a time that
 /// the clock skips is that of the jump, and of one that it shows twice the first.
-pub(super) fn moment(
+pub(super) fn instant_of(
     day: i64,
     after_midnight: Duration,
     offset: &dyn Fn(Timestamp) -> Option<Offset>,

@@ -11,15 +11,15 @@ pub const DEFAULT_IGNORED_PATHS: [&str; 3] = ["/healthz", "/robots.txt", "/favic
 /// In a pattern, `*` stands for any text.
 ///
 /// ```
-/// use vmproxy::{AsleepResponse, Vm, Wake};
+/// use vmproxy::{AsleepResponse, Vm, WakePolicy};
 ///
 /// let ok = AsleepResponse { user_agent: Some("UptimeRobot".into()), status: 200, ..AsleepResponse::default() };
-/// let wake = Wake { countries: vec!["DE".into()], asleep_response: vec![ok], ..Wake::default() };
+/// let wake = WakePolicy { countries: vec!["DE".into()], asleep_response: vec![ok], ..WakePolicy::default() };
 /// let vm = Vm { wake, ..Vm::default() };
 /// assert!(!vm.wake.crawlers);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wake {
+pub struct WakePolicy {
     /// The methods that wake it. None: any.
     pub methods: Vec<String>,
     /// Patterns of paths that do not, as the path comes.
@@ -42,7 +42,7 @@ pub struct Wake {
     pub verified_bots: bool,
     /// The header without which a request does not.
     pub header: Option<String>,
-    /// The name of the Worker's secret that [`header`](Wake::header) must hold; without a header, the bearer token
+    /// The name of the Worker's secret that [`header`](WakePolicy::header) must hold; without a header, the bearer token
     /// (RFC 6750).
     pub secret: Option<String>,
     /// How often in an hour one client may wake it: an IPv4 address, or an IPv6 network of 64 bits. `None`: without
@@ -54,7 +54,7 @@ pub struct Wake {
     pub asleep_response: Vec<AsleepResponse>,
 }
 
-impl Default for Wake {
+impl Default for WakePolicy {
     /// Everybody but crawlers and their like, at every path but [`DEFAULT_IGNORED_PATHS`].
     fn default() -> Self {
         Self {
@@ -79,9 +79,9 @@ impl Default for Wake {
 /// What a request gets that does not wake the VM, while it sleeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsleepResponse {
-    /// A pattern of paths, as in [`ignore_paths`](Wake::ignore_paths). `None`: any.
+    /// A pattern of paths, as in [`ignore_paths`](WakePolicy::ignore_paths). `None`: any.
     pub path: Option<String>,
-    /// A pattern that is looked for in the `User-Agent`, as in [`ignore_user_agents`](Wake::ignore_user_agents).
+    /// A pattern that is looked for in the `User-Agent`, as in [`ignore_user_agents`](WakePolicy::ignore_user_agents).
     /// `None`: any.
     pub user_agent: Option<String>,
     /// The HTTP status. With 503 goes `Retry-After`.

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::usage::{Limits, OverLimit, HOUR};
+use super::{Limits, OverLimit, HOUR};
 use crate::time::Timestamp;
 
 /// More are not remembered: all of it is written each time. Against so many clients there is another limit
@@ -15,9 +15,9 @@ const MOST: usize = 256;
 /// reads the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Client(u32);
+pub(in crate::lifecycle) struct ClientHash(u32);
 
-impl Client {
+impl ClientHash {
     /// Another VM, with another `identity`, knows them otherwise.
     pub fn new(identity: u64, client: &str) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -29,16 +29,16 @@ impl Client {
 
 /// Who has woken the VM within the last hour, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Wakes(Vec<(Client, Timestamp)>);
+pub(in crate::lifecycle) struct WakeRateLimit(Vec<(ClientHash, Timestamp)>);
 
-impl Wakes {
+impl WakeRateLimit {
     /// A client wakes the VM, if it may.
     ///
     /// # Errors
     /// It has done so as often as it may.
     pub fn count(
         &mut self,
-        client: Option<Client>,
+        client: Option<ClientHash>,
         limits: &Limits,
         now: Timestamp,
     ) -> Result<(), OverLimit> {
@@ -68,13 +68,13 @@ mod tests {
         Timestamp::from_millis(secs * 1000)
     }
 
-    fn client(name: &str) -> Option<Client> {
-        Some(Client::new(7, name))
+    fn client(name: &str) -> Option<ClientHash> {
+        Some(ClientHash::new(7, name))
     }
 
     #[test]
     fn each_client_is_counted_for_itself_over_any_hour() {
-        let mut wakes = Wakes::default();
+        let mut wakes = WakeRateLimit::default();
         assert_eq!(wakes.count(client("a"), &LIMITS, at(0)), Ok(()));
         assert_eq!(wakes.count(client("a"), &LIMITS, at(600)), Ok(()));
         let over = wakes.count(client("a"), &LIMITS, at(700)).unwrap_err();
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_lower_limit_holds_at_once() {
-        let mut wakes = Wakes::default();
+        let mut wakes = WakeRateLimit::default();
         for second in [0, 10] {
             assert_eq!(wakes.count(client("a"), &LIMITS, at(second)), Ok(()));
         }
@@ -97,23 +97,23 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_goes_after_an_hour() {
-        let mut wakes = Wakes::default();
+        let mut wakes = WakeRateLimit::default();
         for number in 0..1000 {
             assert_eq!(wakes.count(client(&number.to_string()), &LIMITS, at(number)), Ok(()));
         }
         assert_eq!(wakes.0.len(), MOST);
         assert_eq!(wakes.count(None, &LIMITS, at(999 + 3600)), Ok(()));
-        assert_eq!(wakes, Wakes::default());
+        assert_eq!(wakes, WakeRateLimit::default());
     }
 
     #[test]
     fn an_address_is_not_kept() {
-        let mut wakes = Wakes::default();
+        let mut wakes = WakeRateLimit::default();
         let limits = &LIMITS;
-        assert_eq!(wakes.count(Some(Client::new(1, "203.0.113.7")), limits, at(0)), Ok(()));
+        assert_eq!(wakes.count(Some(ClientHash::new(1, "203.0.113.7")), limits, at(0)), Ok(()));
         let stored = serde_json::to_string(&wakes).unwrap();
         assert!(!stored.contains("203"), "{stored}");
-        assert_eq!(serde_json::from_str::<Wakes>(&stored).unwrap(), wakes);
-        assert_ne!(Client::new(1, "203.0.113.7"), Client::new(2, "203.0.113.7"));
+        assert_eq!(serde_json::from_str::<WakeRateLimit>(&stored).unwrap(), wakes);
+        assert_ne!(ClientHash::new(1, "203.0.113.7"), ClientHash::new(2, "203.0.113.7"));
     }
 }
