@@ -9,7 +9,7 @@ use serde_json::json;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use crate::compute::Mutation;
+use crate::compute::TakeDown;
 use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake, Watch};
 use crate::error::Error;
 use crate::platform::env::variable;
@@ -134,14 +134,14 @@ async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result
 }
 
 fn command(action: &str) -> Option<Command> {
-    let down = |mutation| Some(Command::GoDown(GoDown { mutation, wait: false }));
+    let down = |take_down| Some(Command::GoDown(GoDown { take_down, wait: false }));
     match action {
         "start" => {
             Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true, client: None }))
         }
-        "stop" => down(Mutation::Stop),
-        "suspend" => down(Mutation::Suspend),
-        "delete" => down(Mutation::Delete),
+        "stop" => down(TakeDown::Stop),
+        "suspend" => down(TakeDown::Suspend),
+        "delete" => down(TakeDown::Delete),
         _ => None,
     }
 }

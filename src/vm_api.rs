@@ -6,7 +6,7 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use crate::admin;
-use crate::compute::Mutation;
+use crate::compute::TakeDown;
 use crate::config::{check_schedule, check_vm, ConfigError};
 use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake};
 use crate::error::Error;
@@ -55,7 +55,7 @@ impl Vm {
     /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Internal`] when it is not down within
     /// [`startup_timeout`](Vm::startup_timeout); in both cases it is still being tried.
     pub async fn stop(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, Mutation::Stop).await
+        self.go_down(env, TakeDown::Stop).await
     }
 
     /// Suspends the VM, memory and all, and waits until it is `SUSPENDED`. A VM that cannot be suspended is
@@ -64,7 +64,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::stop`].
     pub async fn suspend(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, Mutation::Suspend).await
+        self.go_down(env, TakeDown::Suspend).await
     }
 
     /// Terminates and removes the instance, with the disks that are marked for it, and waits until it is gone.
@@ -72,7 +72,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::stop`].
     pub async fn delete(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, Mutation::Delete).await
+        self.go_down(env, TakeDown::Delete).await
     }
 
     /// Whether the VM runs and its health path has answered.
@@ -120,9 +120,9 @@ impl Vm {
         check_schedule(self, is_zone)
     }
 
-    async fn go_down(&self, env: &Env, mutation: Mutation) -> Result<(), Error> {
+    async fn go_down(&self, env: &Env, take_down: TakeDown) -> Result<(), Error> {
         self.check()?;
-        let down = Command::GoDown(GoDown { mutation, wait: true });
+        let down = Command::GoDown(GoDown { take_down, wait: true });
         Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
         match ObjectClient::new(env).call(self, &down).await? {
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),

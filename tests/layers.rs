@@ -1,5 +1,6 @@
 //! The order of the code, read from its `use` lines: which layer may import which, that no files import each other in a
-//! circle, and that only the edges name the crates of the Workers runtime.
+//! circle, and that only the edges name the crates of the Workers runtime; and of its functions' names, that what is
+//! called `is_` or `has_` changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +28,6 @@ const KNOWN: &[&str] = &[
     "emulator/src: compute/disks, compute/insert, compute/network",
     "src: admin, admin/ready",
     "src: config, config/check, config/instance, config/rule, config/schedule, config/value, config/wake",
-    "src: lifecycle, lifecycle/limits, lifecycle/limits/usage, lifecycle/limits/wake_rate, lifecycle/running, lifecycle/schedule, lifecycle/search, lifecycle/sleep, lifecycle/start, lifecycle/state",
     "src: pages, problem",
     "src: platform, platform/timer",
     "src: platform/promise, platform/task",
@@ -61,6 +61,24 @@ fn only_the_edges_name_the_runtime() {
         crates.map(|name| format!("{} ({}) names {name}", file.module, self::name(&file.module)))
     });
     expect_nothing_new(named.collect());
+}
+
+#[test]
+fn predicates_change_nothing_and_return_whether() {
+    let code = Code::read("src");
+    let wrong = code.files.values().flat_map(|file| {
+        let functions = file.source.split("fn ").skip(1);
+        let predicates =
+            functions.filter(|function| ["is_", "has_"].iter().any(|name| function.starts_with(name)));
+        predicates.filter_map(|function| {
+            let signature = function.split(['{', ';']).next().unwrap_or_default().trim();
+            let is_right = !signature.contains("&mut") && signature.contains("bool");
+            (!is_right).then(|| {
+                format!("{}: fn {}", file.module, signature.split_whitespace().collect::<Vec<_>>().join(" "))
+            })
+        })
+    });
+    expect_nothing_new(wrong.collect());
 }
 
 #[track_caller]
@@ -97,6 +115,7 @@ struct Code {
 struct File {
     /// The path of the module, as `proxy/http1`; the crate's own is empty.
     module: String,
+    source: String,
     /// What its `use` lines bring into scope: the name, and the path from the crate on.
     names: Vec<(String, Vec<String>)>,
     /// The paths of the crate that its code needs. What it only re-exports is not among them.
@@ -188,7 +207,7 @@ fn without_tests(source: &str) -> String {
 
 impl File {
     fn of(module: &str, source: &str, modules: &BTreeSet<String>) -> Self {
-        let mut file = Self { module: module.to_owned(), ..Self::default() };
+        let mut file = Self { module: module.to_owned(), source: source.to_owned(), ..Self::default() };
         let (mut rest, mut exported) = (String::new(), BTreeSet::new());
         let mut lines = source.lines();
         while let Some(line) = lines.next() {

@@ -190,7 +190,7 @@ pub enum Address {
 
 impl Address {
     /// What to do about an instance that runs without such an address.
-    pub(crate) fn is_missing(self) -> &'static str {
+    pub(crate) fn missing_message(self) -> &'static str {
         match self {
             Address::External => {
                 "the instance runs, but has no external IPv4 address (instance.address = \"external\"): give it \

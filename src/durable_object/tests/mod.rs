@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::store::Record;
-use crate::compute::Mutation;
-use crate::lifecycle::tests::rig::{self, Rig};
+use crate::compute::{BringUp, TakeDown};
+use crate::lifecycle::tests::harness::{self, Harness};
 use crate::vm::{Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 const STORED: &str = include_str!("records.json");
@@ -40,52 +40,52 @@ fn what_is_written_is_in_the_file() {
 /// A record of each kind.
 fn written() -> Vec<(&'static str, Record)> {
     let mut records = Vec::new();
-    let mut add = |name: &'static str, vm: Vm, rig: &Rig| {
-        records.push((name, Record { vm, lifecycle: rig.lifecycle.clone() }));
+    let mut add = |name: &'static str, vm: Vm, harness: &Harness| {
+        records.push((name, Record { vm, lifecycle: harness.lifecycle.clone() }));
     };
 
-    let mut rig = Rig::with(vm());
-    add("absent", vm(), &rig);
-    rig.wake();
-    add("starting, looks", vm(), &rig);
-    rig.looks(rig::not_found());
-    add("starting, inserts", vm(), &rig);
-    let (insert, _) = rig.mutation(Mutation::Insert);
-    rig.answer(insert, rig::pending());
-    add("starting, waits", vm(), &rig);
-    rig.pass(Duration::from_secs(3));
-    rig.call(rig::wait());
-    rig.looks(rig::staging());
-    add("starting, probes early", vm(), &rig);
+    let mut harness = Harness::with(vm());
+    add("absent", vm(), &harness);
+    harness.wake();
+    add("starting, looks", vm(), &harness);
+    harness.looks(harness::not_found());
+    add("starting, inserts", vm(), &harness);
+    let (insert, _) = harness.change(BringUp::Insert);
+    harness.answer(insert, harness::pending());
+    add("starting, waits", vm(), &harness);
+    harness.pass(Duration::from_secs(3));
+    harness.call(harness::wait());
+    harness.looks(harness::staging());
+    add("starting, probes early", vm(), &harness);
 
-    let mut rig = Rig::with(vm());
-    rig.wake();
-    rig.looks(rig::drifted());
-    add("starting, adapts", vm(), &rig);
+    let mut harness = Harness::with(vm());
+    harness.wake();
+    harness.looks(harness::drifted());
+    add("starting, adapts", vm(), &harness);
 
-    let mut rig = Rig::with(vm());
-    rig.wake();
-    rig.looks(rig::running());
-    add("booting", vm(), &rig);
+    let mut harness = Harness::with(vm());
+    harness.wake();
+    harness.looks(harness::running());
+    add("booting", vm(), &harness);
 
-    let rig = Rig::running_with(vm());
-    add("running", vm(), &rig);
+    let harness = Harness::running_with(vm());
+    add("running", vm(), &harness);
 
-    let (mut rig, suspend, _) = Rig::going_down_with(vm(), Mutation::Suspend);
-    add("suspending, asks", vm(), &rig);
-    rig.answer(suspend, rig::pending());
-    add("suspending, waits", vm(), &rig);
-    let wait = rig.call(rig::wait());
-    rig.answer(wait, rig::done());
-    add("suspended", vm(), &rig);
-    rig.pass(Duration::from_secs(60 * 60));
-    add("stopping, resumes first", vm(), &rig);
+    let (mut harness, suspend, _) = Harness::going_down_with(vm(), TakeDown::Suspend);
+    add("suspending, asks", vm(), &harness);
+    harness.answer(suspend, harness::pending());
+    add("suspending, waits", vm(), &harness);
+    let wait = harness.call(harness::wait());
+    harness.answer(wait, harness::done());
+    add("suspended", vm(), &harness);
+    harness.pass(Duration::from_secs(60 * 60));
+    add("stopping, resumes first", vm(), &harness);
 
-    let mut rig = Rig::with(vm());
-    rig.wake();
-    rig.looks(rig::refused(403, "forbidden"));
-    add("failed", vm(), &rig);
-    add("failed, history lost", vm(), &Rig::recovered_with(vm()));
+    let mut harness = Harness::with(vm());
+    harness.wake();
+    harness.looks(harness::refused(403, "forbidden"));
+    add("failed", vm(), &harness);
+    add("failed, history lost", vm(), &Harness::recovered_with(vm()));
     records
 }
 

@@ -28,7 +28,7 @@ pub struct Limits {
 
 /// Why a start is over the limits, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::lifecycle) struct OverLimit {
+pub struct OverLimit {
     pub reason: String,
     pub until: Timestamp,
 }

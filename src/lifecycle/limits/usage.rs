@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// How much a VM has been used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(in crate::lifecycle) struct Usage {
+pub struct Usage {
     /// The starts of the last hour, oldest first.
     starts: Vec<Timestamp>,
     /// How long it ran this month, up to the last time it went down.
@@ -30,14 +30,14 @@ impl Usage {
     }
 
     /// The VM costs money from now on.
-    pub fn is_up(&mut self, now: Timestamp) {
-        self.turn_the_month(now);
+    pub fn start_metering(&mut self, now: Timestamp) {
+        self.roll_over_month(now);
         self.up_since.get_or_insert(now);
     }
 
     /// The VM is down.
-    pub fn is_down(&mut self, now: Timestamp) {
-        self.turn_the_month(now);
+    pub fn stop_metering(&mut self, now: Timestamp) {
+        self.roll_over_month(now);
         if let Some(up_since) = self.up_since.take() {
             self.ran += now.since(up_since);
         }
@@ -55,15 +55,16 @@ impl Usage {
                 return Some(OverLimit { reason, until });
             }
         }
-        self.is_used_up(limits, now).then(|| OverLimit {
+        self.roll_over_month(now);
+        self.is_exhausted(limits, now).then(|| OverLimit {
             reason: "it has run for as long as it may this month (max_hours_per_month)".to_owned(),
             until: self.month_ends,
         })
     }
 
-    /// Whether the VM has run this month for as long as it may.
-    pub fn is_used_up(&mut self, limits: &Limits, now: Timestamp) -> bool {
-        self.turn_the_month(now);
+    /// Whether the VM has run this month for as long as it may. The month is the one of the last
+    /// [`roll_over_month`](Self::roll_over_month).
+    pub fn is_exhausted(&self, limits: &Limits, now: Timestamp) -> bool {
         let ran = self.ran + self.up_since.map_or(Duration::ZERO, |up_since| now.since(up_since));
         limits.hours_per_month.is_some_and(|most| ran >= hours(most))
     }
@@ -75,7 +76,7 @@ impl Usage {
     }
 
     /// In another month nothing has been used of it.
-    pub fn turn_the_month(&mut self, now: Timestamp) {
+    pub fn roll_over_month(&mut self, now: Timestamp) {
         if now < self.month_ends {
             return;
         }
@@ -138,14 +139,14 @@ mod tests {
     fn hours_are_counted_by_the_calendar_month() {
         let limits = Limits { hours_per_month: Some(10), ..Limits::default() };
         let mut usage = Usage::default();
-        usage.is_up(at("2026-11-10T00:00:00Z"));
-        usage.is_down(at("2026-11-10T08:00:00Z"));
+        usage.start_metering(at("2026-11-10T00:00:00Z"));
+        usage.stop_metering(at("2026-11-10T08:00:00Z"));
         assert_eq!(usage.over(&limits, false, at("2026-11-11T00:00:00Z")), None);
-        usage.is_up(at("2026-11-11T00:00:00Z"));
+        usage.start_metering(at("2026-11-11T00:00:00Z"));
         assert_eq!(usage.check_at(&limits), Some(at("2026-11-11T02:00:00Z")));
         let over = usage.over(&limits, true, at("2026-11-11T02:00:00Z")).unwrap();
         assert_eq!(over.until, at("2026-12-01T00:00:00Z"));
-        usage.is_down(at("2026-11-11T02:00:00Z"));
+        usage.stop_metering(at("2026-11-11T02:00:00Z"));
         assert!(usage.over(&limits, false, at("2026-11-30T23:59:59Z")).is_some());
         assert_eq!(usage.over(&limits, false, at("2026-12-01T00:00:00Z")), None);
     }
@@ -154,11 +155,12 @@ mod tests {
     fn a_vm_that_runs_into_the_next_month_has_used_up_only_that_months_part() {
         let limits = Limits { hours_per_month: Some(10), ..Limits::default() };
         let mut usage = Usage::default();
-        usage.is_up(at("2026-12-31T20:00:00Z"));
+        usage.start_metering(at("2026-12-31T20:00:00Z"));
         assert_eq!(usage.check_at(&limits), Some(at("2027-01-01T00:00:00Z")), "not before the month ends");
-        assert!(!usage.is_used_up(&limits, at("2027-01-01T09:59:59Z")));
+        usage.roll_over_month(at("2027-01-01T09:59:59Z"));
+        assert!(!usage.is_exhausted(&limits, at("2027-01-01T09:59:59Z")));
         assert_eq!(usage.check_at(&limits), Some(at("2027-01-01T10:00:00Z")));
-        assert!(usage.is_used_up(&limits, at("2027-01-01T10:00:00Z")));
+        assert!(usage.is_exhausted(&limits, at("2027-01-01T10:00:00Z")));
     }
 
     #[test]
@@ -168,7 +170,7 @@ mod tests {
         for _ in 0..100 {
             usage.count_start(now);
         }
-        usage.is_up(now);
+        usage.start_metering(now);
         assert_eq!(usage.over(&Limits::default(), false, now + 1000 * HOUR), None);
     }
 }

@@ -15,7 +15,7 @@ const MOST: usize = 256;
 /// reads the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(in crate::lifecycle) struct ClientHash(u32);
+pub struct ClientHash(u32);
 
 impl ClientHash {
     /// Another VM, with another `identity`, knows them otherwise.
@@ -29,7 +29,7 @@ impl ClientHash {
 
 /// Who has woken the VM within the last hour, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(in crate::lifecycle) struct WakeRateLimit(Vec<(ClientHash, Timestamp)>);
+pub struct WakeRateLimit(Vec<(ClientHash, Timestamp)>);
 
 impl WakeRateLimit {
     /// A client wakes the VM, if it may.

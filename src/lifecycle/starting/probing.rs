@@ -48,7 +48,7 @@ impl Probing {
     }
 
     /// A probe has ended.
-    pub fn ended(&mut self) {
+    pub fn end(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::drift::Change;
-use super::resource::{in_place, instance_resource, Provisioning};
+use super::change::{BringUp, Change, TakeDown};
+use super::drift::Update;
+use super::resource::{in_place, instance_resource};
 use crate::vm::Instance;
 
 /// The fields of an Instance that are looked at: a whole one is many times as long.
@@ -22,22 +23,22 @@ const OPERATION_FIELDS: &str = "fields=name,status,error/errors(code,message),ht
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `instances.get`: does the instance exist, and what is it doing?
-    Look,
-    /// A change to the instance; answered with an operation.
-    Mutate {
+    Get,
+    /// A change to the instance; its response is an operation.
+    Change {
         /// Which change.
-        mutation: Mutation,
+        change: Change,
         /// Makes the call idempotent: the same id again changes nothing more.
         request_id: RequestId,
     },
-    /// A change to a setting of the instance; answered with an operation.
-    Adapt {
-        /// Which change.
-        change: Change,
+    /// A change to a setting of the instance; its response is an operation.
+    Update {
+        /// Which setting.
+        update: Update,
         /// Makes the call idempotent.
         request_id: RequestId,
     },
-    /// `zoneOperations.wait`: answered when the operation is done, or after two minutes.
+    /// `zoneOperations.wait`: responds when the operation is done, or after two minutes.
     Wait {
         /// The operation.
         operation: OperationName,
@@ -48,28 +49,28 @@ impl Call {
     /// The method's name in the API, as `instances.insert`.
     pub fn method_id(&self) -> &'static str {
         match self {
-            Call::Look => "instances.get",
-            Call::Mutate { mutation, .. } => mutation.method_id(),
-            Call::Adapt { change, .. } => change.method_id(),
+            Call::Get => "instances.get",
+            Call::Change { change, .. } => change.method_id(),
+            Call::Update { update, .. } => update.method_id(),
             Call::Wait { .. } => "zoneOperations.wait",
         }
     }
 
-    /// How long an answer may take. `wait` holds up to two minutes by itself.
+    /// How long the response may take. `wait` holds up to two minutes by itself.
     pub fn timeout(&self) -> Duration {
         match self {
             Call::Wait { .. } => Duration::from_secs(150),
-            Call::Look | Call::Mutate { .. } | Call::Adapt { .. } => Duration::from_secs(30),
+            Call::Get | Call::Change { .. } | Call::Update { .. } => Duration::from_secs(30),
         }
     }
 
-    /// The HTTP request that makes this call. It asks only for what [`Answer::read`](super::Answer::read) looks at.
+    /// The HTTP request that makes this call. It asks only for what [`Response::read`](super::Response::read) looks at.
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
         let mut request = self.plain_request(target);
         request.url.push(if request.url.contains('?') { '&' } else { '?' });
         request.url.push_str(match self {
-            Call::Look => INSTANCE_FIELDS,
-            Call::Mutate { .. } | Call::Adapt { .. } | Call::Wait { .. } => OPERATION_FIELDS,
+            Call::Get => INSTANCE_FIELDS,
+            Call::Change { .. } | Call::Update { .. } | Call::Wait { .. } => OPERATION_FIELDS,
         });
         request
     }
@@ -81,33 +82,34 @@ impl Call {
         let name = &instance.name;
         let in_zone = format!("{endpoint}/projects/{project}/zones/{zone}");
         match self {
-            Call::Look => HttpRequest::get(format!("{in_zone}/instances/{name}")),
+            Call::Get => HttpRequest::get(format!("{in_zone}/instances/{name}")),
             Call::Wait { operation } => HttpRequest::post(format!("{in_zone}/operations/{operation}/wait")),
-            Call::Adapt { change, request_id } => HttpRequest {
-                body: Some(change.body(instance, zone).to_string()),
+            Call::Update { update, request_id } => HttpRequest {
+                body: Some(update.body(instance, zone).to_string()),
                 ..HttpRequest::post(format!(
                     "{in_zone}/instances/{name}/{}?requestId={request_id}",
-                    change.verb()
+                    update.verb()
                 ))
             },
-            Call::Mutate { mutation, request_id } => {
+            Call::Change { change, request_id } => {
                 let instances = format!("{in_zone}/instances");
-                match mutation {
-                    Mutation::Insert | Mutation::InsertStandard => HttpRequest {
+                match change {
+                    Change::Up(bring_up @ (BringUp::Insert | BringUp::InsertStandard)) => HttpRequest {
                         body: Some(
-                            instance_resource(instance, zone, mutation.provisioning(instance)).to_string(),
+                            instance_resource(instance, zone, bring_up.provisioning(instance)).to_string(),
                         ),
                         ..HttpRequest::post(format!(
                             "{instances}?requestId={request_id}{}",
                             template_query(instance)
                         ))
                     },
-                    Mutation::Delete => HttpRequest {
+                    Change::Down(TakeDown::Delete) => HttpRequest {
                         method: "DELETE",
                         ..HttpRequest::post(format!("{instances}/{name}?requestId={request_id}"))
                     },
-                    Mutation::Start | Mutation::Resume | Mutation::Stop | Mutation::Suspend => {
-                        let verb = mutation.verb();
+                    Change::Up(BringUp::Start | BringUp::Resume)
+                    | Change::Down(TakeDown::Stop | TakeDown::Suspend) => {
+                        let verb = change.verb();
                         HttpRequest::post(format!("{instances}/{name}/{verb}?requestId={request_id}"))
                     }
                 }
@@ -123,66 +125,7 @@ fn template_query(instance: &Instance) -> String {
     url.map_or(String::new(), |url| format!("&sourceInstanceTemplate={url}"))
 }
 
-/// A change to an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mutation {
-    /// Create it as configured.
-    Insert,
-    /// Create it as a standard VM although a Spot VM is configured.
-    #[serde(rename = "insert_standard")]
-    InsertStandard,
-    /// Start it from `TERMINATED`.
-    Start,
-    /// Resume it from `SUSPENDED`.
-    Resume,
-    /// Stop it.
-    Stop,
-    /// Suspend it.
-    Suspend,
-    /// Delete it, with the disks marked for it.
-    Delete,
-}
-
-impl Mutation {
-    /// The last part of the method's name, as `insert`.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Mutation::Insert | Mutation::InsertStandard => "insert",
-            Mutation::Start => "start",
-            Mutation::Resume => "resume",
-            Mutation::Stop => "stop",
-            Mutation::Suspend => "suspend",
-            Mutation::Delete => "delete",
-        }
-    }
-
-    /// Whether this creates the instance.
-    pub fn is_insert(self) -> bool {
-        matches!(self, Mutation::Insert | Mutation::InsertStandard)
-    }
-
-    fn provisioning(self, instance: &Instance) -> Provisioning {
-        if self == Mutation::InsertStandard || instance.not_preemptible {
-            Provisioning::Standard
-        } else {
-            Provisioning::Spot
-        }
-    }
-
-    fn method_id(self) -> &'static str {
-        match self {
-            Mutation::Insert | Mutation::InsertStandard => "instances.insert",
-            Mutation::Start => "instances.start",
-            Mutation::Resume => "instances.resume",
-            Mutation::Stop => "instances.stop",
-            Mutation::Suspend => "instances.suspend",
-            Mutation::Delete => "instances.delete",
-        }
-    }
-}
-
-/// The `requestId` of a mutation: a UUID (RFC 9562).
+/// The `requestId` of a change: a UUID (RFC 9562).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -271,24 +214,24 @@ mod tests {
         let zone = "https://compute.googleapis.com/compute/v1/projects/p/zones/us-central1-a";
         let id = RequestId::derive(7, 1);
         let look = format!("{zone}/instances/backend?{INSTANCE_FIELDS}");
-        assert_eq!(request(&Call::Look), HttpRequest::get(look));
+        assert_eq!(request(&Call::Get), HttpRequest::get(look));
         let operation = OperationName("operation-1".into());
         assert_eq!(
             request(&Call::Wait { operation }),
             HttpRequest::post(format!("{zone}/operations/operation-1/wait?{OPERATION_FIELDS}"))
         );
-        for (mutation, method, path) in [
-            (Mutation::Start, "POST", "/backend/start"),
-            (Mutation::Resume, "POST", "/backend/resume"),
-            (Mutation::Stop, "POST", "/backend/stop"),
-            (Mutation::Suspend, "POST", "/backend/suspend"),
-            (Mutation::Delete, "DELETE", "/backend"),
+        for (change, method, path) in [
+            (BringUp::Start.into(), "POST", "/backend/start"),
+            (BringUp::Resume.into(), "POST", "/backend/resume"),
+            (TakeDown::Stop.into(), "POST", "/backend/stop"),
+            (TakeDown::Suspend.into(), "POST", "/backend/suspend"),
+            (TakeDown::Delete.into(), "DELETE", "/backend"),
         ] {
-            let got = request(&Call::Mutate { mutation, request_id: id.clone() });
+            let got = request(&Call::Change { change, request_id: id.clone() });
             let url = format!("{zone}/instances{path}?requestId={id}&{OPERATION_FIELDS}");
             assert_eq!(got, HttpRequest { method, url, body: None });
         }
-        let insert = request(&Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() });
+        let insert = request(&Call::Change { change: BringUp::Insert.into(), request_id: id.clone() });
         let url = format!("{zone}/instances?requestId={id}&{OPERATION_FIELDS}");
         assert_eq!((insert.method, insert.url), ("POST", url));
         assert!(insert.body.unwrap().contains("\"name\":\"backend\""));
@@ -307,7 +250,7 @@ mod tests {
                 ..Instance::from_template(template)
             };
             let target = Target { endpoint: "https://api", project: "p", zone: "z", instance: &instance };
-            let call = Call::Mutate { mutation: Mutation::Insert, request_id: id.clone() };
+            let call = Call::Change { change: BringUp::Insert.into(), request_id: id.clone() };
             let instances = "https://api/projects/example.com:other/zones/z/instances";
             let expected = HttpRequest {
                 method: "POST",
@@ -316,7 +259,7 @@ mod tests {
             };
             assert_eq!(call.http_request(&target), expected);
             let look = format!("{instances}/backend?{INSTANCE_FIELDS}");
-            assert_eq!(Call::Look.http_request(&target).url, look);
+            assert_eq!(Call::Get.http_request(&target).url, look);
         }
     }
 

@@ -4,21 +4,21 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::call::{Call, OperationName};
-use super::drift::{differences, ready, Change, Difference};
+use super::drift::{differences, ready, Difference, Update};
 use super::error::{ApiError, CallError};
+use super::request::{Call, OperationName};
 use crate::vm::{Address, Instance};
 
 /// What a successful call said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The answer to [`Call::Look`].
+pub enum Response {
+    /// The answer to [`Call::Get`].
     Instance(InstanceView),
     /// The answer to every other call.
     Operation(OperationView),
 }
 
-impl Answer {
+impl Response {
     /// Reads the answer to `call`, which was about `instance`.
     ///
     /// # Errors
@@ -30,13 +30,13 @@ impl Answer {
         let unreadable =
             |why: String| CallError::Unreadable(format!("the answer to {}: {why}", call.method_id()));
         let resource: Value = serde_json::from_str(body).map_err(|error| unreadable(error.to_string()))?;
-        let answer = match call {
-            Call::Look => view(&resource, instance).map(Answer::Instance),
-            Call::Mutate { .. } | Call::Adapt { .. } | Call::Wait { .. } => {
-                operation(&resource).map(Answer::Operation)
+        let response = match call {
+            Call::Get => view(&resource, instance).map(Response::Instance),
+            Call::Change { .. } | Call::Update { .. } | Call::Wait { .. } => {
+                operation(&resource).map(Response::Operation)
             }
         };
-        answer.ok_or_else(|| unreadable("it has no name or no status".to_owned()))
+        response.ok_or_else(|| unreadable("it has no name or no status".to_owned()))
     }
 }
 
@@ -50,7 +50,7 @@ pub struct InstanceView {
     /// In what it differs from the configuration.
     pub drift: Vec<Difference>,
     /// What tells it how it may say that it is ready.
-    pub ready: Option<Change>,
+    pub ready: Option<Update>,
 }
 
 /// The `status` of an instance.
@@ -88,7 +88,7 @@ pub enum InstanceStatus {
 
 /// What an instance is when it is neither on its way up nor down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum StableStatus {
     /// It runs.
     Running,
     /// It is stopped.
@@ -117,11 +117,11 @@ impl InstanceStatus {
     }
 
     /// Whether, and as what, the instance has come to rest. A status that is not known is taken for a passing one.
-    pub fn settled(&self) -> Option<Settled> {
+    pub fn stable(&self) -> Option<StableStatus> {
         match self {
-            InstanceStatus::Running => Some(Settled::Running),
-            InstanceStatus::Stopped | InstanceStatus::Terminated => Some(Settled::Stopped),
-            InstanceStatus::Suspended => Some(Settled::Suspended),
+            InstanceStatus::Running => Some(StableStatus::Running),
+            InstanceStatus::Stopped | InstanceStatus::Terminated => Some(StableStatus::Stopped),
+            InstanceStatus::Suspended => Some(StableStatus::Suspended),
             InstanceStatus::Pending
             | InstanceStatus::Provisioning
             | InstanceStatus::Staging
@@ -178,7 +178,7 @@ fn operation(resource: &Value) -> Option<OperationView> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compute::{Mutation, RequestId};
+    use crate::compute::{BringUp, RequestId};
 
     #[test]
     fn an_instance_is_read_with_its_address() {
@@ -205,7 +205,7 @@ mod tests {
 
     fn address_in(body: &str, address: Address) -> Option<IpAddr> {
         let instance = Instance { address, ..Instance::default() };
-        let Ok(Answer::Instance(view)) = Answer::read(&Call::Look, &instance, 200, body) else { panic!() };
+        let Ok(Response::Instance(view)) = Response::read(&Call::Get, &instance, 200, body) else { panic!() };
         assert_eq!(view.status, InstanceStatus::Running);
         view.ip
     }
@@ -228,10 +228,10 @@ mod tests {
             ("HIBERNATING", InstanceStatus::Unknown),
         ] {
             let answer =
-                Answer::read(&Call::Look, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
+                Response::read(&Call::Get, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
             assert_eq!(
                 answer,
-                Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![], ready: None })),
+                Ok(Response::Instance(InstanceView { status, ip: None, drift: vec![], ready: None })),
                 "{text}"
             );
         }
@@ -239,31 +239,36 @@ mod tests {
 
     #[test]
     fn an_operation_that_failed_is_an_answer_with_the_reason_inside() {
-        let call = Call::Mutate { mutation: Mutation::Insert, request_id: RequestId::derive(1, 1) };
+        let call = Call::Change { change: BringUp::Insert.into(), request_id: RequestId::derive(1, 1) };
         let body = r#"{"name": "operation-1", "status": "DONE", "httpErrorStatusCode": 503, "error": {"errors":
             [{"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "no capacity"}]}}"#;
-        let Ok(Answer::Operation(operation)) = Answer::read(&call, &Instance::default(), 200, body) else {
+        let Ok(Response::Operation(operation)) = Response::read(&call, &Instance::default(), 200, body)
+        else {
             panic!()
         };
         let error = operation.outcome.unwrap().unwrap_err();
         assert_eq!((error.status, error.reason.as_str()), (503, "ZONE_RESOURCE_POOL_EXHAUSTED"));
 
-        let running =
-            Answer::read(&call, &Instance::default(), 200, r#"{"name": "operation-1", "status": "RUNNING"}"#);
+        let running = Response::read(
+            &call,
+            &Instance::default(),
+            200,
+            r#"{"name": "operation-1", "status": "RUNNING"}"#,
+        );
         let view = OperationView { name: OperationName("operation-1".into()), outcome: None };
-        assert_eq!(running, Ok(Answer::Operation(view)));
+        assert_eq!(running, Ok(Response::Operation(view)));
     }
 
     #[test]
     fn an_answer_that_is_not_what_the_api_documents_says_which_call_it_was() {
         let wait = Call::Wait { operation: OperationName("operation-1".into()) };
         for (call, body, method) in [
-            (&Call::Look, "<html>", "instances.get"),
-            (&Call::Look, r#"{"name": "backend"}"#, "instances.get"),
+            (&Call::Get, "<html>", "instances.get"),
+            (&Call::Get, r#"{"name": "backend"}"#, "instances.get"),
             (&wait, r#"{"status": "DONE"}"#, "zoneOperations.wait"),
             (&wait, "[]", "zoneOperations.wait"),
         ] {
-            let error = Answer::read(call, &Instance::default(), 200, body).unwrap_err();
+            let error = Response::read(call, &Instance::default(), 200, body).unwrap_err();
             assert!(error.to_string().contains(method), "{error}");
         }
     }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::compute::{
-    Answer, ApiError, Call, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationName,
-    OperationView, RequestId,
+    ApiError, Call, CallError, Change, InstanceStatus, InstanceView, OperationName, OperationView, RequestId,
+    Response, TakeDown, Update,
 };
 use crate::lifecycle::{
     Action, CallId, Endpoint, Event, Failure, FailureKind, Lifecycle, Outcome, Policy, ProbeResult, Seed,
@@ -20,10 +20,10 @@ pub(crate) const SEED: Seed = [7; 32];
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// The idle timeout of the rig's VM, with the touch interval.
+/// The idle timeout of the harness's VM, with the touch interval.
 pub(crate) const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
 
-pub(crate) struct Rig {
+pub(crate) struct Harness {
     pub lifecycle: Lifecycle,
     pub now: Timestamp,
     /// Actions that no test has looked at yet.
@@ -31,7 +31,7 @@ pub(crate) struct Rig {
     downs: Vec<Result<(), Failure>>,
 }
 
-impl Rig {
+impl Harness {
     /// A VM with a startup timeout of 5 min and an idle timeout of 15 min (and 5 s of touch interval).
     pub fn new() -> Self {
         Self::with(Vm::default())
@@ -53,55 +53,55 @@ impl Rig {
     }
 
     pub fn running_with(vm: Vm) -> Self {
-        let mut rig = Self::with(vm);
-        rig.wake();
-        rig.looks(running());
-        rig.probe();
-        rig.probed(ProbeResult::Healthy);
-        rig.released();
-        rig
+        let mut harness = Self::with(vm);
+        harness.wake();
+        harness.looks(running());
+        harness.probe();
+        harness.probed(ProbeResult::Healthy);
+        harness.released();
+        harness
     }
 
     /// It may run: it never answered in its startup timeout of 20 s, and cannot be looked at any more.
     pub fn lost_in_its_start(vm: Vm) -> Self {
-        let mut rig = Self::with(Vm { startup_timeout: 20 * SECOND, ..vm });
-        rig.wake();
-        rig.looks(running());
-        rig.pass(20 * SECOND);
-        rig.probes_then_released(FailureKind::StartupTimeout);
-        rig.wake();
-        rig.looks(refused(403, "forbidden"));
-        rig.released();
-        rig
+        let mut harness = Self::with(Vm { startup_timeout: 20 * SECOND, ..vm });
+        harness.wake();
+        harness.looks(running());
+        harness.pass(20 * SECOND);
+        harness.probes_then_released(FailureKind::StartupTimeout);
+        harness.wake();
+        harness.looks(refused(403, "forbidden"));
+        harness.released();
+        harness
     }
 
     /// A VM of which nothing is known any more: what was stored of it cannot be read.
     pub fn recovered_with(vm: Vm) -> Self {
-        let rig = Self::with(vm.clone());
-        let lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(vm)), rig.now);
-        Self { lifecycle, ..rig }
+        let harness = Self::with(vm.clone());
+        let lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(vm)), harness.now);
+        Self { lifecycle, ..harness }
     }
 
-    /// A VM that is idle and being brought down by `mutation`: the call that asks for that.
+    /// A VM that is idle and being brought down by `take_down`: the call that asks for that.
     #[track_caller]
-    pub fn going_down_with(vm: Vm, mutation: Mutation) -> (Self, CallId, RequestId) {
-        let mut rig = Self::running_with(vm);
-        rig.pass(IDLE);
-        let (call, request_id) = rig.mutation(mutation);
-        (rig, call, request_id)
+    pub fn going_down_with(vm: Vm, take_down: TakeDown) -> (Self, CallId, RequestId) {
+        let mut harness = Self::running_with(vm);
+        harness.pass(IDLE);
+        let (call, request_id) = harness.change(take_down);
+        (harness, call, request_id)
     }
 
     pub fn going_down() -> (Self, CallId, RequestId) {
-        Self::going_down_with(Vm::default(), Mutation::Stop)
+        Self::going_down_with(Vm::default(), TakeDown::Stop)
     }
 
     /// A VM that serves, until it is idle and asked whether it is busy: the generation of its endpoint.
     #[track_caller]
     pub fn asked_with(vm: Vm) -> (Self, u64) {
-        let mut rig = Self::running_with(vm);
-        rig.pass(IDLE);
-        let generation = rig.asked().generation;
-        (rig, generation)
+        let mut harness = Self::running_with(vm);
+        harness.pass(IDLE);
+        let generation = harness.asked().generation;
+        (harness, generation)
     }
 
     /// The configuration changes.
@@ -119,11 +119,11 @@ impl Rig {
     }
 
     pub fn wake(&mut self) {
-        self.send(Event::Wake { unreachable: None, insist: false, client: None });
+        self.send(Event::Wake { unreachable: None, force: false, client: None });
     }
 
-    pub fn answer(&mut self, call: CallId, result: Result<Answer, CallError>) {
-        self.send(Event::Answered { call, result, token_took: Duration::ZERO });
+    pub fn answer(&mut self, call: CallId, result: Result<Response, CallError>) {
+        self.send(Event::Responded { call, result, token_took: Duration::ZERO });
     }
 
     pub fn probed(&mut self, result: ProbeResult) {
@@ -136,7 +136,7 @@ impl Rig {
         let end = self.now + duration;
         while let Some(deadline) = self.lifecycle.deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
-            self.send(Event::Tick);
+            self.send(Event::Timer);
             assert!(
                 self.lifecycle.deadline().is_none_or(|next| next > self.now),
                 "the deadline does not move"
@@ -152,7 +152,7 @@ impl Rig {
         self.actions.clear();
         self.send(Event::Loaded { seed: SEED });
         self.nothing();
-        self.send(Event::Tick);
+        self.send(Event::Timer);
     }
 
     /// The next action is this call.
@@ -166,16 +166,17 @@ impl Rig {
 
     /// The next action is a look at the instance, which is answered like this.
     #[track_caller]
-    pub fn looks(&mut self, answer: Result<Answer, CallError>) {
-        let look = self.call(Call::Look);
+    pub fn looks(&mut self, answer: Result<Response, CallError>) {
+        let look = self.call(Call::Get);
         self.answer(look, answer);
     }
 
     /// The next action is this change, whatever its request id.
     #[track_caller]
-    pub fn mutation(&mut self, expected: Mutation) -> (CallId, RequestId) {
+    pub fn change(&mut self, expected: impl Into<Change>) -> (CallId, RequestId) {
+        let expected = expected.into();
         match self.next() {
-            Some(Action::Call(id, Call::Mutate { mutation, request_id })) if mutation == expected => {
+            Some(Action::Call(id, Call::Change { change, request_id })) if change == expected => {
                 (id, request_id)
             }
             other => panic!("expected the call {expected:?}, got {other:?}"),
@@ -184,9 +185,9 @@ impl Rig {
 
     /// The next action is this change of a setting.
     #[track_caller]
-    pub fn adapts(&mut self, expected: &Change) -> (CallId, RequestId) {
+    pub fn updates(&mut self, expected: &Update) -> (CallId, RequestId) {
         match self.next() {
-            Some(Action::Call(id, Call::Adapt { change, request_id })) if change == *expected => {
+            Some(Action::Call(id, Call::Update { update, request_id })) if update == *expected => {
                 (id, request_id)
             }
             other => panic!("expected the change {expected:?}, got {other:?}"),
@@ -236,7 +237,7 @@ impl Rig {
     #[track_caller]
     pub fn asked(&mut self) -> Endpoint {
         match self.next() {
-            Some(Action::AskIfBusy(endpoint)) => endpoint,
+            Some(Action::CheckBusy(endpoint)) => endpoint,
             other => panic!("expected the VM to be asked, got {other:?}"),
         }
     }
@@ -269,35 +270,38 @@ pub(crate) fn wait() -> Call {
     Call::Wait { operation: OperationName("operation-1".into()) }
 }
 
-pub(crate) fn pending() -> Result<Answer, CallError> {
-    Ok(Answer::Operation(OperationView { name: OperationName("operation-1".into()), outcome: None }))
+pub(crate) fn pending() -> Result<Response, CallError> {
+    Ok(Response::Operation(OperationView { name: OperationName("operation-1".into()), outcome: None }))
 }
 
-pub(crate) fn done() -> Result<Answer, CallError> {
-    Ok(Answer::Operation(OperationView { name: OperationName("operation-1".into()), outcome: Some(Ok(())) }))
+pub(crate) fn done() -> Result<Response, CallError> {
+    Ok(Response::Operation(OperationView {
+        name: OperationName("operation-1".into()),
+        outcome: Some(Ok(())),
+    }))
 }
 
-pub(crate) fn operation_failed(status: u16, reason: &str) -> Result<Answer, CallError> {
+pub(crate) fn operation_failed(status: u16, reason: &str) -> Result<Response, CallError> {
     let error = ApiError { status, reason: reason.into(), message: "in the operation".into() };
     let name = OperationName("operation-1".into());
-    Ok(Answer::Operation(OperationView { name, outcome: Some(Err(error)) }))
+    Ok(Response::Operation(OperationView { name, outcome: Some(Err(error)) }))
 }
 
-pub(crate) fn refused(status: u16, reason: &str) -> Result<Answer, CallError> {
+pub(crate) fn refused(status: u16, reason: &str) -> Result<Response, CallError> {
     Err(CallError::Api(ApiError { status, reason: reason.into(), message: "in the call".into() }))
 }
 
-pub(crate) fn not_found() -> Result<Answer, CallError> {
+pub(crate) fn not_found() -> Result<Response, CallError> {
     refused(404, "notFound")
 }
 
-pub(crate) fn instance(status: InstanceStatus) -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView { status, ip: None, drift: vec![], ready: None }))
+pub(crate) fn instance(status: InstanceStatus) -> Result<Response, CallError> {
+    Ok(Response::Instance(InstanceView { status, ip: None, drift: vec![], ready: None }))
 }
 
 /// An instance whose address shows before it runs.
-pub(crate) fn staging() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView {
+pub(crate) fn staging() -> Result<Response, CallError> {
+    Ok(Response::Instance(InstanceView {
         status: InstanceStatus::Staging,
         ip: Some(IP),
         drift: vec![],
@@ -306,15 +310,15 @@ pub(crate) fn staging() -> Result<Answer, CallError> {
 }
 
 /// A stopped instance that differs from the configuration in its machine type and its tags.
-pub(crate) fn drifted() -> Result<Answer, CallError> {
+pub(crate) fn drifted() -> Result<Response, CallError> {
     let configured = Instance { machine_type: "e2-small".into(), ..Instance::default() };
     let body = r#"{"status": "TERMINATED", "machineType": "zones/z/machineTypes/e2-micro",
         "tags": {"items": ["other"], "fingerprint": "f"}}"#;
-    Answer::read(&Call::Look, &configured, 200, body)
+    Response::read(&Call::Get, &configured, 200, body)
 }
 
-pub(crate) fn running() -> Result<Answer, CallError> {
-    Ok(Answer::Instance(InstanceView {
+pub(crate) fn running() -> Result<Response, CallError> {
+    Ok(Response::Instance(InstanceView {
         status: InstanceStatus::Running,
         ip: Some(IP),
         drift: vec![],
