@@ -27,13 +27,13 @@ use vmproxy::compute::{
     Response, Update,
 };
 use vmproxy::lifecycle::{
-    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken,
+    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken, Seed,
 };
 use vmproxy::schedule::Plan;
 use vmproxy::time::Timestamp;
 use vmproxy::{Instance, Vm, VmState, WakePolicy};
 
-const LOADED: Event = Event::Loaded { seed: [7; 32] };
+const SEED: Seed = [7; 32];
 
 #[test]
 fn every_order_of_events_ends_well() {
@@ -103,6 +103,7 @@ enum Choice {
 
 #[derive(Clone)]
 struct World {
+    policy: Policy,
     lifecycle: Lifecycle,
     now: Timestamp,
     instance: Model,
@@ -146,9 +147,10 @@ impl World {
         let ready_push = ready_push.map(Into::into);
         let policy = Policy::of(&Vm { instance, wake, ready_push, ..Vm::default() });
         let now = Timestamp::from_millis(1_700_000_000_000);
-        let mut lifecycle = Lifecycle::new(7, policy, now);
-        lifecycle.handle(LOADED, now);
+        let mut lifecycle = Lifecycle::new(7, policy.clone(), now);
+        lifecycle.handle(Event::Loaded { seed: SEED }, now);
         Self {
+            policy,
             lifecycle,
             now,
             instance: Model::Absent,
@@ -254,8 +256,9 @@ impl World {
                 self.probes.clear();
                 self.requests_left += std::mem::take(&mut self.held);
                 let stored = serde_json::to_string(&self.lifecycle).unwrap();
-                self.lifecycle = serde_json::from_str(&stored).unwrap();
-                self.handle(LOADED);
+                let lifecycle: Lifecycle = serde_json::from_str(&stored).unwrap();
+                self.lifecycle = lifecycle.restored(self.policy.clone());
+                self.handle(Event::Loaded { seed: SEED });
                 self.handle(Event::Timer);
             }
             Choice::Preempt => {

@@ -28,6 +28,8 @@ pub(super) struct Context {
     request_ids: u64,
     /// How many endpoints have been found: the generation of the newest.
     generation: u64,
+    /// Not stored: it follows from the configuration, which is stored beside this.
+    #[serde(skip)]
     pub policy: Policy,
     /// Where the instance is, or was last.
     pub zone: String,

@@ -88,6 +88,13 @@ impl Lifecycle {
         Self { state, context: Context::new(identity, policy, search, now) }
     }
 
+    /// The machine as it was read from storage, with the policy of the configuration that was stored beside it.
+    #[must_use]
+    pub fn restored(mut self, policy: Policy) -> Self {
+        self.context.policy = policy;
+        self
+    }
+
     /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
     /// instance in a zone that is not among the configured ones any more is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::limits::Limits;
 use crate::compute::TakeDown;
 use crate::vm::{Address, OnDrift, OnIdle, Vm};
 
 /// What the configuration says about a VM's life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The server's port.
     pub port: u16,
     /// Which of the instance's addresses the server is reached at.
-    #[serde(default)]
     pub address: Address,
     /// How long a start may take.
     pub startup_timeout: Duration,
@@ -33,7 +30,6 @@ pub struct Policy {
     /// How much the VM may be used.
     pub limits: Limits,
     /// Whether the VM is told how it may say that it is ready.
-    #[serde(default)]
     pub ready_push: bool,
 }
 

@@ -248,7 +248,9 @@ impl World {
         // Through the store's JSON, as in the shell; written out only when somebody reads it, for speed.
         let lifecycle = self.object.stored.as_ref().map(|stored| {
             let text = serde_json::to_string(stored).expect("the record can be written");
-            serde_json::from_str(&text).expect("the record can be read")
+            let lifecycle: Lifecycle = serde_json::from_str(&text).expect("the record can be read");
+            let vm = &self.scenario.configurations[self.object.stored_configuration].vm;
+            lifecycle.restored(Policy::of(vm))
         });
         self.object.memory = Some(Memory {
             lifecycle,

@@ -61,7 +61,7 @@ fn written() -> Vec<(&'static str, Record)> {
     let mut harness = Harness::with(vm());
     harness.wake();
     harness.looks(harness::drifted());
-    add("starting, adapts", vm(), &harness);
+    add("starting, updates", vm(), &harness);
 
     let mut harness = Harness::with(vm());
     harness.wake();

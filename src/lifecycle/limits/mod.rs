@@ -5,8 +5,6 @@ mod wake_rate;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 pub(super) use usage::Usage;
 pub(super) use wake_rate::{ClientHash, WakeRateLimit};
 
@@ -15,14 +13,13 @@ use crate::time::Timestamp;
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How much a VM may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// How often it may be created, started or resumed within an hour.
     pub starts_per_hour: Option<u32>,
     /// How many hours it may run in a calendar month (UTC).
     pub hours_per_month: Option<u32>,
     /// How often one client may wake it within an hour.
-    #[serde(default)]
     pub wakes_per_hour: Option<u32>,
 }
 

@@ -26,6 +26,7 @@ pub(crate) const IDLE: Duration = Duration::from_secs(15 * 60 + 5);
 pub(crate) struct Harness {
     pub lifecycle: Lifecycle,
     pub now: Timestamp,
+    policy: Policy,
     /// Actions that no test has looked at yet.
     actions: Vec<Action>,
     downs: Vec<Result<(), Failure>>,
@@ -39,9 +40,11 @@ impl Harness {
 
     pub fn with(vm: Vm) -> Self {
         let now = Timestamp::from_millis(1_700_000_000_000);
+        let policy = Policy::of(&in_a_zone(vm));
         Self {
-            lifecycle: Lifecycle::new(7, Policy::of(&in_a_zone(vm)), now),
+            lifecycle: Lifecycle::new(7, policy.clone(), now),
             now,
+            policy,
             actions: Vec::new(),
             downs: Vec::new(),
         }
@@ -77,8 +80,8 @@ impl Harness {
 
     /// A VM of which nothing is known any more: what was stored of it cannot be read.
     pub fn recovered_with(vm: Vm) -> Self {
-        let harness = Self::with(vm.clone());
-        let lifecycle = Lifecycle::recovered(8, Policy::of(&in_a_zone(vm)), harness.now);
+        let harness = Self::with(vm);
+        let lifecycle = Lifecycle::recovered(8, harness.policy.clone(), harness.now);
         Self { lifecycle, ..harness }
     }
 
@@ -106,7 +109,8 @@ impl Harness {
 
     /// The configuration changes.
     pub fn configure(&mut self, vm: Vm) {
-        self.lifecycle.configure(Policy::of(&in_a_zone(vm)), self.now);
+        self.policy = Policy::of(&in_a_zone(vm));
+        self.lifecycle.configure(self.policy.clone(), self.now);
     }
 
     pub fn send(&mut self, event: Event) {
@@ -147,12 +151,17 @@ impl Harness {
 
     /// The object is lost, and loaded again from what it had stored.
     pub fn lose(&mut self) {
-        let stored = serde_json::to_string(&self.lifecycle).unwrap();
-        self.lifecycle = serde_json::from_str(&stored).unwrap();
+        self.restore(serde_json::to_value(&self.lifecycle).unwrap());
         self.actions.clear();
         self.send(Event::Loaded { seed: SEED });
         self.nothing();
         self.send(Event::Timer);
+    }
+
+    /// Takes this as what was stored.
+    pub fn restore(&mut self, stored: serde_json::Value) {
+        let lifecycle: Lifecycle = serde_json::from_value(stored).unwrap();
+        self.lifecycle = lifecycle.restored(self.policy.clone());
     }
 
     /// The next action is this call.

@@ -422,8 +422,7 @@ fn a_record_of_an_older_version_has_no_token_and_gets_one_at_the_next_boot() {
     let mut harness = Harness::with(Vm::default());
     let mut stored = serde_json::to_value(&harness.lifecycle).unwrap();
     stored["context"].as_object_mut().unwrap().remove("ready_token").unwrap();
-    stored["context"]["policy"].as_object_mut().unwrap().remove("ready_push").unwrap();
-    harness.lifecycle = serde_json::from_value(stored).unwrap();
+    harness.restore(stored);
     harness.send(Event::Loaded { seed: SEED });
     harness.configure(Vm { ready_push: Some("https://app.example.com".into()), ..Vm::default() });
     harness.wake();

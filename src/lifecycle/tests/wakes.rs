@@ -151,9 +151,8 @@ fn the_count_outlives_the_object_and_is_not_for_the_operator() {
 fn what_an_older_version_has_stored_has_no_count() {
     let mut stored = serde_json::to_value(&used_up().lifecycle).unwrap();
     stored["context"]["usage"].as_object_mut().unwrap().remove("wakes").unwrap();
-    stored["context"]["policy"]["limits"].as_object_mut().unwrap().remove("wakes_per_hour").unwrap();
     let mut harness = limited();
-    harness.lifecycle = serde_json::from_value(stored).unwrap();
+    harness.restore(stored);
     wake(&mut harness, "203.0.113.7/32");
     harness.call(Call::Get);
 }
