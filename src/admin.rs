@@ -1,5 +1,6 @@
 //! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
 
+mod common;
 mod ready;
 
 use std::rc::Rc;
@@ -9,13 +10,16 @@ use serde_json::json;
 use web_sys::{Request, Response};
 use worker::Env;
 
+use common::{bearer, failed, find, method_not_allowed};
+
 use crate::compute::TakeDown;
 use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake, Watch};
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::headers::value;
-use crate::problem::{json_response, Problem};
-use crate::secret::{bearer_in, equal};
+use crate::platform::response::json_response;
+use crate::problem::Problem;
+use crate::secret::equal;
 use crate::vm::{StartEstimates, Status, Vm};
 
 /// The rest of a path that is the proxy's own.
@@ -82,10 +86,6 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
     }
 }
 
-fn find<'v>(vms: &'v [Rc<Vm>], name: &str) -> Option<&'v Rc<Vm>> {
-    vms.iter().find(|vm| vm.instance.name == name)
-}
-
 /// How far the VM's start is, for anybody, since whoever sees the waiting page asks: wakes nothing and is no activity.
 async fn wait(vm: &Vm, request: &Request, object: &ObjectClient) -> Response {
     let accept = value(&request.headers(), "accept").unwrap_or_default();
@@ -150,29 +150,6 @@ fn command(action: &str) -> Option<Command> {
 fn is_admin(request: &Request, env: &Env) -> bool {
     let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
     bearer(request).is_some_and(|given| equal(&given, &token))
-}
-
-/// The bearer token that a request carries.
-fn bearer(request: &Request) -> Option<String> {
-    bearer_in(&value(&request.headers(), "authorization")?).map(str::to_owned)
-}
-
-fn method_not_allowed(method: &str, allowed: &str) -> Response {
-    let problem = Problem {
-        status: 405,
-        title: "Method not allowed",
-        detail: format!("{method} is not possible here: use {allowed}."),
-        retry_after: None,
-    };
-    let response = problem.details();
-    // The headers of an answer of our own can always be set.
-    let _ = response.headers().set("allow", allowed);
-    response
-}
-
-fn failed(vm: &Vm, error: &Error) -> Response {
-    worker::console_error!("vmproxy: {error}");
-    error.problem(Some(vm)).details()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::ensure::{at, check, need};
 use super::instance::check_instance;
 use super::wake::check_wake;
 use super::{check_schedule, rule, ConfigError};
@@ -132,21 +133,4 @@ fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
         "needs instance.metadata or a script with source_instance_template, whose metadata it replaces";
     let is_its_own = instance.source_instance_template.is_none() || !instance.all_metadata().is_empty();
     need(is_its_own, "ready_push", templated)
-}
-
-/// What holds of the value at a key.
-pub(super) fn at(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {
-    result.map_err(|error| error.below(key))
-}
-
-pub(super) fn need(holds: bool, key: &str, problem: &str) -> Result<(), ConfigError> {
-    check(holds, key, || problem.to_owned())
-}
-
-pub(super) fn check(holds: bool, key: &str, problem: impl FnOnce() -> String) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ConfigError::new(key, problem()))
-    }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::check::{at, check, need};
+use super::ensure::{at, check, need};
 use super::{rule, ConfigError};
 use crate::vm::{is_ready_item, Address, Instance};
 

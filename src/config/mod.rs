@@ -6,6 +6,8 @@
 mod check;
 #[cfg(test)]
 mod documented;
+mod ensure;
+mod error;
 mod instance;
 mod keys;
 mod rule;
@@ -16,9 +18,8 @@ mod value;
 mod wake;
 
 pub use check::{check_vm, check_vms};
+pub use error::ConfigError;
 pub(crate) use schedule::check_schedule;
-
-use std::fmt;
 
 use serde_json::Value;
 
@@ -30,35 +31,6 @@ pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compu
 
 /// The name of the Durable Object binding that `wrangler.toml` must give to [`VmObject`](crate::VmObject).
 pub const OBJECT_BINDING: &str = "VM";
-
-/// What is wrong with the configuration, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The variable or key, as `VMS[0].instance.zone`.
-    pub key: String,
-    /// What is wrong with it, and what is allowed.
-    pub problem: String,
-}
-
-impl ConfigError {
-    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
-
-    /// The error of a whole that has this error in its part `key`.
-    pub(crate) fn below(self, key: &str) -> Self {
-        let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
-        Self { key: [key, dot, &self.key].concat(), problem: self.problem }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Reads the VMs from the JSON of the `VMS` variable and checks them.
 ///

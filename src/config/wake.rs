@@ -1,6 +1,6 @@
 //! What is allowed of who may wake a VM.
 
-use super::check::{at, check, need};
+use super::ensure::{at, check, need};
 use super::{rule, ConfigError};
 use crate::vm::{AsleepResponse, WakePolicy};
 

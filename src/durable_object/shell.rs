@@ -21,8 +21,8 @@ use crate::lifecycle::{
     Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress, ReadyToken,
 };
 use crate::platform::env::variable;
+use crate::platform::response::{event_response, json_text_response};
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
-use crate::problem::{event_response, json_text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
 use crate::vm::{StartEstimates, Status, Vm};

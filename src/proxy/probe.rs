@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use worker::Env;
 
-use super::{socket_origin, ForwardError};
+use super::error::ForwardError;
+use super::socket_origin;
 use crate::lifecycle::{Endpoint, ProbeResult};
 use crate::platform::fetch::Fetcher;
 use crate::vm::{Origin, Vm};
