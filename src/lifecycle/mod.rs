@@ -57,6 +57,7 @@ use crate::vm::VmState;
 use context::{Context, Ended};
 use down_kind::DownKind;
 use failed::Failed;
+use keep_awake::ScheduleState;
 use limits::ClientHash;
 use next::Next;
 use running::Running;
@@ -123,7 +124,7 @@ impl Lifecycle {
 
     /// The schedule is another one. What was planned by the old one is off.
     pub fn forget_plan(&mut self) {
-        self.context.schedule = Default::default();
+        self.context.schedule = ScheduleState::default();
     }
 
     /// Takes what the schedule means now. The event for which the plan was made follows at once, and with its actions come

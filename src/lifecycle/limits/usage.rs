@@ -43,11 +43,11 @@ impl Usage {
         }
     }
 
-    /// Why the VM may not be started now, if it may not. Whoever insists may start it as often as they like; but
+    /// Why the VM may not be started now, if it may not. With `force` it may be started as often as wanted; but
     /// hours that are used up end it at once.
-    pub fn over(&mut self, limits: &Limits, insist: bool, now: Timestamp) -> Option<OverLimit> {
+    pub fn over(&mut self, limits: &Limits, force: bool, now: Timestamp) -> Option<OverLimit> {
         self.starts.retain(|start| now.since(*start) < HOUR);
-        if let Some(most) = limits.starts_per_hour.filter(|_| !insist) {
+        if let Some(most) = limits.starts_per_hour.filter(|_| !force) {
             let surplus = self.starts.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
             if self.starts.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
                 let until = self.starts.get(surplus).map_or(now, |oldest| *oldest + HOUR);
