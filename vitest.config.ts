@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ["tests/e2e/**/*.test.ts"],
     globalSetup: "tests/e2e/setup.ts",
-    // Restarts look for the runtime among the children of their own process.
+    // The restart tests look for the runtime among the child processes.
     pool: "forks",
-    // Tests mostly wait for timers, so several share a core.
+    // Tests mostly wait for timers, so several can share a core.
     maxWorkers: 2,
     maxConcurrency: 3,
     sequence: { concurrent: true },

@@ -2,16 +2,16 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
-import { Emulator, instancePort, selfSignedToken } from "../tests/e2e/harness/emulator.ts";
-import { eventually } from "../tests/e2e/harness/eventually.ts";
-import { root } from "../tests/e2e/harness/root.ts";
-import { adminToken, Worker } from "../tests/e2e/harness/worker.ts";
+import { Emulator, instancePort, selfSignedToken } from "../tests/harness/emulator.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { root } from "../tests/harness/root.ts";
+import { adminToken, Worker } from "../tests/harness/worker.ts";
 import { atMost, percentile, type Row, row } from "./rows.ts";
 
 const starts = 100;
 const held = 1000;
 
-/** How soon a held request is answered once the VM's server listens. */
+/** Measures the time from the moment the VM's server listens to a held request's response. */
 export async function coldStarts(): Promise<Row[]> {
   const cloud = await Emulator.start({ provision_ms: 50, stage_ms: 50, stop_ms: 20 });
   const worker = await Worker.start({ variables: await variables(cloud) });
@@ -20,22 +20,22 @@ export async function coldStarts(): Promise<Row[]> {
   const frequent = await pollingWorker(cloud, "every-300-ms", 300);
   const seldom = await pollingWorker(cloud, "every-2-s", 2000);
   try {
-    const [ours, told, often, rarely] = [[] as number[], [] as number[], [] as number[], [] as number[]];
+    const [ours, announced, often, rarely] = [[] as number[], [] as number[], [] as number[], [] as number[]];
     for (let round = 0; round < starts; round++) {
       ours.push(await readyToFirstByte(cloud, "backend", worker.url, worker));
-      told.push(await readyToFirstByte(cloud, "pushing", pushed.url, pushed));
+      announced.push(await readyToFirstByte(cloud, "pushing", pushed.url, pushed));
       often.push(await readyToFirstByte(cloud, "every-300-ms", frequent.url));
       if (round % 4 === 0) rarely.push(await readyToFirstByte(cloud, "every-2-s", seldom.url));
       if (process.stdout.isTTY) process.stdout.write(`\rcold starts: ${round + 1} of ${starts}`);
     }
     console.log(`\npolled every 300 ms: p50 ${percentile(often, 0.5).toFixed(0)} ms, p99 ${percentile(often, 0.99).toFixed(0)} ms; every 2 s: p50 ${percentile(rarely, 0.5).toFixed(0)} ms`);
     const [p50, p99] = [percentile(ours, 0.5), percentile(ours, 0.99)];
-    const [toldP50, toldP99] = [percentile(told, 0.5), percentile(told, 0.99)];
+    const [pushedP50, pushedP99] = [percentile(announced, 0.5), percentile(announced, 0.99)];
     return [
       row("ready_to_first_byte_p50", p50, "ms", atMost(p50, 75, "ms"), percentile(often, 0.5)),
       row("ready_to_first_byte_p99", p99, "ms", atMost(p99, 250, "ms"), percentile(often, 0.99)),
-      row("ready_push_to_first_byte_p50", toldP50, "ms", atMost(toldP50, 30, "ms"), p50),
-      row("ready_push_to_first_byte_p99", toldP99, "ms", atMost(toldP99, 250, "ms"), p99),
+      row("ready_push_to_first_byte_p50", pushedP50, "ms", atMost(pushedP50, 30, "ms"), p50),
+      row("ready_push_to_first_byte_p99", pushedP99, "ms", atMost(pushedP99, 250, "ms"), p99),
       ...(await manyHeld(cloud, worker)),
     ];
   } finally {
@@ -44,38 +44,41 @@ export async function coldStarts(): Promise<Row[]> {
   }
 }
 
-/** A thousand requests that wait for one VM. */
+/** Measures a thousand requests held for one VM. */
 async function manyHeld(cloud: Emulator, worker: Worker): Promise<Row[]> {
   await remove(cloud, "backend", worker);
   const before = (await cloud.calls())["instances.insert"] ?? 0;
   await cloud.timing({ boot_ms: 3000 });
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: held }, async (_, number) => {
-      const answer = await worker.fetch(`/echo?${number}`);
+      const response = await worker.fetch(`/echo?${number}`);
       const at = clock();
-      const { url } = (await answer.json()) as { url: string };
-      return { at, right: answer.status === 200 && url === `/echo?${number}` };
+      const { url } = (await response.json()) as { url: string };
+      return { at, right: response.status === 200 && url === `/echo?${number}` };
     }),
   );
   const ready = await listeningSince(cloud, "backend");
   const inserts = ((await cloud.calls())["instances.insert"] ?? 0) - before;
-  const right = answers.filter((answer) => answer.right).length;
-  const extra = percentile(answers.map(({ at }) => at - ready), 0.99);
+  const right = responses.filter((response) => response.right).length;
+  const extra = percentile(responses.map(({ at }) => at - ready), 0.99);
   return [
     row("held_requests_starts", inserts, "starts", { text: "1 start", met: inserts === 1 }),
-    row("held_requests_answered", right, "answers", { text: `${held} right answers`, met: right === held }),
+    row("held_requests_answered", right, "responses", { text: `${held} correct responses`, met: right === held }),
     row("held_requests_wait_p99", extra, "ms", atMost(extra, 1000, "ms")),
   ];
 }
 
-/** From the moment the VM's server listens to the first byte at the client, in milliseconds. */
+/**
+ * Returns the time from the moment the VM's server listens to the client's first byte, in
+ * milliseconds.
+ */
 async function readyToFirstByte(cloud: Emulator, name: string, url: string, worker?: Worker): Promise<number> {
   await remove(cloud, name, worker);
-  // Another boot time each time, so that no interval falls in step with it.
+  // The boot time varies, so that no polling interval is in step with it.
   await cloud.timing({ boot_ms: 200 + Math.floor(Math.random() * 1000) });
-  const answer = await fetch(`${url}/status/200`);
+  const response = await fetch(`${url}/status/200`);
   const at = clock();
-  if (!answer.ok) throw new Error(`${name} answered ${answer.status}`);
+  if (!response.ok) throw new Error(`${name} responded with ${response.status}`);
   return at - (await listeningSince(cloud, name));
 }
 

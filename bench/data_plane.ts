@@ -4,13 +4,13 @@ import { atLeastOf, atMost, atMostOf, compared, median, percentile, ratios, type
 import { mebibyte, port, Site } from "./site.ts";
 import { baseline, counts, countedVmproxy, vmproxy, type Workerd } from "./workerd.ts";
 
-// A process may be a tenth faster than the next one of the same Worker, for as long as it runs.
+// Two processes with the same Worker may differ by a tenth for as long as they run.
 const processes = 10;
 const rounds = 6;
 const seconds = 1;
 const transferRounds = 2;
 
-/** What warm requests cost, beside Workers in JavaScript that forward and do nothing else. */
+/** Measures warm requests beside JavaScript Workers that only forward. */
 export async function dataPlane(): Promise<Row[]> {
   const site = await Site.nginx();
   try {
@@ -26,7 +26,7 @@ export async function dataPlane(): Promise<Row[]> {
       const cpu = middle(costs, "cpu");
       print(who, middle(costs, "rps"), "requests/s", middle(costs, "p99"), "ms p99", ...(cpu > 0 ? [cpu, "µs of CPU each"] : []));
     }
-    for (const [who, speeds] of Object.entries(down)) print(who, median(speeds), "MiB/s, 100 MiB answers");
+    for (const [who, speeds] of Object.entries(down)) print(who, median(speeds), "MiB/s, 100 MiB responses");
     for (const [who, speeds] of Object.entries(up)) print(who, median(speeds), "MiB/s, 100 MiB uploads");
 
     const named = small["vmproxy, name origin"];
@@ -46,7 +46,7 @@ export async function dataPlane(): Promise<Row[]> {
 
 type Measured = Awaited<ReturnType<typeof measured>>;
 
-/** Some rounds of everything, in processes of their own. */
+/** Runs some rounds of every comparison in new processes. */
 async function measured(site: Site) {
   const named = `http://localhost:${port}`;
   try {
@@ -57,7 +57,7 @@ async function measured(site: Site) {
     const passThrough = await site.run(baseline("pass_through.js", variables));
     const socketProxy = await site.run(baseline("socket_proxy.js", variables));
     const durableObject = await site.run(baseline("durable_object.js", variables, "Backend"));
-    const small = await interleaved("1 KiB answers", rounds, {
+    const small = await interleaved("1 KiB responses", rounds, {
       "nginx proxy_pass": async () => ({ ...(await requests(`${named}/proxied/1k`, seconds)), cpu: Number.NaN }),
       "JS pass-through": () => load(passThrough),
       "vmproxy, name origin": () => load(name),
@@ -65,7 +65,7 @@ async function measured(site: Site) {
       "JS socket proxy": () => load(socketProxy),
       "vmproxy, IP origin": () => load(ip),
     });
-    const down = await interleaved("100 MiB answers", transferRounds, {
+    const down = await interleaved("100 MiB responses", transferRounds, {
       "JS pass-through": () => download(`${passThrough.url}/100m`),
       "JS socket proxy": () => download(`${socketProxy.url}/100m`),
       "vmproxy, IP origin": () => download(`${ip.url}/100m`),
@@ -87,7 +87,7 @@ function joined<K extends string, T>(parts: Record<K, T[]>[]): Record<K, T[]> {
   return Object.fromEntries(names.map((name) => [name, parts.flatMap((part) => part[name])])) as Record<K, T[]>;
 }
 
-/** By how much the wasm memory grows while 100 MiB go through in either direction. */
+/** Measures the growth of the wasm memory during 100 MiB in either direction. */
 async function memory(site: Site): Promise<Row> {
   const worker = await site.run(countedVmproxy(await site.variables("http://{ip}:{port}")));
   await warm(worker);
@@ -98,14 +98,14 @@ async function memory(site: Site): Promise<Row> {
   return row("ip_origin_memory_growth", growth, "MiB", atMost(growth, 2, "MiB"));
 }
 
-/** The first request starts the VM, or learns where it is. */
+/** Sends the first request, which starts the VM or looks up its address. */
 async function warm(worker: Workerd): Promise<void> {
-  const answer = await fetch(`${worker.url}/1k`);
-  if (!answer.ok || (await answer.text()).length !== 1024) throw new Error(`the VM answered ${answer.status}`);
+  const response = await fetch(`${worker.url}/1k`);
+  if (!response.ok || (await response.text()).length !== 1024) throw new Error(`the VM responded with ${response.status}`);
 }
 
 interface Cost extends Rate {
-  /** Of a request, in microseconds of the runtime's CPU time. */
+  /** Returns the CPU time of the runtime per request, in microseconds. */
   cpu: number;
 }
 
@@ -115,7 +115,7 @@ async function load(worker: Workerd): Promise<Cost> {
   return { ...rate, cpu: (worker.cpu - before) / (rate.rps * seconds) };
 }
 
-/** A row of the requests a second; prints how far apart the rounds were, too. */
+/** Returns a row of requests per second; prints the spread of the rounds, too. */
 function rate(name: string, ours: Cost[], theirs: Cost[], part: number): Row {
   const [rates, baselines] = [ours, theirs].map((costs) => costs.map(({ rps }) => rps)) as [number[], number[]];
   const all = ratios(rates, baselines);

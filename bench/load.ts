@@ -4,7 +4,7 @@ import { mebibyte } from "./site.ts";
 
 const connections = 32;
 
-/** What a browser sends, and what Cloudflare adds to it. */
+/** The headers of a browser, and those that Cloudflare adds. */
 const headers = [
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
   "Accept-Encoding: gzip, br",
@@ -20,23 +20,25 @@ const headers = [
 ];
 
 export interface Rate {
-  /** Requests a second. */
+  /** Requests per second. */
   rps: number;
-  /** Below which 99 of 100 answers take, in milliseconds. */
+  /** The 99th percentile of the response time, in milliseconds. */
   p99: number;
 }
 
-/** Asks as fast as it is answered, for so many seconds; every answer has to be a good one. */
+/**
+ * Sends requests as fast as responses come, for this many seconds; fails at the first bad response.
+ */
 export async function requests(url: string, seconds: number): Promise<Rate> {
   const printed = await wrk([`--duration=${seconds}s`, "--latency", url]);
   return { rps: Number(found(printed, /Requests\/sec:\s+([\d.]+)/)[1]), p99: milliseconds(found(printed, /99%\s+([\d.]+)(us|ms|s)/)) };
 }
 
-/** Asks until there are at least so many answers; how many there are in the end. */
+/** Sends requests until there are at least this many responses; returns their number. */
 export async function requestsInAll(url: string, count: number): Promise<number> {
-  let answered = 0;
-  while (answered < count) answered += Number(found(await wrk(["--duration=2s", url]), /(\d+) requests in/)[1]);
-  return answered;
+  let total = 0;
+  while (total < count) total += Number(found(await wrk(["--duration=2s", url]), /(\d+) requests in/)[1]);
+  return total;
 }
 
 async function wrk(args: string[]): Promise<string> {
@@ -57,7 +59,7 @@ function found(text: string, pattern: RegExp): RegExpExecArray {
   return match;
 }
 
-/** Gets a large answer; how fast it came, in MiB a second. */
+/** Downloads a large response; returns the rate in MiB/s. */
 export async function download(url: string): Promise<number> {
   const begun = performance.now();
   const length = await exchange(url, "GET");
@@ -66,7 +68,7 @@ export async function download(url: string): Promise<number> {
 
 const large = Buffer.alloc(100 * mebibyte, "x");
 
-/** Sends a large body; how fast it was taken, in MiB a second. */
+/** Uploads a large body; returns the rate in MiB/s. */
 export async function upload(url: string): Promise<number> {
   const begun = performance.now();
   await exchange(url, "POST", large);
@@ -77,7 +79,7 @@ function speed(bytes: number, begun: number): number {
   return (bytes / mebibyte / (performance.now() - begun)) * 1000;
 }
 
-/** One request on a connection of its own; how long the answer's body was. */
+/** Sends one request on a new connection; returns the length of the response's body. */
 function exchange(url: string, method: string, body?: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const { hostname, port, host, pathname } = new URL(url);
@@ -90,9 +92,9 @@ function exchange(url: string, method: string, body?: Buffer): Promise<number> {
         const end = head.indexOf("\r\n\r\n");
         if (end < 0) return true;
         const [, status] = /^HTTP\/1\.1 (\d+)/.exec(head) ?? [];
-        if (!status?.startsWith("2")) throw new Error(`${url} answered ${head}`);
+        if (!status?.startsWith("2")) throw new Error(`${url} responded with ${head}`);
         length = status === "204" ? 0 : Number(/^content-length: (\d+)/im.exec(head.slice(0, end))?.[1]);
-        if (Number.isNaN(length)) throw new Error(`${url}: an answer without Content-Length`);
+        if (Number.isNaN(length)) throw new Error(`${url}: a response without Content-Length`);
         left = length - (head.length - end - 4);
       } else left -= size;
       if (left <= 0) {
@@ -101,10 +103,10 @@ function exchange(url: string, method: string, body?: Buffer): Promise<number> {
       }
       return true;
     };
-    // One piece of memory to read into, so that the client costs as little as can be.
+    // One read buffer, so that the client costs as little as possible.
     const socket = connect({ host: hostname, port: Number(port), onread: { buffer: Buffer.alloc(256 * 1024), callback: read } });
     socket.once("error", reject);
-    socket.once("close", () => reject(new Error(`${url}: the connection was closed before the end of the answer`)));
+    socket.once("close", () => reject(new Error(`${url}: the connection was closed before the end of the response`)));
     const framing = body ? `content-length: ${body.length}\r\n` : "";
     socket.write(`${method} ${pathname} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n${framing}\r\n`);
     if (body) socket.write(body);

@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 
 const clients = 16;
-/** How many messages of a client are under way at once. */
+/** The number of messages in flight per client. */
 const window = 16;
 const payload = Buffer.from("A message of the size that chats and games are made of, 64 bytes");
 const head = Buffer.from([0x81, payload.length]);
-/** A text message from the echo server, which is not masked (RFC 6455, section 5.1). */
+/** A text message from the echo server, unmasked (RFC 6455, section 5.1). */
 const echo = Buffer.concat([head, payload]);
 
-/** Sends text messages to an echo as fast as they come back, for so many milliseconds; how many came back a second. */
+/** Sends text messages to an echo as fast as they come back; returns messages per second. */
 export async function messages(url: string, milliseconds: number): Promise<number> {
   const sockets = await Promise.all(Array.from({ length: clients }, () => open(url)));
   let back = 0;
@@ -22,12 +22,12 @@ export async function messages(url: string, milliseconds: number): Promise<numbe
   return rate;
 }
 
-/** Whether a WebSocket can be opened there. */
-export async function answersWebSockets(url: string): Promise<boolean> {
+/** Whether the server accepts a WebSocket. */
+export async function acceptsWebSockets(url: string): Promise<boolean> {
   return open(url).then((socket) => Boolean(socket.destroy()), () => false);
 }
 
-/** Keeps the window full; ends only by failing. */
+/** Keeps the window full; returns only by failing. */
 function exchange(socket: Socket, count: (messages: number) => void): Promise<never> {
   return new Promise((_, reject) => {
     let rest: Uint8Array = Buffer.alloc(0);
@@ -70,14 +70,14 @@ function open(url: string): Promise<Socket> {
         `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
     );
     socket.once("error", reject);
-    let answer = "";
+    let response = "";
     socket.on("data", function read(chunk: Buffer) {
-      answer += chunk.toString("latin1");
-      if (!answer.includes("\r\n\r\n")) return;
+      response += chunk.toString("latin1");
+      if (!response.includes("\r\n\r\n")) return;
       socket.off("data", read);
-      if (answer.startsWith("HTTP/1.1 101 ")) return resolve(socket);
+      if (response.startsWith("HTTP/1.1 101 ")) return resolve(socket);
       socket.destroy();
-      reject(new Error(`${url} answered ${answer}`));
+      reject(new Error(`${url} responded with ${response}`));
     });
   });
 }

@@ -1,18 +1,18 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { byHand, instanceResource } from "../tests/e2e/harness/by-hand.ts";
-import { Emulator, instancePort, signed } from "../tests/e2e/harness/emulator.ts";
-import { Worker } from "../tests/e2e/harness/worker.ts";
+import { applyChanges, instanceResource } from "../tests/harness/external-changes.ts";
+import { Emulator, instancePort, signed } from "../tests/harness/emulator.ts";
+import { Worker } from "../tests/harness/worker.ts";
 import { interleaved } from "./rounds.ts";
 import { atMostOf, compared, type Row } from "./rows.ts";
 
 const rounds = 9;
-/** How long each call of Compute Engine and its token server is under way. */
+/** The delay of each call of Compute Engine and its token server. */
 const latency = 500;
-/** As long as the emulator takes by itself. */
+/** The emulator's own defaults. */
 const phases = { provision_ms: 500, stage_ms: 500, boot_ms: 2000 };
 const zone = "zones/us-central1-a";
 
-/** How much longer a cold start takes than the calls and the boot that it cannot do without. */
+/** Measures a cold start beside the minimum: its own calls and the boot. */
 export async function overhead(): Promise<Row[]> {
   const cloud = await Emulator.start(phases);
   try {
@@ -29,7 +29,7 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
     let round = 0;
     return async () => {
       await bring(cloud, state);
-      // Another boot time each time, the same for both, so that no interval falls in step with it.
+      // The boot time varies, equally for both, so that no polling interval is in step with it.
       await cloud.timing({ ...phases, boot_ms: phases.boot_ms + 11 * round++ });
       const before = await cloud.calls();
       const took = await start();
@@ -47,23 +47,25 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
   return compared(`cold_start_overhead_${state}`, "ms", vmproxy, bare, atMostOf(1.05));
 }
 
-/** From the request to its answer, with an object that knows nothing yet and has no token. */
+/** Returns the time from request to response, with a new object and no token. */
 async function byWorker(cloud: Emulator): Promise<number> {
   const worker = await Worker.start({ variables: await variables(cloud) });
   try {
-    // What an isolate takes to start is a figure of its own (`isolate_start_ms`).
+    // The start of an isolate has a figure of its own (`isolate_start_ms`).
     await worker.fetch("/_vmproxy/healthz");
     const began = performance.now();
-    const answer = await worker.fetch("/status/200");
+    const response = await worker.fetch("/status/200");
     const took = performance.now() - began;
-    if (!answer.ok) throw new Error(`vmproxy answered ${answer.status}`);
+    if (!response.ok) throw new Error(`vmproxy responded with ${response.status}`);
     return took;
   } finally {
     await worker.stop();
   }
 }
 
-/** The same calls, each as soon as the last one is answered, and then the health path, until it is there. */
+/**
+ * Makes the same calls, each as soon as the previous one has ended, and then polls the health path.
+ */
 async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<number> {
   const key = await cloud.keyFile();
   const began = performance.now();
@@ -73,8 +75,8 @@ async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<nu
   const call = async (method: string, path: string, body?: unknown) => {
     const url = `${cloud.computeEndpoint}/projects/${key.project_id}/${zone}/${path}`;
     const json = body === undefined ? {} : { body: JSON.stringify(body) };
-    const answer = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, ...json });
-    return (await answer.json()) as Record<string, any>;
+    const response = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, ...json });
+    return (await response.json()) as Record<string, any>;
   };
   await call("GET", "instances/backend");
   const operation = await (state === "absent" ? call("POST", "instances", instanceResource()) : call("POST", "instances/backend/start"));
@@ -87,8 +89,8 @@ async function byCalls(cloud: Emulator, state: "absent" | "stopped"): Promise<nu
 
 async function bring(cloud: Emulator, state: "absent" | "stopped"): Promise<void> {
   const there = (await cloud.instance()) !== undefined;
-  if (state === "absent" && there) await byHand(cloud, ["delete"], "gone");
-  if (state === "stopped") await byHand(cloud, there ? ["stop"] : ["insert", "stop"], "TERMINATED");
+  if (state === "absent" && there) await applyChanges(cloud, ["delete"], "gone");
+  if (state === "stopped") await applyChanges(cloud, there ? ["stop"] : ["insert", "stop"], "TERMINATED");
 }
 
 function since(before: Record<string, number>, after: Record<string, number>): string {

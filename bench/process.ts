@@ -4,19 +4,19 @@ import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
-/** What is measured has a CPU to itself, if there are two; everything else shares the other ones. */
+/** The measured process has a CPU to itself if there are two; everything else shares the others. */
 export type Cpu = "measured" | "others";
 
 const canPin = availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0;
 
-/** Starts a program on its CPU; file descriptor 3 is a pipe that can be read. */
+/** Starts a program on its CPU; file descriptor 3 is a readable pipe. */
 export function start(cpu: Cpu, command: string, args: string[]): ChildProcess {
   const cpus = cpu === "measured" ? "0" : `1-${availableParallelism() - 1}`;
   const [program, ...all] = canPin ? ["taskset", "--cpu-list", cpus, command, ...args] : [command, ...args];
   return spawn(program!, all, { stdio: ["ignore", "pipe", "inherit", "pipe"] });
 }
 
-/** The first line with `wanted` in it that the program writes there. */
+/** Returns the program's first line with `wanted` in it. */
 export async function line(child: ChildProcess, descriptor: 1 | 3, wanted: string): Promise<string> {
   for await (const line of createInterface({ input: child.stdio[descriptor] as Readable })) {
     if (line.includes(wanted)) return line;
@@ -24,7 +24,7 @@ export async function line(child: ChildProcess, descriptor: 1 | 3, wanted: strin
   throw new Error(`\`${child.spawnargs.join(" ")}\` ended at once`);
 }
 
-/** Ends a program, which may have something to do before. */
+/** Signals a program, and waits for its end. */
 export async function stop(child: ChildProcess, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "close");
@@ -32,7 +32,7 @@ export async function stop(child: ChildProcess, signal: "SIGTERM" | "SIGKILL" = 
   await ended;
 }
 
-/** Runs a program beside what is measured, and returns what it prints. */
+/** Runs a program beside the measured process, and returns its output. */
 export async function output(command: string, args: string[]): Promise<string> {
   const child = start("others", command, args);
   let text = "";

@@ -1,6 +1,6 @@
 /**
- * Measures each in turn, so many rounds, after one that does not count: what else the machine does meanwhile meets
- * all of them alike.
+ * Measures all in turn for this many rounds, after one warm-up round, so that other load on the
+ * machine affects all of them alike.
  */
 export async function interleaved<K extends string, T>(
   what: string,
@@ -19,8 +19,9 @@ export async function interleaved<K extends string, T>(
 }
 
 /**
- * What one leaves behind, as connections and garbage, meets the next one. In as many rounds as there are names each
- * comes once right after each other one, if there is an even number of them (E. J. Williams, 1949).
+ * Returns the order of a round. One measurement's remains, such as connections and garbage, affect
+ * the next. In as many rounds as there are names, each follows each other one exactly once if their
+ * number is even (E. J. Williams, 1949).
  */
 function inOrder<K>(names: K[], round: number): K[] {
   const zigzag = names.map((_, at) => (at % 2 ? (at + 1) / 2 : names.length - at / 2));

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../tests/e2e/harness/root.ts";
+import { root } from "../tests/harness/root.ts";
 
 /** One measured figure. */
 export interface Row {
   name: string;
   value: number;
   unit: string;
-  /** The same figure of what it is compared with, from the same run. */
+  /** The baseline's figure from the same run. */
   baseline: number | null;
-  /** `value / baseline`, or the median of that in each round where both took turns. */
+  /** `value / baseline`, or the median of the rounds' ratios. */
   ratio: number | null;
   goal: string;
   met: boolean;
@@ -26,8 +26,8 @@ export function row(name: string, value: number, unit: string, goal: Goal, basel
 }
 
 /**
- * A row of what took turns with something else. What counts is the ratio within a round: from one round to another the
- * machine may be twice as fast.
+ * Returns a row for a comparison in turns. Its ratio is the one within a round: from one round to
+ * another the machine may be twice as fast.
  */
 export function compared(name: string, unit: string, values: number[], baselines: number[], goal: (ratio: number) => Goal): Row {
   const ratio = median(ratios(values, baselines));
@@ -35,22 +35,22 @@ export function compared(name: string, unit: string, values: number[], baselines
   return { name, value: round(median(values)), unit, baseline: round(median(baselines)), ratio: round(ratio), goal: text, met };
 }
 
-/** Each round's `value / baseline`. */
+/** Returns each round's `value / baseline`. */
 export function ratios(values: number[], baselines: number[]): number[] {
   return values.map((value, round) => value / (baselines[round] ?? Number.NaN));
 }
 
-/** A goal that the figure stays at or below `limit`. */
+/** Returns the goal that the figure is at most `limit`. */
 export function atMost(value: number, limit: number, unit: string): Goal {
   return { text: `at most ${limit} ${unit}`, met: value <= limit };
 }
 
-/** A goal that the figure is at most so much of what it is compared with. */
+/** Returns the goal that the ratio is at most `limit`. */
 export function atMostOf(part: number): (ratio: number) => Goal {
   return (ratio) => ({ text: `at most ${part} of the baseline`, met: ratio <= part });
 }
 
-/** A goal that the figure is at least so much of what it is compared with. */
+/** Returns the goal that the ratio is at least `limit`. */
 export function atLeastOf(part: number): (ratio: number) => Goal {
   return (ratio) => ({ text: `at least ${part} of the baseline`, met: ratio >= part });
 }
@@ -59,7 +59,7 @@ export function median(values: number[]): number {
   return percentile(values, 0.5);
 }
 
-/** The value below which the given part of all lies. */
+/** Returns the value below which the given part of all values lies. */
 export function percentile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
@@ -75,7 +75,7 @@ export function print(rows: Row[]): void {
 
 const results = join(root, "bench", "results.json");
 
-/** Writes rows to `bench/results.json`; the rows of other names that are there stay as they were. */
+/** Writes rows to `bench/results.json`, and keeps the rows with other names. */
 export function write(rows: Row[]): void {
   const old = existsSync(results) ? (JSON.parse(readFileSync(results, "utf8")) as Row[]) : [];
   const renewed = old.map((row) => rows.find(({ name }) => name === row.name) ?? row);

@@ -1,5 +1,5 @@
-// The comparisons: `npm run bench`, or some groups of them: `npm run bench -- data-plane`. Whole-process figures of
-// this machine mean little; ratios of one run do.
+// Runs the benchmarks: all (`npm run bench`) or some groups (`npm run bench -- data-plane`).
+// Absolute figures depend on the machine; the ratios of one run are comparable.
 
 import { coldStarts } from "./cold_start.ts";
 import { dataPlane } from "./data_plane.ts";
@@ -32,7 +32,7 @@ const rows: Row[] = [];
 for (const [name, measure] of Object.entries(groups)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   const measured = await measure();
-  // A group that fails later does not take these with it.
+  // Written after each group, so that a later failure loses nothing.
   write(measured);
   rows.push(...measured);
 }

@@ -2,15 +2,15 @@ import type { ChildProcess } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type KeyFile } from "../tests/e2e/harness/emulator.ts";
-import { root } from "../tests/e2e/harness/root.ts";
+import { type KeyFile } from "../tests/harness/emulator.ts";
+import { root } from "../tests/harness/root.ts";
 import { line, start, stop } from "./process.ts";
 import { type Code, Workerd } from "./workerd.ts";
 
 export const port = 18090;
 export const mebibyte = 1024 * 1024;
 
-/** An emulated cloud with one VM, whose server is what all compared Workers forward to. */
+/** An emulated cloud with one VM, whose server is the origin of all compared Workers. */
 export class Site {
   readonly #process: ChildProcess;
   readonly #url: string;
@@ -23,13 +23,13 @@ export class Site {
     this.#folder = folder;
   }
 
-  /** The VM's server is nginx. */
+  /** Starts a site whose VM runs nginx. */
   static nginx(): Promise<Site> {
     return Site.#start((folder) => {
-      // nginx gives up root before it reads.
+      // nginx drops root before it reads.
       chmodSync(folder, 0o755);
       writeFileSync(join(folder, "1k"), "x".repeat(1024));
-      // A file of nothing but a hole: it is read from memory, not from a disk.
+      // A sparse file: it is read from memory, not from a disk.
       writeFileSync(join(folder, "100m"), "");
       truncateSync(join(folder, "100m"), 100 * mebibyte);
       writeFileSync(join(folder, "template"), nginx(folder));
@@ -37,7 +37,7 @@ export class Site {
     });
   }
 
-  /** The VM's server is the emulator's own, which echoes WebSocket messages. */
+  /** Starts a site whose VM runs the emulator's server, which echoes WebSocket messages. */
   static demo(): Promise<Site> {
     return Site.#start(() => undefined);
   }
@@ -53,7 +53,7 @@ export class Site {
     return new Site(child, listening.replace(/^.* /, ""), folder);
   }
 
-  /** What the Worker is told of a VM that is reached like this. */
+  /** Returns the variables of a Worker that reaches the VM like this. */
   async variables(origin: string): Promise<Record<string, unknown>> {
     const vm = { path: "/", health_path: "/healthz", port, origin, on_idle: "never", instance: { name: "backend", zone: "us-central1-a" } };
     const key = await this.#get<KeyFile>("service-account.json");
@@ -67,7 +67,7 @@ export class Site {
     return worker;
   }
 
-  /** The address of the VM, which some Worker has started. */
+  /** Returns the address of the VM, which some Worker has started. */
   async address(): Promise<string> {
     const { instances } = await this.#get<{ instances: { public_ip: string }[] }>("instances");
     return `${instances[0]!.public_ip}:${port}`;
@@ -84,12 +84,13 @@ export class Site {
   }
 
   async #get<T>(path: string): Promise<T> {
-    const answer = await fetch(`${this.#url}/emulator/${path}`);
-    return (await answer.json()) as T;
+    const response = await fetch(`${this.#url}/emulator/${path}`);
+    return (await response.json()) as T;
   }
 }
 
-// Uploads are read to their end, in memory, before they are answered. `localhost` is the same server under a name.
+// Uploads are read to their end, in memory, before the response. `localhost` is the same server
+// under a name.
 function nginx(folder: string): string {
   return `
 daemon off;

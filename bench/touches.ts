@@ -4,10 +4,10 @@ import { port, Site } from "./site.ts";
 import { counts, countedVmproxy } from "./workerd.ts";
 
 const warm = 100_000;
-/** Of a VM with the default idle time. */
+/** For a VM with the default idle timeout. */
 const touchInterval = 5;
 
-/** How often 100,000 warm requests to one isolate call the VM's Durable Object. */
+/** Counts the Durable Object calls for 100,000 warm requests to one isolate. */
 export async function touches(): Promise<Row[]> {
   const site = await Site.nginx();
   try {
@@ -15,12 +15,12 @@ export async function touches(): Promise<Row[]> {
     await fetch(`${worker.url}/1k`);
     const before = await counts(worker);
     const begun = performance.now();
-    const answered = await requestsInAll(`${worker.url}/1k`, warm);
+    const responses = await requestsInAll(`${worker.url}/1k`, warm);
     const seconds = (performance.now() - begun) / 1000;
     const calls = (await counts(worker)).calls - before.calls;
     const allowed = Math.ceil(seconds / touchInterval);
-    console.log(`${answered} warm requests in ${seconds.toFixed(1)} s: ${calls} calls to the Durable Object`);
-    const met = answered >= warm && calls <= allowed;
+    console.log(`${responses} warm requests in ${seconds.toFixed(1)} s: ${calls} calls to the Durable Object`);
+    const met = responses >= warm && calls <= allowed;
     return [row("touches_per_100k", calls, "calls", { text: `at most ${allowed}: one each ${touchInterval} s`, met })];
   } finally {
     await site.stop();

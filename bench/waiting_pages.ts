@@ -1,22 +1,25 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Emulator, instancePort } from "../tests/e2e/harness/emulator.ts";
-import { adminToken } from "../tests/e2e/harness/worker.ts";
+import { Emulator, instancePort } from "../tests/harness/emulator.ts";
+import { adminToken } from "../tests/harness/worker.ts";
 import { atMost, type Row, row } from "./rows.ts";
 import { mebibyte } from "./site.ts";
 import { baseline, counts, countedVmproxy, Workerd } from "./workerd.ts";
 
 const pages = 1000;
-/** How long their cost is watched. */
+/** The duration of the measurement. */
 const watched = 10;
 
-/** What a thousand open waiting pages cost a VM's object, and how soon they go on once the VM is ready. */
+/**
+ * Measures the cost of a thousand open waiting pages to a VM's object, and the delay of their last
+ * event.
+ */
 export async function waitingPages(): Promise<Row[]> {
   const cloud = await Emulator.start({ provision_ms: 50, stage_ms: 50, boot_ms: (watched + 20) * 1000 });
   const vm = { path: "/", health_path: "/healthz", port: instancePort, cold_start: "page", on_idle: "never", instance: { name: "backend", zone: "us-central1-a" } };
   const variables = { VMS: [vm], COMPUTE_ENDPOINT: cloud.computeEndpoint, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(await cloud.keyFile()), ADMIN_TOKEN: adminToken };
   const worker = await Workerd.start(countedVmproxy(variables));
   try {
-    // The start is under way, and what it needs is loaded.
+    // The start is in progress, and its code is loaded.
     await fetch(`${worker.url}/`);
     await fetch(`${worker.url}/_vmproxy/wait/backend`);
     const before = { memory: worker.memory, ...(await counts(worker)) };
@@ -28,9 +31,9 @@ export async function waitingPages(): Promise<Row[]> {
     const requests = (after.calls - opened.calls) / watched;
     const growth = (after.memory - before.memory) / mebibyte;
 
-    const told = await Promise.all(streams.map(untilRunning));
+    const readyAt = await Promise.all(streams.map(untilRunning));
     const { since } = await status(worker);
-    const slowest = Math.max(...told) - Date.parse(since);
+    const slowest = Math.max(...readyAt) - Date.parse(since);
     console.log(`${pages} waiting pages: ${opened.calls - before.calls} connections, then ${after.calls - opened.calls} requests in ${watched} s`);
     const bare = await bareGrowth();
     return [
@@ -44,7 +47,10 @@ export async function waitingPages(): Promise<Row[]> {
   }
 }
 
-/** What as many open streams cost a Worker alone, in MiB: what is more than that, they cost because of the object. */
+/**
+ * Returns the memory that as many streams take of a Worker alone, in MiB: the excess is the
+ * object's.
+ */
 async function bareGrowth(): Promise<number> {
   const worker = await Workerd.start(baseline("open_stream.js", {}));
   try {
@@ -61,15 +67,15 @@ function openAll(worker: Workerd) {
   return Promise.all(Array.from({ length: pages }, () => open(worker)));
 }
 
-/** The stream that a waiting page opens, after its first event. */
+/** Opens the stream of a waiting page, and reads its first event. */
 async function open(worker: Workerd): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-  const answer = await fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" } });
-  const reader = answer.body!.getReader();
+  const response = await fetch(`${worker.url}/_vmproxy/wait/backend`, { headers: { accept: "text/event-stream" } });
+  const reader = response.body!.getReader();
   await reader.read();
   return reader;
 }
 
-/** When the stream said that the VM is ready. */
+/** Returns the time at which the stream reported the VM as ready. */
 async function untilRunning(stream: ReadableStreamDefaultReader<Uint8Array>): Promise<number> {
   for (;;) {
     const { value, done } = await stream.read();
@@ -80,6 +86,6 @@ async function untilRunning(stream: ReadableStreamDefaultReader<Uint8Array>): Pr
 }
 
 async function status(worker: Workerd): Promise<{ since: string }> {
-  const answer = await fetch(`${worker.url}/_vmproxy/vms/backend`, { headers: { authorization: `Bearer ${adminToken}` } });
-  return (await answer.json()) as { since: string };
+  const response = await fetch(`${worker.url}/_vmproxy/vms/backend`, { headers: { authorization: `Bearer ${adminToken}` } });
+  return (await response.json()) as { since: string };
 }

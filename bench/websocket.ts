@@ -1,4 +1,4 @@
-import { answersWebSockets, messages } from "./messages.ts";
+import { acceptsWebSockets, messages } from "./messages.ts";
 import { interleaved } from "./rounds.ts";
 import { atLeastOf, compared, type Row } from "./rows.ts";
 import { Site } from "./site.ts";
@@ -7,7 +7,10 @@ import { baseline, type Code, vmproxy } from "./workerd.ts";
 const rounds = 9;
 const milliseconds = 2000;
 
-/** How many WebSocket messages a second go to the VM and back, beside relays in JavaScript over the same transport. */
+/**
+ * Measures WebSocket messages per second to the VM and back, beside JavaScript relays over the same
+ * transport.
+ */
 export async function webSockets(): Promise<Row[]> {
   const site = await Site.demo();
   const start = async (code: Code) => `${(await site.run(code)).url}/ws`;
@@ -20,7 +23,7 @@ export async function webSockets(): Promise<Row[]> {
     const variables = { ORIGIN: `http://${address}`, ADDRESS: address };
     const overFetch = await start(baseline("websocket_fetch.js", variables));
     const overSocket = await start(baseline("websocket_socket.js", variables));
-    if (!(await answersWebSockets(ip)) || !(await answersWebSockets(name))) {
+    if (!(await acceptsWebSockets(ip)) || !(await acceptsWebSockets(name))) {
       throw new Error("vmproxy did not open a WebSocket");
     }
     const rate = await interleaved("WebSocket messages", rounds, {
@@ -38,7 +41,10 @@ export async function webSockets(): Promise<Row[]> {
   }
 }
 
-/** The address as one number, which a URL may have for a host: not written as an address, it is reached by fetch(). */
+/**
+ * Returns the address as one number, which a URL allows as a host: not being written as an address,
+ * it is reached by fetch().
+ */
 function nameOf(address: string): string {
   const [ip = "", port] = address.split(":");
   return `${ip.split(".").reduce((number, part) => number * 256 + Number(part), 0)}:${port}`;

@@ -2,15 +2,15 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { root } from "../tests/e2e/harness/root.ts";
+import { root } from "../tests/harness/root.ts";
 import { line, start, stop } from "./process.ts";
 
-/** A Worker as workerd is given it. */
+/** A Worker for workerd. */
 export interface Code {
-  /** The files of its modules, the main one first; each is imported by its name. */
+  /** The files of its modules, the main one first; each is imported by its base name. */
   modules: string[];
   variables: Record<string, unknown>;
-  /** The Durable Object's binding and class, if it has one. */
+  /** The Durable Object's binding and class, if any. */
   object?: { binding: string; className: string };
 }
 
@@ -18,18 +18,18 @@ const bench = join(root, "bench", "workers");
 const built = ["index.js", "index_bg.wasm"].map((name) => join(root, "build", name));
 const object = { binding: "VM", className: "VmObject" };
 
-/** The built Worker. */
+/** Returns the built Worker. */
 export function vmproxy(variables: Record<string, unknown>): Code {
   return { modules: built, variables, object };
 }
 
-/** The built Worker, which tells at `/counts` what it has taken so far. */
+/** Returns the built Worker, with its counters at `/counts`. */
 export function countedVmproxy(variables: Record<string, unknown>): Code {
   return { modules: [join(bench, "counted.js"), join(bench, "memories.js"), ...built], variables, object };
 }
 
 export interface Counts {
-  /** Calls that have reached the Durable Objects. */
+  /** The number of calls to Durable Objects. */
   calls: number;
   /** The size of the wasm memory in bytes. */
   wasm: number;
@@ -39,13 +39,13 @@ export async function counts(worker: Workerd): Promise<Counts> {
   return (await (await fetch(`${worker.url}/counts`)).json()) as Counts;
 }
 
-/** A Worker of `bench/workers/` that vmproxy is compared with. */
+/** Returns a baseline Worker from `bench/workers/`. */
 export function baseline(name: string, variables: Record<string, unknown>, className?: string): Code {
   const modules = [join(bench, name), join(bench, "headers.js")];
   return { modules, variables, ...(className ? { object: { binding: className.toUpperCase(), className } } : {}) };
 }
 
-/** A Worker in a `workerd serve` of its own: nothing else stands between client and Worker. */
+/** A Worker in a `workerd serve` of its own, with nothing else between client and Worker. */
 export class Workerd {
   readonly url: string;
   readonly #process: ChildProcess;
@@ -69,7 +69,10 @@ export class Workerd {
     return new Workerd(`http://127.0.0.1:${port}`, child, folder);
   }
 
-  /** How long the process has run on a CPU so far, in microseconds: unlike a rate, other work hardly changes it. */
+  /**
+   * Returns the CPU time of the process so far, in microseconds: unlike a rate, it hardly depends
+   * on other load.
+   */
   get cpu(): number {
     const tasks = `/proc/${this.#process.pid}/task`;
     if (!existsSync(tasks)) return Number.NaN;
@@ -77,14 +80,14 @@ export class Workerd {
     return times.reduce((sum, nanoseconds) => sum + Number(nanoseconds) / 1000, 0);
   }
 
-  /** How much memory the process has in use, in bytes. */
+  /** Returns the resident memory of the process, in bytes. */
   get memory(): number {
     const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#process.pid}/status`, "utf8"))?.[1];
     return Number(kibibytes) * 1024;
   }
 
   async stop(): Promise<void> {
-    // Asked to end, it would first wait for its open connections.
+    // SIGTERM would first wait for open connections.
     await stop(this.#process, "SIGKILL");
     rmSync(this.#folder, { recursive: true });
   }
@@ -120,7 +123,7 @@ const config :Workerd.Config = (
 `;
 }
 
-/** The runtime's settings are those of the deployed Worker. */
+/** Returns the runtime settings of the deployed Worker. */
 function setting(key: string, value: RegExp): string {
   const wrangler = readFileSync(join(root, "wrangler.toml"), "utf8");
   const found = new RegExp(`^${key} = ${value.source}$`, "m").exec(wrangler)?.[1];
@@ -128,7 +131,7 @@ function setting(key: string, value: RegExp): string {
   return found;
 }
 
-/** A Cap'n Proto text literal of UTF-8. */
+/** Returns a Cap'n Proto text literal in UTF-8. */
 function text(value: string): string {
   return JSON.stringify(value);
 }

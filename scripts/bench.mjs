@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
 import { main, run } from "./process.mjs";
 import { build } from "./build.mjs";
-import { setUp } from "./setup.mjs";
+import { emulator } from "./setup/builds.mjs";
 import { benchTools } from "./setup/bench-tools.mjs";
 
 main(async () => {
-  await setUp([benchTools]);
-  await build();
-  // Of the cold starts, and of the data plane, where it is the server of WebSockets.
-  for (const profile of [[], ["--release"]]) await run("cargo", ["build", "--package", "gce-emulator", ...profile], { cwd: root });
+  await build({ also: [benchTools, emulator] });
+  await emulator.install();
+  // In the data plane it is the server of WebSockets.
+  await run("cargo", ["build", "--locked", "--package", "gce-emulator", "--release"], { cwd: root });
   await run(join(npmBin, "node"), ["bench/run.ts", ...process.argv.slice(2)], { cwd: root });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure, main } from "./process.mjs";
 import { build } from "./build.mjs";
+import { emulator as emulatorProgram } from "./setup/builds.mjs";
 import { emulatorUrl, serviceAccountKey, startEmulator } from "./start/emulator.mjs";
 import { checkPorts } from "./start/ports.mjs";
 import { devVars, keepDevVars, writeEmulatorVars } from "./start/secrets.mjs";
@@ -14,7 +15,7 @@ import { runWorker, workerUrl } from "./start/worker.mjs";
 main(async () => {
   await checkPorts();
   // wrangler would build too, but only once the emulator is there.
-  await build();
+  await build({ also: [emulatorProgram] });
 
   const emulator = await startEmulator(process.argv.slice(2));
   const key = await serviceAccountKey();

@@ -1,16 +1,16 @@
 // Every check, in order, up to the first that fails: `npm test`; or some of them: `npm test -- rust-tests e2e`.
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
 import { setUp } from "./setup.mjs";
+import { emulator } from "./setup/builds.mjs";
 import { chromium } from "./setup/chromium.mjs";
 import { googleClients } from "./setup/google-clients.mjs";
 
 const stages = {
-  format: () => cargo("fmt", "--all", "--check"),
+  format,
   clippy: () => cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
   "rust-tests": () => cargo("test", "--workspace"),
   docs: () => run("cargo", ["doc", "--workspace", "--no-deps"], { cwd: root, env: { RUSTDOCFLAGS: "-D warnings" } }),
@@ -20,7 +20,8 @@ const stages = {
   e2e,
   browser,
   clients,
-  start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/setup/start.test.mjs"),
+  package: testPackage,
+  start: () => npmProgram("node", "--test", "--test-reporter=spec", "tests/start/setup.test.mjs", "tests/start/start.test.mjs"),
 };
 
 main(async () => {
@@ -45,10 +46,14 @@ main(async () => {
   console.log(`\n${passed} passed, 0 failed`);
 });
 
+async function format() {
+  await cargo("fmt", "--all", "--check");
+  await npmProgram("prettier", "--check", "**/*.md");
+}
+
 async function buildWorkers() {
   await build();
-  const example = join(root, "examples", "own-worker");
-  if (existsSync(join(example, "Cargo.toml"))) await build(example);
+  await build({ crate: join(root, "examples", "own-worker") });
 }
 
 async function dryRun() {
@@ -56,30 +61,34 @@ async function dryRun() {
 }
 
 async function types() {
-  for (const project of ["tests/e2e", "tests/browser"]) await npmProgram("tsc", "--noEmit", "--project", project);
+  for (const project of ["tests/e2e", "tests/browser", "tests/package"]) await npmProgram("tsc", "--noEmit", "--project", project);
 }
 
 async function e2e() {
   await build();
-  await cargo("build", "--package", "gce-emulator");
+  await emulator.install();
   await npmProgram("vitest", "run");
 }
 
 async function browser() {
-  await setUp([chromium]);
-  await build();
-  await cargo("build", "--package", "gce-emulator");
+  await build({ also: [chromium] });
+  await emulator.install();
   const env = { CI: "true", CHROMIUM: chromium.program() };
   await run(join(npmBin, "vitest"), ["run", "--config", "tests/browser/vitest.config.ts"], { cwd: root, env });
 }
 
 async function clients() {
-  await setUp([googleClients]);
-  await build();
-  await cargo("build", "--package", "gce-emulator");
+  await build({ also: [googleClients] });
+  await emulator.install();
   // Google's libraries warn of every Python but the newest.
   const options = ["-W", "ignore::FutureWarning"];
   await run(googleClients.python(), [...options, "-m", "unittest", "discover", "--verbose", "--start-directory", "tests/clients"], { cwd: root });
+}
+
+async function testPackage() {
+  await build();
+  await emulator.install();
+  await npmProgram("vitest", "run", "--config", "tests/package/vitest.config.ts");
 }
 
 function cargo(...args) {

@@ -54,8 +54,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a duration of the configuration file is.
-pub(crate) const DURATION: &str = "a duration: a whole number and a unit, ms, s, m, h or d, as in \"90s\"";
+/// The rule for a duration in the configuration.
+pub(crate) const DURATION: &str = "a duration: an integer and a unit (ms, s, m, h or d), such as \"90s\"";
 
 /// A duration as `90s`, `15m`, `2h` or `500ms`.
 ///

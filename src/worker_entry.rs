@@ -1,12 +1,13 @@
 //! The ready-made Worker: the public API, and nothing else, behind a `fetch` and a `scheduled` handler.
 
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsValue;
 use web_sys::Request;
 use worker::{worker_sys, Context, Env};
 
 use crate::platform::task::run;
+use crate::proxy::Proxy;
 
 // As `#[event(fetch)]` writes it, but for who runs the future.
 #[wasm_bindgen]
@@ -22,4 +23,12 @@ pub fn scheduled(_event: JsValue, env: Env) -> Promise {
         crate::follow_configured_schedules(&env).await;
         JsValue::UNDEFINED
     })
+}
+
+/// Returns what is wrong with the configuration of a Worker that has `env`: the key and the problem. `undefined` means
+/// that nothing is. For `vmproxy check`, before there is such a Worker.
+#[wasm_bindgen]
+pub fn check(env: Env) -> Option<Array> {
+    let error = Proxy::from_env(&env).err()?;
+    Some(Array::of2(&error.key.into(), &error.problem.into()))
 }

@@ -13,7 +13,7 @@
 //! (`simulation/scenario.rs`); meanwhile the configuration may change (`simulation/configuration.rs`). Then it is
 //! calm, and everything has to come right. The invariants are in `simulation/witness.rs`, of calls in
 //! `simulation/calls.rs`, and of the whole in `simulation/settled.rs`; what has to occur for the simulation to be
-//! worth anything is in `simulation/coverage.rs`. The second state diagram in `docs/architecture.md` has to show the
+//! worth anything is in `simulation/coverage.rs`. The second state diagram in `docs/internals/architecture.md` has to show the
 //! transitions that the 4,000 seeds see, no more and no fewer.
 //!
 //! New versions of the Worker reach the object and the isolates at times of their own (`simulation/rollout.rs`), the VM may
@@ -176,7 +176,7 @@ fn the_lifecycle_keeps_its_promises_whatever_happens() {
     // With other seeds, other rare edges.
     if seeds == SEEDS {
         let differences = simulation::diagram::differences(&sum.coverage);
-        assert!(differences.is_empty(), "the diagram in docs/architecture.md: {differences:#?}");
+        assert!(differences.is_empty(), "the diagram in docs/internals/architecture.md: {differences:#?}");
     }
 }
 

@@ -1,4 +1,4 @@
-// vmproxy as it is, and what it takes counted: the calls that reach its Durable Objects, and its wasm memory.
+// vmproxy unchanged, with counters of Durable Object calls and wasm memory.
 
 import { memories } from "memories.js";
 import * as vmproxy from "index.js";

@@ -1,4 +1,4 @@
-// Each request goes through the Durable Object that owns the backend, as Cloudflare Containers does it.
+// Sends each request through the Durable Object that owns the backend, like Cloudflare Containers.
 
 import { DurableObject } from "cloudflare:workers";
 import { prepareForOrigin } from "headers.js";

@@ -1,5 +1,5 @@
-// The header work of a proxy, as vmproxy does it: what speaks of one connection, and a client's own word on where it
-// comes from, is not handed on; what is known of the client is.
+// The header work of a proxy, like vmproxy's: removes the headers of the connection and the
+// client's own forwarding headers, and adds those known about the client.
 
 const hopByHop = [
   "connection",

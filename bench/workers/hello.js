@@ -1,4 +1,4 @@
-// The least that a Worker can be.
+// The smallest possible Worker.
 
 export default {
   fetch() {

@@ -1,4 +1,4 @@
-// The memory of every wasm instance that is made from now on.
+// Collects the memory of every wasm instance created after this module.
 
 export const memories = [];
 

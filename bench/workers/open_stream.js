@@ -1,4 +1,5 @@
-// The least that an open stream costs: a Worker that begins an answer, and then sends a heartbeat. No object stands behind it.
+// The minimum cost of an open stream: a Worker that starts a response and sends a heartbeat,
+// without an object.
 
 const text = new TextEncoder();
 
@@ -6,7 +7,7 @@ export default {
   fetch() {
     const start = (controller) => {
       controller.enqueue(text.encode("data: {}\n\n"));
-      // Without anything to wait for, the runtime would end it as hung.
+      // Without a pending promise the runtime would end the request as hung.
       setInterval(() => controller.enqueue(text.encode(":\n\n")), 15_000);
     };
     const stream = new ReadableStream({ start }, { highWaterMark: 0 });

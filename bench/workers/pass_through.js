@@ -1,4 +1,4 @@
-// The least that a proxy in JavaScript can do: the request handed on whole by fetch().
+// The minimum of a proxy in JavaScript: forwards the whole request by fetch().
 
 import { prepareForOrigin } from "headers.js";
 

@@ -1,12 +1,12 @@
-// The usual way to wait for a VM: create it, wait for the operation, and ask for its health path at a fixed interval.
+// The usual way to wait for a VM: create it, wait for the operation, and poll the health path.
 
 export default {
   async fetch(request, env) {
     const zone = `${env.COMPUTE_ENDPOINT}/projects/${env.PROJECT}/zones/us-central1-a`;
     const call = async (method, path, body) => {
       const headers = { authorization: `Bearer ${env.TOKEN}`, "content-type": "application/json" };
-      const answer = await fetch(`${zone}/${path}`, { method, headers, body: body && JSON.stringify(body) });
-      return { status: answer.status, ...(await answer.json()) };
+      const response = await fetch(`${zone}/${path}`, { method, headers, body: body && JSON.stringify(body) });
+      return { status: response.status, ...(await response.json()) };
     };
     let instance = await call("GET", `instances/${env.NAME}`);
     if (instance.status === 404) {

@@ -1,4 +1,5 @@
-// HTTP/1.1 over a TCP socket, written by hand: one connection a request, bodies piped by the runtime.
+// HTTP/1.1 over a TCP socket, written by hand: one connection per request, bodies piped by the
+// runtime.
 
 import { connect } from "cloudflare:sockets";
 import { isForClient, prepareForOrigin } from "headers.js";
@@ -43,9 +44,9 @@ async function responseHead(readable) {
   let bytes = new Uint8Array(0);
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) throw new Error("the origin closed the connection in the head of an answer");
+    if (done) throw new Error("the origin closed the connection in the head of a response");
     bytes = bytes.length ? joined(bytes, value) : value;
-    // Latin-1: a character is a byte, so that the index in the text is that in the bytes.
+    // Latin-1: one character per byte, so that indexes into the text and the bytes agree.
     const text = decoder.decode(bytes);
     const end = text.indexOf("\r\n\r\n");
     if (end < 0) continue;

@@ -1,4 +1,4 @@
-// A WebSocket relay over a TCP socket: RFC 6455 written by hand. Messages in one frame each are all it knows.
+// A WebSocket relay over a TCP socket: RFC 6455 written by hand, for messages of one frame each.
 
 import { connect } from "cloudflare:sockets";
 import { prepareForOrigin } from "headers.js";
@@ -42,7 +42,7 @@ function handshake(request) {
   return encoder.encode(`${head}\r\n`);
 }
 
-/** What follows the head of the answer. */
+/** Returns the bytes after the head of the response. */
 async function switched(reader) {
   let bytes = new Uint8Array(0);
   for (;;) {
@@ -67,7 +67,7 @@ async function receive(rest, reader, near) {
   }
 }
 
-/** Hands on every whole frame, and tells how many bytes they took. */
+/** Forwards every complete frame, and returns their length in bytes. */
 function deliver(bytes, near) {
   let at = 0;
   for (;;) {
@@ -88,7 +88,7 @@ function deliver(bytes, near) {
   }
 }
 
-/** One masked frame. */
+/** Returns one masked frame. */
 function frame(opcode, payload) {
   const { length } = payload;
   const head = length < 126 ? 2 : length < 65536 ? 4 : 10;

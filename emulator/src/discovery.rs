@@ -1,7 +1,8 @@
-//! Google's discovery document of Compute Engine v1: which methods there are, and what they take.
+//! Google's discovery document of Compute Engine v1: the methods of the API, their parameters and
+//! bodies.
 //!
-//! The format: <https://developers.google.com/discovery/v1/reference/apis>. The document in `data/` is
-//! Google's, cut to the methods and schemas around instances, with the descriptions left out.
+//! The format: <https://developers.google.com/discovery/v1/reference/apis>. The document in `data/`
+//! is Google's, reduced to the methods and schemas around instances, without descriptions.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,7 +10,7 @@ use std::sync::LazyLock;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// The document that the emulator speaks.
+/// The discovery document of the emulated API.
 pub static COMPUTE: LazyLock<Document> = LazyLock::new(|| {
     let description = serde_json::from_str(include_str!("../data/compute.v1.json"));
     Document::new(description.expect("the embedded discovery document is valid"))
@@ -24,14 +25,15 @@ pub struct Document {
     pub schemas: BTreeMap<String, Schema>,
 }
 
-/// A method of the API.
+/// A method of an API.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Method {
-    /// `instances.insert`: the document's id without `compute.`.
+    /// The document's id without `compute.`, such as `instances.insert`.
     pub id: String,
     http_method: String,
-    /// A template relative to the service path: `projects/{project}/zones/{zone}/instances`.
+    /// A template relative to the service path, such as
+    /// `projects/{project}/zones/{zone}/instances`.
     pub path: String,
     #[serde(default)]
     pub parameters: BTreeMap<String, Schema>,
@@ -39,14 +41,14 @@ pub struct Method {
     pub response: Option<Reference>,
 }
 
-/// A schema's name.
+/// The name of a schema.
 #[derive(Debug, Deserialize)]
 pub struct Reference {
     #[serde(rename = "$ref")]
     pub name: String,
 }
 
-/// A JSON schema as the discovery format has it; parameters are described the same way.
+/// A JSON schema in the discovery format. Parameters are described in the same way.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Schema {
@@ -56,7 +58,7 @@ pub struct Schema {
     pub kind: Option<String>,
     pub format: Option<String>,
     pub pattern: Option<String>,
-    /// What a field always holds, in the case of `kind`.
+    /// The constant value of a field, such as `kind`.
     pub default: Option<String>,
     #[serde(rename = "enum")]
     pub values: Option<Vec<String>>,
@@ -66,12 +68,12 @@ pub struct Schema {
     pub additional_properties: Option<Box<Schema>>,
     pub items: Option<Box<Schema>>,
     pub read_only: bool,
-    /// Of a parameter.
+    /// `true` if a parameter must be given.
     pub required: bool,
     pub location: Option<String>,
 }
 
-/// The parameters found in a path.
+/// The parameters of a path, by name.
 pub type PathParameters = BTreeMap<String, String>;
 
 impl Document {
@@ -86,23 +88,24 @@ impl Document {
         Self { methods, parameters: description.parameters, schemas: description.schemas }
     }
 
-    /// The method that a request calls; `path` is relative to the service path and still percent-encoded.
+    /// Finds the method that a request calls. `path` is relative to the service path and still
+    /// percent-encoded.
     pub fn find(&self, http_method: &str, path: &str) -> Option<(&Method, PathParameters)> {
         let of_this_verb = |method: &&Method| method.http_method == http_method;
         self.methods().filter(of_this_verb).find_map(|method| Some((method, method.matches(path)?)))
     }
 
-    /// Every method.
+    /// Returns all methods.
     pub fn methods(&self) -> impl Iterator<Item = &Method> {
         self.methods.iter()
     }
 
-    /// A method by its id.
+    /// Finds a method by its id.
     pub fn method(&self, id: &str) -> Option<&Method> {
         self.methods().find(|method| method.id == id)
     }
 
-    /// A schema with its reference followed.
+    /// Returns the schema that a reference names, or the schema itself if it is not a reference.
     pub fn resolve<'a>(&'a self, schema: &'a Schema) -> &'a Schema {
         match &schema.reference {
             Some(name) => self.schemas.get(name).unwrap_or(schema),
@@ -129,7 +132,7 @@ impl Method {
         segments.next().is_none().then_some(found)
     }
 
-    /// Whether the method answers with an operation, which can fail later.
+    /// Returns `true` if the method returns an operation, which can fail after the response.
     pub fn makes_operation(&self) -> bool {
         !self.id.contains("Operations.") && self.response.as_ref().is_some_and(|r| r.name == "Operation")
     }

@@ -1,5 +1,5 @@
-//! Errors in the shape of Google's JSON APIs: <https://cloud.google.com/apis/design/errors>, with the
-//! `errors` list of the older APIs that Compute Engine still sends.
+//! Errors in the shape of Google's JSON APIs, <https://cloud.google.com/apis/design/errors>, with
+//! the `errors` list of older APIs, which Compute Engine still sends.
 
 use std::borrow::Cow;
 
@@ -8,25 +8,25 @@ use axum::response::{IntoResponse, Response};
 use axum::Json;
 use serde_json::{json, Value};
 
-/// A refused call.
+/// An error response of one of Google's APIs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     /// The HTTP status, repeated in the body as `error.code`.
     pub code: StatusCode,
     /// `error.errors[0].reason`, such as `notFound`.
     pub reason: Cow<'static, str>,
-    /// The text for people.
+    /// The message for people.
     pub message: String,
-    /// `error.status`, such as `INVALID_ARGUMENT`; most of Compute Engine's own errors have none.
+    /// `error.status`, such as `INVALID_ARGUMENT`. Most of Compute Engine's own errors have none.
     status: Option<Cow<'static, str>>,
-    /// The field that `error.details` complains of.
+    /// The field that `error.details` names.
     violation: Option<Box<str>>,
-    /// The header at fault.
+    /// The header that caused the error.
     header: Option<&'static str>,
 }
 
 impl ApiError {
-    /// An error with a status, a reason and a message.
+    /// Creates an error with a status, a reason and a message.
     pub fn new(code: StatusCode, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -38,12 +38,12 @@ impl ApiError {
         }
     }
 
-    /// The same with an `error.status`.
+    /// Sets `error.status`.
     pub fn with_status(self, status: Option<String>) -> Self {
         Self { status: status.map(Cow::Owned), ..self }
     }
 
-    /// A value that Compute Engine does not take, in its usual words.
+    /// Creates the error for a value that Compute Engine does not accept, in its usual words.
     pub fn invalid_field(field: &str, value: &str, why: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -52,7 +52,7 @@ impl ApiError {
         )
     }
 
-    /// A field that must be there.
+    /// Creates the error for a missing field.
     pub fn required(field: &str, why: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -61,13 +61,13 @@ impl ApiError {
         )
     }
 
-    /// A call that the resource's state does not allow.
+    /// Creates the error for a call that the resource's state does not allow.
     pub fn bad_state(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid", message)
     }
 
-    /// A request that does not fit the API's definition: refused by Google's front end, before Compute
-    /// Engine sees it.
+    /// Creates the error for a request that does not match the API's definition. Google's front end
+    /// sends it before Compute Engine sees the request.
     pub fn invalid_argument(field: &str, message: impl Into<String>) -> Self {
         Self {
             status: Some("INVALID_ARGUMENT".into()),
@@ -76,35 +76,35 @@ impl ApiError {
         }
     }
 
-    /// `resource` is a path such as `projects/p/zones/z/instances/i`.
+    /// Creates the error for an unknown resource, such as `projects/p/zones/z/instances/i`.
     pub fn not_found(resource: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "notFound", format!("The resource '{resource}' was not found"))
     }
 
-    /// A name that is taken.
+    /// Creates the error for a name that is taken.
     pub fn already_exists(resource: &str) -> Self {
         Self::new(StatusCode::CONFLICT, "alreadyExists", format!("The resource '{resource}' already exists"))
     }
 
-    /// A disk or an address that an instance uses.
+    /// Creates the error for a disk or an address that an instance uses.
     pub fn in_use(kind: &str, resource: &str, user: &str) -> Self {
         let message = format!("The {kind} resource '{resource}' is already being used by '{user}'");
         Self::new(StatusCode::BAD_REQUEST, "resourceInUseByAnotherResource", message)
     }
 
-    /// A static address that another instance has.
+    /// Creates the error for a static address that another instance uses.
     pub fn address_in_use(address: &str) -> Self {
         let message = format!("External IP address: {address} is already in-use.");
         Self::new(StatusCode::BAD_REQUEST, "invalidResourceUsage", message)
     }
 
-    /// Another operation is at work on the resource.
+    /// Creates the error for a resource on which another operation is at work.
     pub fn not_ready(resource: &str) -> Self {
         let message = format!("The resource '{resource}' is not ready");
         Self::new(StatusCode::BAD_REQUEST, "resourceNotReady", message)
     }
 
-    /// Not the resource that the client has seen: its fingerprint is another.
+    /// Creates the error for a fingerprint that is out of date.
     pub fn condition_not_met(message: &str) -> Self {
         Self {
             header: Some("If-Match"),
@@ -112,7 +112,7 @@ impl ApiError {
         }
     }
 
-    /// No valid access token.
+    /// Creates the error for a missing or invalid access token.
     pub fn unauthenticated() -> Self {
         let message =
             "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or \
@@ -125,13 +125,13 @@ impl ApiError {
         }
     }
 
-    /// A valid token without the right to do this.
+    /// Creates the error for a valid token without the required permission.
     pub fn forbidden(permission: &str, resource: &str) -> Self {
         let message = format!("Required '{permission}' permission for '{resource}'");
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// A quota project that is not the caller's to use:
+    /// Creates the error for a quota project that the caller may not use:
     /// <https://cloud.google.com/docs/quotas/set-quota-project>.
     pub fn no_quota_project(project: &str) -> Self {
         let message = format!(
@@ -146,7 +146,7 @@ impl ApiError {
         }
     }
 
-    /// A token whose scopes do not cover the method.
+    /// Creates the error for a token whose scopes do not cover the method.
     pub fn insufficient_scopes() -> Self {
         let message = "Request had insufficient authentication scopes.";
         Self {
@@ -155,7 +155,7 @@ impl ApiError {
         }
     }
 
-    /// Too many calls in a short time: 403 or 429.
+    /// Creates the error for a call beyond the rate limit, with status 403 or 429.
     pub fn rate_limit_exceeded(status: StatusCode, project: &str) -> Self {
         let message = format!(
             "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service \
@@ -168,7 +168,8 @@ impl ApiError {
         }
     }
 
-    /// Part of Compute Engine that the emulator leaves out. Google never answers this.
+    /// Creates the error for a part of Compute Engine that the emulator does not have. Google never
+    /// sends it.
     pub fn not_implemented(what: &str) -> Self {
         Self {
             status: Some("UNIMPLEMENTED".into()),
@@ -180,7 +181,7 @@ impl ApiError {
         }
     }
 
-    /// The body, as Google writes it.
+    /// Returns the response body in Google's format.
     pub fn body(&self) -> Value {
         let domain = if self.reason == "rateLimitExceeded" { "usageLimits" } else { "global" };
         let mut entry = json!({ "message": self.message, "domain": domain, "reason": self.reason });
@@ -211,8 +212,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The reason that usually goes with an HTTP status.
-pub fn usual_reason(status: StatusCode) -> &'static str {
+/// Returns the usual reason for an HTTP status.
+pub fn default_reason(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "badRequest",
         401 => "authError",

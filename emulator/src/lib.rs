@@ -1,13 +1,13 @@
-//! An emulator of Google Compute Engine's REST API and Google's OAuth token server, for development and
-//! tests.
+//! An emulator of Google Compute Engine's REST API and Google's OAuth token server, for development
+//! and tests.
 //!
-//! The program is `gce-emulator`; [`Emulator::start`] runs the same inside a test.
+//! The program is `gce-emulator`. [`Emulator::start`] runs the same emulator inside a test.
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod api;
 mod auth;
-mod calls;
 mod clock;
 mod compute;
 mod control;
@@ -15,20 +15,20 @@ mod discovery;
 mod emulator;
 mod error;
 mod faults;
-mod fields;
 mod guest;
+mod http;
 mod lifecycle;
 mod log;
 mod metadata;
 mod options;
 mod rate_limit;
 mod run_limit;
-mod schema;
-mod serve;
+mod server;
 mod state;
 mod timing;
 
-pub use emulator::{Emulator, Running, StartError};
+pub use emulator::Emulator;
 pub use options::Options;
+pub use server::{Running, StartError};
 pub use state::StateError;
 pub use timing::Timing;

@@ -1,4 +1,4 @@
-//! Carries out the changes of instances, each in its own task, in the time that the timing says.
+//! Executes the changes of instances, each in a task of its own, in the time that the timing sets.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,29 +6,28 @@ use std::time::SystemTime;
 use tokio::time::sleep;
 
 use crate::compute::change::Change;
+use crate::compute::host_addresses::HostAddresses;
 use crate::compute::instance::State;
 use crate::compute::operation_error::OperationError;
-use crate::compute::reach::Reach;
 use crate::compute::work::{Step, Task, Work};
-use crate::compute::world::{Asked, World};
+use crate::compute::world::{RequestContext, World};
 use crate::emulator::Emulator;
-use crate::run_limit::limit_run;
 
-/// Does the work in the background. An instance's first state is entered at once, so that the next look
-/// already sees it. Work that an emulator before this one began goes on in the state that it had reached.
-pub fn carry_out(emulator: &Arc<Emulator>, work: Work) {
+/// Executes work in the background. An instance's first state is entered before this returns, so
+/// that the next read shows it. Work from a state file continues in the state that it had reached.
+pub fn execute(emulator: &Arc<Emulator>, work: Work) {
     let emulator = emulator.clone();
     match work.task {
         Task::Instance { id, before, step } => {
             let job = Job { emulator, operation: work.operation, id, before, step };
-            // A start that fails gets as far as PROVISIONING; everything else that fails has never begun.
+            // A failing start still reaches PROVISIONING; other failing changes do not begin.
             if work.failure.is_none() || job.step.brings_up() {
-                job.begin();
+                job.enter_first_state();
             }
             tokio::spawn(async move {
                 match work.failure {
                     Some(failure) => job.fail(failure).await,
-                    None => job.succeed().await.unwrap_or_default(),
+                    None => job.run().await.unwrap_or_default(),
                 }
             });
         }
@@ -43,11 +42,11 @@ async fn change_resource(
     failure: Option<OperationError>,
 ) {
     let time = emulator.timing().edit();
-    emulator.change(|world, now| world.run(&operation, now));
+    emulator.change(|world, now| world.start_operation(&operation, now));
     sleep(time).await;
     emulator.change(|world, now| {
-        // A reset has forgotten the operation.
-        if !world.under_way().iter().any(|work| work.operation == operation) {
+        // A reset has removed the operation.
+        if !world.pending_work().iter().any(|work| work.operation == operation) {
             return;
         }
         match task {
@@ -55,65 +54,66 @@ async fn change_resource(
             Task::Remove(path) if failure.is_none() => world.remove_resource(&path),
             _ => {}
         }
-        world.finish(&operation, failure, now);
+        world.finish_operation(&operation, failure, now);
     });
 }
 
+/// The execution of a change of an instance.
 struct Job {
     emulator: Arc<Emulator>,
     operation: String,
-    /// The instance's.
+    /// The id of the instance.
     id: u64,
     before: State,
     step: Step,
 }
 
 impl Job {
-    fn begin(&self) {
+    fn enter_first_state(&self) {
         if self.state() != Some(self.before) {
             return;
         }
-        let reach = self.before.reach();
-        let first = match (&self.step, reach) {
+        let addresses = self.before.addresses();
+        let first = match (&self.step, addresses) {
             (Step::Edit(_) | Step::Migrate, _) => return,
             (Step::Reset, _) => None,
             (Step::Create | Step::Start | Step::Resume, _) => Some(State::Provisioning),
-            (Step::Suspend, Some(reach)) => Some(State::Suspending(reach)),
-            (Step::Suspend | Step::Stop { .. } | Step::Delete, _) => Some(State::Stopping(reach)),
+            (Step::Suspend, Some(addresses)) => Some(State::Suspending(addresses)),
+            (Step::Suspend | Step::Stop { .. } | Step::Delete, _) => Some(State::Stopping(addresses)),
         };
-        self.emulator.guests.cut(self.id);
+        self.emulator.guests.stop_server(self.id);
         if let Some(first) = first {
             self.emulator.change(|world, now| self.enter(world, first, now));
         }
     }
 
-    /// Ends early if the instance is gone, as it is after a reset.
-    async fn succeed(&self) -> Option<()> {
+    /// Executes the change. Returns `None` early if the instance is gone, as after a reset.
+    async fn run(&self) -> Option<()> {
         let (guests, id) = (&self.emulator.guests, self.id);
         let timing = *self.emulator.timing();
-        self.run();
+        self.start_operation();
         match &self.step {
             Step::Create | Step::Start => {
                 if !matches!(self.state()?, State::Staging(_)) {
                     sleep(timing.provision()).await;
-                    self.stage()?;
+                    self.assign_addresses()?;
                 }
                 sleep(timing.stage()).await;
                 let after = self.emulator.timing().boot();
                 self.complete(|world, now| {
-                    let reach = self.start(world, now)?;
-                    guests.boot(world.boot(id)?, reach, after);
+                    let addresses = self.enter_running(world, now)?;
+                    guests.boot(world.boot(id)?, addresses, after);
                     Some(())
                 })
             }
             Step::Resume => {
                 if !matches!(self.state()?, State::Staging(_)) {
-                    self.stage()?;
+                    self.assign_addresses()?;
                 }
                 sleep(timing.resume()).await;
                 self.complete(|world, now| {
-                    let reach = self.start(world, now)?;
-                    guests.resume(world.known(id)?, reach);
+                    let addresses = self.enter_running(world, now)?;
+                    guests.resume(world.instance_by_id(id)?, addresses);
                     Some(())
                 })
             }
@@ -124,7 +124,7 @@ impl Job {
                 let after = self.emulator.timing().boot();
                 self.complete(|world, _| {
                     let instance = world.boot(id)?;
-                    guests.boot(instance, instance.state.reach()?, after);
+                    guests.boot(instance, instance.state.addresses()?, after);
                     Some(())
                 })
             }
@@ -135,21 +135,21 @@ impl Job {
             Step::Stop { and_restart } => {
                 sleep(timing.stop()).await;
                 let restart = self.emulator.change(|world, now| {
-                    guests.forget(id);
+                    guests.remove(id);
                     self.enter(world, State::Terminated, now)?;
-                    world.finish(&self.operation, None, now);
+                    world.finish_operation(&self.operation, None, now);
                     Some(if *and_restart { self.restart(world, now) } else { None })
                 })?;
                 if let Some(work) = restart {
-                    carry_out(&self.emulator, work);
+                    execute(&self.emulator, work);
                 }
                 Some(())
             }
             Step::Delete => {
                 sleep(timing.stop()).await;
                 self.complete(|world, _| {
-                    guests.forget(id);
-                    world.remove(id);
+                    guests.remove(id);
+                    world.remove_instance(id);
                     Some(())
                 })
             }
@@ -167,9 +167,10 @@ impl Job {
         }
     }
 
+    /// Waits for the time that the change takes, and fails.
     async fn fail(&self, failure: OperationError) {
         let timing = *self.emulator.timing();
-        self.run();
+        self.start_operation();
         sleep(match &self.step {
             Step::Create | Step::Start => timing.provision(),
             Step::Resume => timing.resume(),
@@ -182,20 +183,20 @@ impl Job {
     }
 
     fn state(&self) -> Option<State> {
-        self.emulator.look(|world| Some(world.known(self.id)?.state))
+        self.emulator.read(|world| Some(world.instance_by_id(self.id)?.state))
     }
 
-    /// The machine gets its addresses. Having none is an operation's failure like any other.
-    fn stage(&self) -> Option<()> {
+    /// Assigns addresses to the machine. If there is none, the operation fails.
+    fn assign_addresses(&self) -> Option<()> {
         let emulator = &self.emulator;
         let refused = emulator.change(|world, now| {
-            let instance = world.known(self.id)?;
-            let mut addresses = emulator.guests.addresses();
-            let taken = world.taken(addresses.port());
-            let reach = addresses.reach(instance.wanted(), &taken);
-            drop(addresses);
-            match reach {
-                Ok(reach) => self.enter(world, State::Staging(reach), now).map(|()| None),
+            let instance = world.instance_by_id(self.id)?;
+            let mut pool = emulator.guests.address_pool();
+            let taken = world.taken_addresses(pool.port());
+            let addresses = pool.allocate(instance.address_request(), &taken);
+            drop(pool);
+            match addresses {
+                Ok(addresses) => self.enter(world, State::Staging(addresses), now).map(|()| None),
                 Err(error) => Some(Some(error)),
             }
         })?;
@@ -214,49 +215,49 @@ impl Job {
         Some(())
     }
 
-    /// The machine runs from now on, where it is.
-    fn start(&self, world: &mut World, now: SystemTime) -> Option<Reach> {
-        let reach = world.known(self.id)?.state.reach()?;
-        let instance = world.run_at(self.id, reach, now)?;
-        limit_run(&self.emulator, instance);
+    /// Enters RUNNING at the addresses that the machine has.
+    fn enter_running(&self, world: &mut World, now: SystemTime) -> Option<HostAddresses> {
+        let addresses = world.instance_by_id(self.id)?.state.addresses()?;
+        let instance = world.enter_running(self.id, addresses, now)?;
         let log = self.emulator.log;
-        log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, shown(reach)));
-        Some(reach)
+        log.line(format_args!("{}/{} RUNNING at {}", instance.zone, instance.name, join(addresses)));
+        Some(addresses)
     }
 
-    /// The last change ends the operation with it: an emulator that goes on after this one, or a reset, finds
+    /// Makes the last change and ends the operation in one step, so that a restart or a reset finds
     /// either both done or neither.
     fn complete(&self, last: impl FnOnce(&mut World, SystemTime) -> Option<()>) -> Option<()> {
         self.emulator.change(|world, now| {
             last(world, now)?;
-            world.finish(&self.operation, None, now);
+            world.finish_operation(&self.operation, None, now);
             Some(())
         })
     }
 
-    /// Compute Engine starts the machine that it has ended.
+    /// Begins the automatic restart of a machine that Compute Engine has stopped.
     fn restart(&self, world: &mut World, now: SystemTime) -> Option<Work> {
-        let zone = world.known(self.id)?.zone.clone();
+        let zone = world.instance_by_id(self.id)?.zone.clone();
         let (restart, id) = (Change::AutomaticRestart, self.id.to_string());
-        world.change(restart, &zone, &id, Asked::default(), now).ok()?.1
+        world.change(restart, &zone, &id, RequestContext::default(), now).ok()?.1
     }
 
-    fn run(&self) {
-        self.emulator.change(|world, now| world.run(&self.operation, now));
+    fn start_operation(&self) {
+        self.emulator.change(|world, now| world.start_operation(&self.operation, now));
     }
 
+    /// Restores the state before the change and ends the operation with an error.
     fn undo(&self, error: OperationError) {
         self.emulator.log.line(format_args!("{} fails: {error}", self.operation));
         self.emulator.change(|world, now| {
             match &self.step {
-                Step::Create => world.never_was(self.id),
-                _ => world.put_back(self.id, self.before),
+                Step::Create => world.discard(self.id),
+                _ => world.restore(self.id, self.before),
             }
-            world.finish(&self.operation, Some(error), now);
+            world.finish_operation(&self.operation, Some(error), now);
         });
     }
 }
 
-fn shown(reach: Reach) -> String {
-    reach.all().map(|address| address.to_string()).collect::<Vec<_>>().join(" and ")
+fn join(addresses: HostAddresses) -> String {
+    addresses.all().map(|address| address.to_string()).collect::<Vec<_>>().join(" and ")
 }

@@ -1,11 +1,11 @@
-//! One line to standard error for each call and each change of an instance.
+//! The log: one line on standard error for each call and each change of an instance.
 
 use std::fmt::Display;
 use std::time::SystemTime;
 
 use crate::clock::utc;
 
-/// Whether to write lines.
+/// The log's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Log {
     pub quiet: bool,

@@ -1,5 +1,5 @@
-//! The metadata servers of the instances, in the place of <http://metadata.google.internal>: each below a path of its
-//! own, as far as attributes go and the instance's own name.
+//! The metadata servers of the instances. Each takes the place of <http://metadata.google.internal>
+//! below a path of its own, and has the attributes and a few facts about its instance.
 //!
 //! See <https://cloud.google.com/compute/docs/metadata/querying-metadata>.
 
@@ -18,23 +18,19 @@ use crate::emulator::Emulator;
 
 const FLAVOR: &str = "metadata-flavor";
 
-/// What an instance is given as the host of its metadata server.
-pub fn host(endpoint: &str, instance: &str) -> String {
-    format!("{}/emulator/instances/{instance}", endpoint.trim_start_matches("http://"))
-}
-
-/// The metadata servers' routes.
+/// Returns the routes of the metadata servers.
 pub fn router() -> Router<Arc<Emulator>> {
     let of_instance = |path: &str| format!("/emulator/instances/{{name}}/computeMetadata/v1/instance/{path}");
     Router::new()
         .route(&of_instance("{field}"), get(field))
         .route(&of_instance("attributes/"), get(attributes))
         .route(&of_instance("attributes/{key}"), get(attribute))
-        .layer(from_fn(flavored))
+        .layer(from_fn(require_flavor))
 }
 
-/// "Queries must contain the header Metadata-Flavor: Google", so that no page in a browser reads it.
-async fn flavored(request: Request, next: Next) -> Response {
+/// Refuses requests without `Metadata-Flavor: Google`, which a page in a browser cannot set:
+/// "Queries must contain the header Metadata-Flavor: Google".
+async fn require_flavor(request: Request, next: Next) -> Response {
     let mut response = if request.headers().get(FLAVOR).is_some_and(|flavor| flavor == "Google") {
         next.run(request).await
     } else {
@@ -49,17 +45,17 @@ async fn field(
     Path((name, field)): Path<(String, String)>,
 ) -> Response {
     let project = &emulator.options.project;
-    answer(&emulator, &name, |instance| match field.as_str() {
+    respond(&emulator, &name, |instance| match field.as_str() {
         "name" => Some(instance.name.clone()),
         "id" => Some(instance.id.to_string()),
-        // Google has the project's number here, which the emulator's has not.
+        // Google shows the project's number here; the emulator's project has none.
         "zone" => Some(format!("projects/{project}/zones/{}", instance.zone)),
         _ => None,
     })
 }
 
 async fn attributes(State(emulator): State<Arc<Emulator>>, Path(name): Path<String>) -> Response {
-    answer(&emulator, &name, |instance| {
+    respond(&emulator, &name, |instance| {
         let items = instance.definition.get("metadata").and_then(|metadata| metadata.get("items"));
         let keys =
             items.and_then(Value::as_array).into_iter().flatten().filter_map(|item| item["key"].as_str());
@@ -71,12 +67,13 @@ async fn attribute(
     State(emulator): State<Arc<Emulator>>,
     Path((name, key)): Path<(String, String)>,
 ) -> Response {
-    answer(&emulator, &name, |instance| instance.metadata(&key).map(str::to_owned))
+    respond(&emulator, &name, |instance| instance.metadata(&key).map(str::to_owned))
 }
 
-/// Names are unique in a zone only; here the first of that name is meant.
-fn answer(emulator: &Emulator, name: &str, read: impl FnOnce(&Instance) -> Option<String>) -> Response {
-    let text = emulator.look(|world| world.instances().find(|instance| instance.name == name).and_then(read));
+/// Responds with a text about an instance. Names are unique within a zone only; the first zone that
+/// has the name wins.
+fn respond(emulator: &Emulator, name: &str, read: impl FnOnce(&Instance) -> Option<String>) -> Response {
+    let text = emulator.read(|world| world.instances().find(|instance| instance.name == name).and_then(read));
     match text {
         Some(text) => ([(header::CONTENT_TYPE, "application/text")], text).into_response(),
         None => (StatusCode::NOT_FOUND, "There is no such metadata.\n").into_response(),

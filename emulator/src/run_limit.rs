@@ -1,5 +1,6 @@
-//! Ends the runs of instances with a `maxRunDuration`.
+//! Enforces `maxRunDuration`: ends the runs of instances whose time is over.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,44 +8,62 @@ use tokio::time::sleep;
 
 use crate::compute::change::Change;
 use crate::compute::instance::{Instance, State};
-use crate::compute::world::Asked;
+use crate::compute::world::RequestContext;
 use crate::emulator::Emulator;
-use crate::lifecycle::carry_out;
+use crate::lifecycle::execute;
 
-/// Stops or deletes an instance when the run that begins now has lasted as long as it may.
-pub fn limit_run(emulator: &Arc<Emulator>, instance: &Instance) {
-    if let State::Running { until: Some(until), .. } = instance.state {
-        tokio::spawn(end_run(emulator.clone(), instance.id, instance.state, until));
-    }
-}
-
-async fn end_run(emulator: Arc<Emulator>, instance: u64, run: State, until: SystemTime) {
+/// Stops or deletes each instance whose run has lasted for its `maxRunDuration`. Never returns.
+pub async fn enforce_run_limits(emulator: Arc<Emulator>) {
     let mut changes = emulator.watch();
-    let mut over = false;
-    let time = sleep(until.duration_since(SystemTime::now()).unwrap_or_default());
-    tokio::pin!(time);
-    while let Some(instance) = in_run(&emulator, instance, run) {
-        if over && instance.operation.is_none() && terminate(&emulator, &instance) {
-            return;
+    let mut ended = HashSet::new();
+    loop {
+        // Marking before reading means that a change in between wakes the loop again.
+        changes.mark_unchanged();
+        let runs = limited_runs(&emulator);
+        ended.retain(|run| runs.iter().any(|(known, _)| known == run));
+        let now = SystemTime::now();
+        for (run, instance) in &runs {
+            let due = run.until <= now && !ended.contains(run);
+            // An operation at work on the instance has to finish first, and its end wakes the loop.
+            if due && instance.operation.is_none() && terminate(&emulator, instance) {
+                ended.insert(*run);
+            }
         }
+        let next = runs.iter().map(|(run, _)| run.until).filter(|until| *until > now).min();
+        let pause = next.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default());
         tokio::select! {
-            () = &mut time, if !over => over = true,
-            // The run may have ended otherwise, or whatever held the instance may be done with it.
+            () = sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             _ = changes.changed() => {}
         }
     }
 }
 
-fn in_run(emulator: &Emulator, instance: u64, run: State) -> Option<Instance> {
-    emulator.look(|world| world.known(instance).filter(|known| known.state == run).cloned())
+/// A run of an instance that has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Run {
+    instance: u64,
+    until: SystemTime,
 }
 
-/// Whether that is settled: another call may have been quicker, and has to be waited for.
+fn limited_runs(emulator: &Emulator) -> Vec<(Run, Instance)> {
+    let run = |instance: &Instance| match instance.state {
+        State::Running { until: Some(until), .. } => {
+            Some((Run { instance: instance.id, until }, instance.clone()))
+        }
+        _ => None,
+    };
+    emulator.read(|world| world.instances().filter_map(run).collect())
+}
+
+/// Stops or deletes an instance. Returns `false` if another operation was quicker and has to finish
+/// first.
 fn terminate(emulator: &Arc<Emulator>, instance: &Instance) -> bool {
     let change = if instance.is_deleted_when_terminated() { Change::Delete } else { Change::Stop };
     let id = instance.id.to_string();
-    match emulator.change(|world, now| world.change(change, &instance.zone, &id, Asked::default(), now)) {
-        Ok((_, Some(work))) => carry_out(emulator, work),
+    match emulator
+        .change(|world, now| world.change(change, &instance.zone, &id, RequestContext::default(), now))
+    {
+        Ok((_, Some(work))) => execute(emulator, work),
         Ok((_, None)) => {}
         Err(error) => return error.reason != "resourceNotReady",
     }

@@ -1,8 +1,8 @@
-//! `--state`: what the emulator knows, in a file, for the emulator after this one.
+//! `--state`: a file that keeps the emulator's state across restarts.
 //!
-//! The file is replaced as a whole after each change, before the change is answered, so that it is always
-//! that of some moment, whatever kills the emulator. (A machine that loses its power may lose the last of
-//! them.)
+//! The file is replaced as a whole after each change, before the response is sent, so that it is
+//! consistent whatever kills the emulator. (A machine that loses its power may lose the last
+//! changes.)
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -15,38 +15,38 @@ use serde_json::Value;
 use crate::auth::account::Key;
 use crate::auth::tokens::Tokens;
 use crate::compute::world::World;
-use crate::Timing;
+use crate::timing::Timing;
 
-/// Of the file's form: another is not read.
+/// The version of the format. Files of another version are refused.
 const VERSION: u32 = 1;
 
-/// What is to survive.
+/// The state to write.
 #[derive(Serialize)]
 pub struct Saving<'a> {
     version: u32,
-    /// URLs in the world begin with it.
+    /// The root of the URLs in the world.
     endpoint: &'a str,
     key: &'a Key,
     tokens: &'a Tokens,
     timing: Option<Timing>,
-    /// The address handed out last.
+    /// The last part of the address that was allocated last.
     last_address: u8,
     world: &'a World,
 }
 
-/// What has survived.
+/// The state that was read.
 #[derive(Deserialize)]
 pub struct Saved {
     pub key: Key,
     pub tokens: Tokens,
-    /// If it was changed: otherwise the flags count.
+    /// `None` means that the flags apply.
     pub timing: Option<Timing>,
     pub last_address: u8,
     pub world: World,
 }
 
 impl<'a> Saving<'a> {
-    /// All that an emulator at `endpoint` knows.
+    /// Collects the state of an emulator at `endpoint`.
     pub fn new(
         endpoint: &'a str,
         key: &'a Key,
@@ -60,50 +60,50 @@ impl<'a> Saving<'a> {
 }
 
 impl Saved {
-    /// The state of an emulator that goes on from none.
-    pub fn of_nothing(key: Key, world: World) -> Self {
+    /// Returns the state of an emulator that starts from nothing.
+    pub fn fresh(key: Key, world: World) -> Self {
         Self { key, tokens: Tokens::default(), timing: None, last_address: 0, world }
     }
 }
 
-/// Why there is no going on from a file.
+/// An error of the state file.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// It cannot be read or written.
-    #[error("cannot use {0} for the state: {1}")]
+    /// The file cannot be read or written.
+    #[error("cannot use the state file {0}: {1}")]
     Io(PathBuf, io::Error),
-    /// It is something else, or damaged.
-    #[error("{0} holds no state of an emulator: {1}")]
+    /// The file is damaged, or is not a state file of this project.
+    #[error("{0} is not a valid state file: {1}")]
     Content(PathBuf, String),
 }
 
-/// The file, and what it holds.
+/// The state file and its last content.
 pub struct StateFile {
     path: PathBuf,
     written: Mutex<Vec<u8>>,
 }
 
 impl StateFile {
-    /// Reads the file, if there is one yet, for an emulator of this project at `endpoint`.
+    /// Reads the file, if it exists, for an emulator of this project at `endpoint`.
     ///
     /// # Errors
-    /// It cannot be read or written, or holds something else.
+    /// Returns an error if the file cannot be read, or does not hold the state of this project.
     pub fn open(path: &Path, project: &str, endpoint: &str) -> Result<(Self, Option<Saved>), StateError> {
         let file = Self { path: path.to_owned(), written: Mutex::default() };
         let saved = match fs::read(path) {
-            Ok(bytes) => Some(read(&bytes, project, endpoint).map_err(|why| file.is_wrong(why))?),
+            Ok(bytes) => Some(read(&bytes, project, endpoint).map_err(|why| file.invalid(why))?),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(StateError::Io(file.path, error)),
         };
         Ok((file, saved))
     }
 
-    /// Replaces the content, unless it is the same.
+    /// Replaces the content unless it is unchanged.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, state: &Saving) -> Result<(), StateError> {
-        let bytes = serde_json::to_vec(state).map_err(|error| self.is_wrong(error.to_string()))?;
+        let bytes = serde_json::to_vec(state).map_err(|error| self.invalid(error.to_string()))?;
         let mut written = self.written.lock().unwrap();
         if *written != bytes {
             self.replace(&bytes).map_err(|error| StateError::Io(self.path.clone(), error))?;
@@ -120,12 +120,12 @@ impl StateFile {
         fs::rename(new, &self.path)
     }
 
-    fn is_wrong(&self, why: String) -> StateError {
+    fn invalid(&self, why: String) -> StateError {
         StateError::Content(self.path.clone(), why)
     }
 }
 
-/// Only its owner may read the key in it.
+/// Creates a file that only its owner may read, because it holds a private key.
 fn create(path: &Path) -> io::Result<fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
@@ -147,11 +147,11 @@ fn read(bytes: &[u8], project: &str, endpoint: &str) -> Result<Saved, String> {
     let saved: Saved = serde_json::from_value(content).map_err(|error| error.to_string())?;
     match saved.world.project() {
         known if known == project => Ok(saved),
-        other => Err(format!("it is of the project {other}; start with --project {other}")),
+        other => Err(format!("it belongs to the project {other}; start with --project {other}")),
     }
 }
 
-/// The emulator has another port than last time.
+/// Replaces the root of all URLs, for an emulator on another port than the last one.
 fn move_urls(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::String(text) => {

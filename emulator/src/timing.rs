@@ -1,4 +1,4 @@
-//! How long the phases of an instance's life take.
+//! The duration of the phases of an instance's life.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Milliseconds spent in each phase.
+/// The milliseconds that each phase takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub struct Timing {
-    /// PROVISIONING, before an address is known
+    /// PROVISIONING, before the address is known
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub provision_ms: u64,
-    /// STAGING, the address already shown
+    /// STAGING, with the address known
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub stage_ms: u64,
     /// from RUNNING until the instance's server listens
     #[arg(long, value_name = "MS", default_value_t = 2000)]
     pub boot_ms: u64,
-    /// STOPPING, also on the way to deletion
+    /// STOPPING, also before a deletion
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub stop_ms: u64,
     /// SUSPENDING
@@ -30,18 +30,18 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// The same with some values replaced.
+    /// Returns a copy with some values replaced.
     ///
     /// # Errors
-    /// A key that is unknown, or a value that is not a number of milliseconds.
-    pub(crate) fn with(&self, changes: &Map<String, Value>) -> Result<Self, String> {
+    /// Returns a message if a key is unknown or a value is not an integer.
+    pub(crate) fn updated(&self, changes: &Map<String, Value>) -> Result<Self, String> {
         let mut timing = serde_json::to_value(self).map_err(|error| error.to_string())?;
         for (name, value) in changes {
             let Some(known) = timing.get_mut(name) else {
-                return Err(format!("unknown timing {name:?}; known are {}", names(self)));
+                return Err(format!("unknown timing {name:?}; expected one of {}", names(self)));
             };
             if !value.is_u64() {
-                return Err(format!("{name} must be a whole number of milliseconds, not {value}"));
+                return Err(format!("{name} must be an integer number of milliseconds, not {value}"));
             }
             *known = value.clone();
         }
@@ -68,7 +68,7 @@ impl Timing {
         Duration::from_millis(self.suspend_ms)
     }
 
-    /// A change of what an instance is, rather than of its state: short beside the others.
+    /// The duration of a change that leaves the instance's state alone.
     pub(crate) fn edit(&self) -> Duration {
         self.stage() / 5
     }

@@ -6,8 +6,8 @@ import { which } from "../process.mjs";
 const packages = ["wrk", "nginx-light"];
 
 export const benchTools = {
-  name: "wrk and nginx",
-  duration: "20 s",
+  task: "Install wrk and nginx",
+  duration: 20,
   byHand: () => `apt-get install ${packages.join(" ")}`,
   isThere: () => ["wrk", "nginx"].every((program) => which(program) !== undefined),
   install: () => aptInstall(packages),

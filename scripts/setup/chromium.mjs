@@ -8,8 +8,8 @@ const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-s
 const elsewhere = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
 
 export const chromium = {
-  name: "Chromium",
-  duration: "1 min",
+  task: "Install Chromium",
+  duration: 60,
   byHand: () => (hasApt() ? "apt-get install chromium" : "Install Chromium or Google Chrome, or say where it is: CHROMIUM=/path/to/it"),
   isThere: () => program() !== undefined,
   // Without a font of its own it would show boxes.

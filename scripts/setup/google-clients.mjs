@@ -10,12 +10,12 @@ import { aptInstall, hasApt } from "./apt.mjs";
 const requirements = join(root, "tests", "clients", "requirements.txt");
 
 export const googleClients = {
-  name: "Google's Python clients",
-  duration: "30 s",
+  task: "Install Google's Python clients",
+  duration: 30,
   byHand: () =>
     makesEnvironments()
       ? commands(folder()).map((command) => command.join(" ")).join(" && ")
-      : "apt-get install python3-venv     (elsewhere: Python 3.9 or newer, as `python3`, with its module venv: https://www.python.org/downloads)",
+      : "apt-get install python3-venv (elsewhere: Python 3.9 or newer, as `python3`, with its module venv: https://www.python.org/downloads)",
   isThere: () => output(python(), ["-c", "import importlib.metadata as m; m.version('google-cloud-compute')"]) !== undefined,
   python,
 

@@ -8,8 +8,8 @@ import { run } from "../process.mjs";
 const modules = join(root, "node_modules");
 
 export const npmPackages = {
-  name: "npm packages",
-  duration: "30 s",
+  task: "Install the npm packages",
+  duration: 20,
   byHand: () => "npm ci",
 
   isThere() {
@@ -25,7 +25,8 @@ export const npmPackages = {
     const aside = mkdtempSync(join(parent, "npm-"));
     try {
       for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, file), join(aside, file));
-      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: aside });
+      const quiet = { stdio: ["ignore", "ignore", "inherit"] };
+      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: aside, ...quiet });
       // Another run was faster: its packages may be in use by now.
       if (this.isThere()) return;
       if (existsSync(modules)) renameSync(modules, join(aside, "replaced"));
@@ -46,5 +47,6 @@ function matches(locked, installed) {
   const same = (path) => mark(locked[path]) === mark(installed[path]);
   // Packages for other systems are optional, and not installed.
   const needed = Object.keys(locked).filter((path) => !locked[path].optional);
-  return Object.keys(installed).every(same) && needed.every((path) => path in installed);
+  const isWhole = (path) => same(path) && existsSync(join(root, path));
+  return Object.keys(installed).every(isWhole) && needed.every((path) => path in installed);
 }

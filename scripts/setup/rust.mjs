@@ -1,15 +1,15 @@
 // Rust for this machine: the toolchain that rust-toolchain.toml names.
 
 import { root } from "../project.mjs";
-import { output, run, which } from "../process.mjs";
+import { Failure, output, run, which } from "../process.mjs";
 
 export const rust = {
-  name: "Rust",
-  duration: "1 min",
+  task: "Install Rust",
+  duration: 60,
   byHand: () =>
     which("rustup")
       ? "rustup toolchain install"
-      : "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh     (see https://rustup.rs)",
+      : "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh (https://rustup.rs)",
 
   isThere() {
     // Without the variable, rustup would quietly begin a download here.
@@ -18,6 +18,7 @@ export const rust = {
   },
 
   async install() {
-    if (which("rustup")) await run("rustup", ["toolchain", "install"], { cwd: root });
+    if (!which("rustup")) throw new Failure("neither cargo nor rustup is in PATH");
+    await run("rustup", ["toolchain", "install"], { cwd: root });
   },
 };

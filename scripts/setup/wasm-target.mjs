@@ -1,28 +1,39 @@
-// Rust's standard library for wasm32.
+// What Rust needs to compile for wasm32: the target's standard library, and a linker.
 
 import { root } from "../project.mjs";
 import { output, run, which } from "../process.mjs";
-import { compiler, describe, distroCompiler, target } from "./compiler.mjs";
 import { aptInstall, hasApt } from "./apt.mjs";
+import { compiler, describe, distroCompiler, linkerOf, target } from "./compiler.mjs";
 import { buildStd } from "./distro-std.mjs";
+import { rust } from "./rust.mjs";
 
 const packages = ["rustc-web", "cargo-web", "rust-web-src"];
 
 export const wasmTarget = {
-  name: `Rust target ${target}`,
-  duration: "20 s, or 2 min where rustup may not download",
-  byHand: () => `rustup target add ${target}     (rustup: https://rustup.rs)`,
+  task: `Add the Rust target ${target}`,
+  duration: 5,
+  after: [rust],
+  byHand: () => `rustup target add ${target} (https://rustup.rs)`,
 
-  isThere: () => compiler() !== undefined,
+  isThere() {
+    const found = compiler();
+    return found !== undefined && hasLinker(found);
+  },
 
   async install() {
-    if (await rustupAdds()) return;
-    if (!hasApt()) return;
-    console.log("Set-up: rustup could not add it; building it from the distribution's sources.");
-    if (!packages.every(isInstalled)) await aptInstall(packages);
-    await buildStd(describe(distroCompiler));
+    if (!compiler()) await addTarget();
+    const found = compiler();
+    if (found && !hasLinker(found)) await aptInstall([linkerOf(found).debianPackage]);
   },
 };
+
+async function addTarget() {
+  if (await rustupAdds()) return;
+  if (!hasApt()) return;
+  console.log("rustup could not add the target: building it from the distribution's sources, in about 2 min");
+  if (!packages.every(isInstalled)) await aptInstall(packages);
+  await buildStd(describe(distroCompiler));
+}
 
 async function rustupAdds() {
   if (!which("rustup")) return false;
@@ -32,6 +43,12 @@ async function rustupAdds() {
   } catch {
     return false;
   }
+}
+
+function hasLinker(found) {
+  const { isBuiltIn, program } = linkerOf(found);
+  // Other distributions' compilers know their linker.
+  return isBuiltIn || !hasApt() || which(program) !== undefined;
 }
 
 function isInstalled(name) {

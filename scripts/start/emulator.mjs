@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline";
 import { root } from "../project.mjs";
 import { Failure, start } from "../process.mjs";
+import { emulator as program } from "../setup/builds.mjs";
 import { emulatorPort } from "./ports.mjs";
 
 export const emulatorUrl = `http://127.0.0.1:${emulatorPort}`;
@@ -13,8 +14,8 @@ const instancePort = 8780;
 // Builds the emulator if needed, and returns its process once it listens.
 export async function startEmulator(extraArguments) {
   const ports = ["--port", emulatorPort, "--instance-port", instancePort];
-  const args = ["run", "--package", "gce-emulator", "--", ...ports, ...extraArguments];
-  const emulator = start("cargo", args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+  await program.install();
+  const emulator = start(program.path, [...ports, ...extraArguments], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   await Promise.race([listening(emulator), emulator.ended.then(fail)]);
   return emulator;
 }

@@ -34,16 +34,16 @@ impl ServiceAccountKey {
     pub fn parse(secret: &'static str, text: &str) -> Result<Self, ConfigError> {
         let wrong = |problem: &str| Err(ConfigError::new(secret, problem));
         if text.trim().is_empty() {
-            return wrong("is empty: it must hold the service account's key file (JSON)");
+            return wrong("empty; expected the service account's key file (JSON)");
         }
         // The messages are our own: those of serde quote what they do not like.
         let Some(file) = serde_json::from_str(text).ok().or_else(|| from_base64(text)) else {
             return wrong(
-                "is not JSON: it must hold the service account's key file as downloaded, or that in base64",
+                "not valid JSON: expected the service account's key file as downloaded, or its base64",
             );
         };
         let Value::Object(_) = &file else {
-            return wrong("is JSON, but not a service account's key file, which is an object");
+            return wrong("not a service account's key file, which is a JSON object");
         };
         let field = |name: &str| match file.get(name) {
             Some(Value::String(value)) if !value.trim().is_empty() => Ok(Some(value.clone())),
@@ -52,7 +52,7 @@ impl ServiceAccountKey {
             None => Ok(None),
         };
         let no_key_file = |name: &str, problem: &str| {
-            ConfigError::new(secret, format!("is not a service account's key file: `{name}` {problem}"))
+            ConfigError::new(secret, format!("not a service account's key file: `{name}` {problem}"))
         };
         let optional = |name: &str| field(name).map_err(|problem| no_key_file(name, problem));
         let required = |name: &str| optional(name)?.ok_or_else(|| no_key_file(name, "is missing"));
@@ -128,14 +128,14 @@ mod tests {
     #[test]
     fn what_is_no_key_file_is_refused_with_the_reason() {
         for (json, reason) in [
-            ("", "is empty"),
-            ("not json", "is not JSON"),
-            ("{\"project_id\": \"p\"", "is not JSON"),
-            ("TUlJRQ==", "is not JSON"),
-            ("W10=", "is JSON, but not"),
+            ("", "empty; expected"),
+            ("not json", "not valid JSON"),
+            ("{\"project_id\": \"p\"", "not valid JSON"),
+            ("TUlJRQ==", "not valid JSON"),
+            ("W10=", "not a service account's key file"),
             ("{}", "`project_id` is missing"),
-            ("\"{\\\"private_key\\\": \\\"MIIE\\\"}\"", "is JSON, but not"),
-            ("[\"MIIE\"]", "is JSON, but not"),
+            ("\"{\\\"private_key\\\": \\\"MIIE\\\"}\"", "not a service account's key file"),
+            ("[\"MIIE\"]", "not a service account's key file"),
             (r#"{"project_id": "p", "client_email": "a"}"#, "`private_key` is missing"),
             (r#"{"project_id": "p", "client_email": "", "private_key": "x"}"#, "`client_email` is empty"),
             (r#"{"project_id": "p", "client_email": "a", "private_key": "x"}"#, "not in PEM"),

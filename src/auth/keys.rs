@@ -25,7 +25,7 @@ impl Keys {
     /// What is missing or wrong.
     pub fn parse(key: Option<&str>, next: Option<&str>) -> Result<Self, ConfigError> {
         let key = key.ok_or_else(|| {
-            ConfigError::new(KEY, format!("is not set: `wrangler secret put {KEY} < key.json`"))
+            ConfigError::new(KEY, format!("not set; run `wrangler secret put {KEY} < key.json`"))
         })?;
         let first = ServiceAccountKey::parse(KEY, key)?;
         let Some(next) = next else { return Ok(Self { first, second: None }) };
@@ -33,7 +33,7 @@ impl Keys {
         // With the other key the proxy would look for its VMs in the other project, and create them there.
         if second.project_id != first.project_id {
             let (other, project) = (&second.project_id, &first.project_id);
-            let problem = format!("is of the project {other:?}, but {KEY} is of {project:?}");
+            let problem = format!("is for project {other:?}, but {KEY} is for {project:?}");
             return Err(ConfigError::new(NEXT_KEY, problem));
         }
         Ok(Self { first, second: Some(second) })
@@ -72,13 +72,13 @@ mod tests {
         assert_eq!((in_order(false), in_order(true)), ((KEY, NEXT_KEY), (NEXT_KEY, KEY)));
 
         for (key, next, problem) in [
-            (None, None, "GOOGLE_SERVICE_ACCOUNT_KEY: is not set"),
-            (None, Some(file("p")), "GOOGLE_SERVICE_ACCOUNT_KEY: is not set"),
-            (Some(file("p")), Some(String::new()), "GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is empty"),
+            (None, None, "GOOGLE_SERVICE_ACCOUNT_KEY: not set; run"),
+            (None, Some(file("p")), "GOOGLE_SERVICE_ACCOUNT_KEY: not set; run"),
+            (Some(file("p")), Some(String::new()), "GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: empty; expected"),
             (
                 Some(file("p")),
                 Some(file("q")),
-                "GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is of the project \"q\", but GOOGLE_SERVICE_ACCOUNT_KEY is of \"p\"",
+                "GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is for project \"q\", but GOOGLE_SERVICE_ACCOUNT_KEY is for \"p\"",
             ),
         ] {
             let error = Keys::parse(key.as_deref(), next.as_deref()).expect_err(problem).to_string();

@@ -34,7 +34,7 @@ impl Settings {
             None | Some("token") => false,
             Some("self_signed") => true,
             Some(other) => {
-                let problem = format!("{other:?} is unknown: \"token\" or \"self_signed\"");
+                let problem = format!("{other:?} is not one of \"token\", \"self_signed\"");
                 return Err(ConfigError::new("AUTH", problem));
             }
         };
@@ -42,7 +42,7 @@ impl Settings {
         if let Some(email) = email.as_ref().filter(|email| !email.contains('@') || !is_made_of(email, "@.-"))
         {
             let problem = format!(
-                "{email:?} is not a service account, as \"starter@my-project.iam.gserviceaccount.com\""
+                "{email:?} is not a service account such as \"starter@my-project.iam.gserviceaccount.com\""
             );
             return Err(ConfigError::new("IMPERSONATE_SERVICE_ACCOUNT", problem));
         }
@@ -53,7 +53,7 @@ impl Settings {
         });
         let quota_project = variable("QUOTA_PROJECT");
         if let Some(project) = quota_project.as_ref().filter(|project| !is_made_of(project, "-.:")) {
-            let problem = format!("{project:?} is not a project's id, as \"my-project\"");
+            let problem = format!("{project:?} is not a project ID such as \"my-project\"");
             return Err(ConfigError::new("QUOTA_PROJECT", problem));
         }
         Ok(Self { self_signed, impersonation, quota_project })
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_by_its_name() {
         for (name, value, reason) in [
-            ("AUTH", "jwt", "\"jwt\" is unknown: \"token\" or \"self_signed\""),
-            ("AUTH", "", "\"\" is unknown"),
+            ("AUTH", "jwt", "\"jwt\" is not one of \"token\", \"self_signed\""),
+            ("AUTH", "", "\"\" is not one of"),
             ("IMPERSONATE_SERVICE_ACCOUNT", "starter", "\"starter\" is not a service account"),
             ("IMPERSONATE_SERVICE_ACCOUNT", "a@b/../c", "is not a service account"),
             ("IMPERSONATE_SERVICE_ACCOUNT", "", "is not a service account"),
-            ("QUOTA_PROJECT", "my project", "is not a project's id"),
-            ("QUOTA_PROJECT", "a\r\nb: c", "is not a project's id"),
-            ("QUOTA_PROJECT", "", "is not a project's id"),
+            ("QUOTA_PROJECT", "my project", "is not a project ID"),
+            ("QUOTA_PROJECT", "a\r\nb: c", "is not a project ID"),
+            ("QUOTA_PROJECT", "", "is not a project ID"),
         ] {
             let error = read(&[(name, value)]).expect_err(reason);
             assert_eq!(error.key, name);

@@ -1,50 +1,38 @@
-//! Holds `docs/configuration.md` and `schema/wrangler.schema.json` against the code: what one says, all say.
+//! Checks that `docs/configuration.md` and `schema/wrangler.schema.json` agree with the code.
+//!
+//! `UPDATE_DOCS=1 cargo test --lib config` writes the document's tables.
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
+use std::{env, fs};
 
 use jsonschema::{Retrieve, Uri, Validator};
-use serde_json::{json, Map, Value};
+use serde_json::{json, Value};
 
-use super::value::{Setting, Table};
+use super::reference::{self, kind, tables};
 use super::{parse_vms, write_vm};
-use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, WakePolicy, WAITING_PAGE};
+use crate::vm::WAITING_PAGE;
 
 const DOCUMENT: &str = include_str!("../../docs/configuration.md");
 const SCHEMA: &str = include_str!("../../schema/wrangler.schema.json");
-
-/// What each kind of table has for keys in the code, and what those that are not given stand for.
-fn tables() -> [(&'static str, &'static str, Value, Vec<&'static str>); 5] {
-    fn table<T: Table>() -> (Value, Vec<&'static str>) {
-        (T::unset(&Map::new()).write(), T::KEYS.iter().map(|key| key.name).collect())
-    }
-    let (vm, vm_keys) = table::<Vm>();
-    let (instance, instance_keys) = table::<Instance>();
-    let (accelerator, accelerator_keys) = table::<Accelerator>();
-    let (wake, wake_keys) = table::<WakePolicy>();
-    let (response, response_keys) = table::<AsleepResponse>();
-    [
-        ("vm", "## `[[vars.VMS]]`", vm, vm_keys),
-        ("instance", "## `[vars.VMS.instance]`", instance, instance_keys),
-        ("accelerator", "| key of `accelerators`", accelerator, accelerator_keys),
-        ("wake", "## `[vars.VMS.wake]`", wake, wake_keys),
-        ("asleep_response", "| key of `asleep_response`", response, response_keys),
-    ]
-}
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
 }
 
-/// The schema of `VMS` alone, which needs none of Wrangler's.
+/// Returns the schema of `VMS` alone, which does not refer to Wrangler's.
 fn schema_of_vms() -> Validator {
     let vms = json!({"$ref": "#/definitions/vms", "definitions": schema()["definitions"]});
     let options = jsonschema::draft7::options().should_validate_formats(true);
     options.build(&vms).unwrap()
 }
 
-/// The cells of the rows of the first table after `heading`, without its head.
+/// Returns the cells of each row of a generated table.
+fn rows_of(table: &str) -> Vec<Vec<&'static str>> {
+    rows_after(&format!("<!-- generated: {table} -->"))
+}
+
+/// Returns the cells of each row of the first table after `heading`, without its head.
 fn rows_after(heading: &str) -> Vec<Vec<&'static str>> {
     let text = &DOCUMENT[DOCUMENT.find(heading).unwrap_or_else(|| panic!("no {heading}"))..];
     let table = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
@@ -52,7 +40,7 @@ fn rows_after(heading: &str) -> Vec<Vec<&'static str>> {
     rows.map(|row| row.trim_matches('|').split(" |").map(str::trim).collect()).collect()
 }
 
-/// The code in a cell, piece by piece.
+/// Returns the pieces of code in a cell.
 fn code_in(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -61,40 +49,46 @@ fn toml(text: &str) -> Value {
     toml::from_str(text).unwrap_or_else(|error| panic!("{text}\n{error}"))
 }
 
-/// Whether a default is nothing at all.
-fn is_nothing(value: &Value) -> bool {
-    [json!(null), json!(""), json!([]), json!({})].contains(value)
+#[test]
+fn the_tables_are_generated() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let document = fs::read_to_string(path).unwrap();
+    let generated = reference::generate(&document, &schema());
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, generated).unwrap();
+    } else {
+        assert!(document == generated, "out of date: run UPDATE_DOCS=1 cargo test --lib config");
+    }
 }
 
 #[test]
 fn the_tables_and_the_schema_have_the_keys_of_the_code() {
-    for (definition, heading, _, keys) in tables() {
-        let documented: Vec<&str> = rows_after(heading).iter().map(|row| row[0].trim_matches('`')).collect();
-        assert_eq!(documented, keys, "{heading}");
+    for table in tables() {
+        let documented: Vec<&str> =
+            rows_of(table.definition).iter().map(|row| row[0].trim_matches('`')).collect();
+        assert_eq!(documented, table.names, "{}", table.definition);
         let schema = schema();
-        let properties = schema["definitions"][definition]["properties"].as_object().unwrap();
+        let properties = schema["definitions"][table.definition]["properties"].as_object().unwrap();
         let in_schema: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
-        assert_eq!(in_schema, keys.into_iter().collect(), "{definition}");
-        assert!(properties.values().all(|property| property["description"].is_string()), "{definition}");
+        assert_eq!(in_schema, table.names.into_iter().collect(), "{}", table.definition);
     }
 }
 
 #[test]
 fn the_tables_and_the_schema_have_the_defaults_of_the_code() {
-    for (definition, heading, defaults, _) in tables() {
-        for row in rows_after(heading) {
+    for table in tables() {
+        for row in rows_of(table.definition) {
             let (key, documented) = (row[0].trim_matches('`'), row[2]);
-            let in_schema = schema()["definitions"][definition]["properties"][key]["default"].clone();
-            let default = defaults.get(key).filter(|default| !is_nothing(default));
-            // A table in the table has its own.
-            let default = default.filter(|default| !default.is_object()).cloned();
-            assert_eq!(in_schema, default.clone().unwrap_or_default(), "{definition}.{key}");
+            let in_schema = schema()["definitions"][table.definition]["properties"][key].clone();
+            let default = table.default_of(key);
+            assert_eq!(in_schema.get("default"), default, "{}.{key}", table.definition);
             match default {
                 Some(default) => {
+                    assert_eq!(in_schema.get("x-default"), None, "{key}");
                     let documented = toml(&format!("default = {}", documented.trim_matches('`')));
-                    assert_eq!(documented["default"], default, "{key}");
+                    assert_eq!(documented["default"], *default, "{key}");
                 }
-                None => assert!(!documented.is_empty() && !documented.starts_with('`'), "{key}"),
+                None => assert!(!documented.is_empty(), "{key}"),
             }
         }
     }
@@ -102,29 +96,12 @@ fn the_tables_and_the_schema_have_the_defaults_of_the_code() {
 
 #[test]
 fn the_tables_have_the_types_of_the_schema() {
-    for (definition, heading, ..) in tables() {
+    for table in tables() {
         let schema = schema();
-        for row in rows_after(heading) {
-            let (key, kind, allowed) = (row[0].trim_matches('`'), row[1], row[4]);
-            let property = &schema["definitions"][definition]["properties"][key];
-            let reference = property["allOf"][0]["$ref"].as_str().unwrap_or_default();
-            let text = if property["anyOf"][0]["format"].is_string() { "IP address" } else { "text" };
-            let of = |part: &str, kinds: (&'static str, &'static str, &'static str)| match &property[part] {
-                part if part["type"] == "string" => kinds.0,
-                part if part["$ref"].is_string() => kinds.1,
-                _ => kinds.2,
-            };
-            let expected = match property["type"].as_str() {
-                Some("string") if property["enum"].is_array() => "one of",
-                Some("string") => text,
-                Some("boolean") => "true or false",
-                Some("integer") => "whole number",
-                Some("array") => of("items", ("list of texts", "list of tables", "list")),
-                Some("object") => of("additionalProperties", ("table of texts", "table of tables", "table")),
-                _ if ["#/definitions/duration", "#/definitions/timeout"].contains(&reference) => "duration",
-                _ => "table",
-            };
-            assert_eq!(kind, expected, "{key}");
+        for row in rows_of(table.definition) {
+            let (key, documented, allowed) = (row[0].trim_matches('`'), row[1], row[4]);
+            let property = &schema["definitions"][table.definition]["properties"][key];
+            assert_eq!(documented, kind(property), "{key}");
             if let Some(choices) = property["enum"].as_array() {
                 let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
                 let documented: Vec<&str> =
@@ -135,8 +112,8 @@ fn the_tables_have_the_types_of_the_schema() {
     }
 }
 
-/// The schema cannot tell whether settings fit together, nor all that is wrong with one; but it must not complain of
-/// what the code accepts, nor let pass what is of the wrong kind.
+/// The schema cannot express how keys depend on each other, nor every rule for a value. But it must
+/// accept what the code accepts, and refuse values of the wrong type.
 #[test]
 fn the_schema_judges_each_value_as_the_code_does() {
     let schema = schema_of_vms();
@@ -170,10 +147,12 @@ fn the_schema_judges_each_value_as_the_code_does() {
         json!({"a": "b"}),
         json!({"a": 1}),
     ];
-    for (definition, _, _, keys) in tables() {
-        for (key, value) in keys.into_iter().flat_map(|key| values.iter().map(move |value| (key, value))) {
+    for table in tables() {
+        for (key, value) in
+            table.names.into_iter().flat_map(|key| values.iter().map(move |value| (key, value)))
+        {
             let mut vm = least();
-            match definition {
+            match table.definition {
                 "vm" => vm[key] = value.clone(),
                 "instance" => vm["instance"][key] = value.clone(),
                 "wake" => vm["wake"] = json!({key: value}),
@@ -189,7 +168,7 @@ fn the_schema_judges_each_value_as_the_code_does() {
             assert!(is_valid || verdict.is_err(), "the schema refuses {key} = {value}");
             let problem = verdict.err().map(|error| error.problem).unwrap_or_default();
             let is_of_wrong_kind = problem.starts_with(&format!("{value} is not "))
-                && ["text", "true", "a whole", "a dur", "one of", "an IP", "a list", "a table"]
+                && ["text", "true", "a whole", "a dur", "one of", "an IP", "an array", "a table"]
                     .iter()
                     .any(|kind| problem.contains(&format!("is not {kind}")));
             assert!(!is_valid || !is_of_wrong_kind, "the schema accepts {key} = {value}: {problem}");
@@ -221,7 +200,7 @@ fn the_examples_are_accepted() {
     }
 }
 
-/// What an editor does with the first line of `wrangler.toml`.
+/// Validates as an editor does, by the first line of `wrangler.toml`.
 #[test]
 fn the_schema_goes_together_with_wranglers_own() {
     struct Wrangler;
@@ -229,7 +208,7 @@ fn the_schema_goes_together_with_wranglers_own() {
         fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
             assert_eq!(uri.as_str(), "https://unpkg.com/wrangler@4/config-schema.json");
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/wrangler/config-schema.json");
-            // Without `npm ci` the test is of vmproxy's part alone.
+            // Without `npm ci`, only vmproxy's part is tested.
             Ok(fs::read_to_string(path)
                 .map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
         }
@@ -257,7 +236,7 @@ fn every_setting_is_valid_in_the_schema() {
 
 #[test]
 fn the_settings_of_the_waiting_page_are_those_of_the_code() {
-    let rows = rows_after("| key of `waiting_page`");
+    let rows = rows_of("waiting_page");
     let keys: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(keys, WAITING_PAGE.map(|(name, _)| name));
     let schema = schema();
@@ -267,7 +246,7 @@ fn the_settings_of_the_waiting_page_are_those_of_the_code() {
         keys.iter().map(|key| key.to_string()).collect::<BTreeSet<_>>().iter().collect()
     );
     for (row, (name, default)) in rows.iter().zip(WAITING_PAGE) {
-        let documented = code_in(row[1]).first().copied().unwrap_or_default();
+        let documented = code_in(row[2]).first().map_or("", |code| code.trim_matches('"'));
         let property = &in_schema[name];
         assert_eq!(
             (documented, property["default"].as_str().unwrap_or_default()),
@@ -298,16 +277,9 @@ fn every_documented_error_is_what_the_code_says() {
 #[test]
 fn every_key_has_an_error() {
     let errors: Vec<&str> = rows_after("## Errors").iter().map(|row| code_in(row[1])[0]).collect();
-    for (definition, _, _, keys) in tables() {
-        let parent = match definition {
-            "vm" => "VMS[0]",
-            "instance" => "VMS[0].instance",
-            "wake" => "VMS[0].wake",
-            "asleep_response" => "VMS[0].wake.asleep_response[0]",
-            _ => "VMS[0].instance.accelerators[0]",
-        };
-        for key in keys {
-            let key = format!("{parent}.{key}");
+    for table in tables() {
+        for key in table.names {
+            let key = format!("{}.{key}", table.parent);
             let is_there =
                 |error: &&str| error.strip_prefix(&key).is_some_and(|rest| rest.starts_with([':', '.', '[']));
             assert!(errors.iter().any(is_there), "no error at {key}");
@@ -315,8 +287,8 @@ fn every_key_has_an_error() {
     }
 }
 
-/// Where a mistake may be one of how settings or VMs go together, or of a URL's parts or a duration's length. All others are
-/// found by the schema.
+/// Keys with errors beyond the schema: how keys or VMs depend on each other, the parts of a URL,
+/// the length of a duration. The schema finds all other errors.
 const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[1].path",
     "VMS[1].instance.name",
@@ -337,7 +309,7 @@ const BEYOND_THE_SCHEMA: [&str; 17] = [
     "VMS[0].instance.max_run_duration",
 ];
 
-/// The VMs with a mistake as the document describes it.
+/// Returns VMs with a mistake that the document describes.
 fn mistaken(wrong: &str) -> Value {
     let code = code_in(wrong);
     match wrong.split(' ').next() {
@@ -368,7 +340,7 @@ fn mistaken(wrong: &str) -> Value {
     }
 }
 
-/// The VM that the documented mistakes are made in.
+/// The VM in which the documented mistakes are made.
 fn least() -> Value {
     json!({"path": "/", "instance": {"name": "backend", "zone": "us-central1-a"}})
 }

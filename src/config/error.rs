@@ -1,13 +1,13 @@
-//! What is wrong with the configuration.
+//! The error of a wrong configuration.
 
 use std::fmt;
 
-/// What is wrong with the configuration, and where.
+/// An error in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The variable or key, as `VMS[0].instance.zone`.
+    /// The variable or key, such as `VMS[0].instance.zone`.
     pub key: String,
-    /// What is wrong with it, and what is allowed.
+    /// The value, and what is allowed instead.
     pub problem: String,
 }
 
@@ -16,8 +16,8 @@ impl ConfigError {
         Self { key: key.into(), problem: problem.into() }
     }
 
-    /// The error of a whole that has this error in its part `key`.
-    pub(crate) fn below(self, key: &str) -> Self {
+    /// Returns this error for the value that contains it at `key`.
+    pub(crate) fn nested_in(self, key: &str) -> Self {
         let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
         Self { key: [key, dot, &self.key].concat(), problem: self.problem }
     }

@@ -1,16 +1,17 @@
-//! The keys of `[[vars.VMS]]` and the tables in it: the fields of [`Vm`] and [`Instance`], under their own names.
+//! The keys of `[[vars.VMS]]` and the tables in it: the fields of [`Vm`] and [`Instance`], under
+//! their own names.
 
 use serde_json::{Map, Value};
 
-use super::value::{choose, Key, Setting, Table};
+use super::value::{one_of, Key, Setting, Table};
 use super::ConfigError;
 use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
-/// Gives a type its keys: the names of all its fields, or what stands beside them.
+/// Defines the keys of a type: the names of all its fields, or the name that follows a field.
 macro_rules! keys {
     ($table:ident { $($field:ident $($name:literal)?),* $(,)? }) => {
         const KEYS: &'static [Key<Self>] = {
-            // No field is forgotten.
+            // Does not compile if a field is missing.
             const _: fn(&$table) = |$table { $($field: _),* }| ();
             &[$(Key {
                 name: keys!(@name $field $($name)?),
@@ -56,8 +57,8 @@ impl Table for Vm {
         instance,
     });
 
-    fn unset(_: &Map<String, Value>) -> Self {
-        // The path is required: an empty one is found to be missing.
+    fn defaults(_: &Map<String, Value>) -> Self {
+        // The path is required: the check reports an empty one as missing.
         Self { path: String::new(), ..Self::default() }
     }
 }
@@ -80,7 +81,7 @@ impl Table for WakePolicy {
         asleep_response,
     });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self::default()
     }
 }
@@ -88,7 +89,7 @@ impl Table for WakePolicy {
 impl Table for AsleepResponse {
     keys!(AsleepResponse { path, user_agent, status, body, content_type });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self::default()
     }
 }
@@ -123,8 +124,8 @@ impl Table for Instance {
         resource,
     });
 
-    fn unset(given: &Map<String, Value>) -> Self {
-        // What a template is there for shall not be replaced by a default.
+    fn defaults(given: &Map<String, Value>) -> Self {
+        // A default must not replace a value of the template.
         match given.get("source_instance_template").and_then(Value::as_str) {
             Some(template) => Self::from_template(template),
             None => Self::default(),
@@ -135,17 +136,17 @@ impl Table for Instance {
 impl Table for Accelerator {
     keys!(Accelerator { kind "type", count });
 
-    fn unset(_: &Map<String, Value>) -> Self {
+    fn defaults(_: &Map<String, Value>) -> Self {
         Self { kind: String::new(), count: 1 }
     }
 }
 
-/// Gives an enum its names.
+/// Defines the name of each variant of an enum.
 macro_rules! choices {
     ($enum:ident { $($name:literal $choice:ident),* }) => {
         impl Setting for $enum {
             fn read(value: &Value) -> Result<Self, ConfigError> {
-                choose(value, &[$(($name, $enum::$choice)),*])
+                one_of(value, &[$(($name, $enum::$choice)),*])
             }
 
             fn write(&self) -> Value {

@@ -1,102 +1,61 @@
-//! Of the reader itself. What is wrong with single settings is in `docs/configuration.md`, and checked from there.
+//! Tests of the reader. The errors of single keys are listed in `docs/configuration.md` and tested
+//! by `documented`.
 
+use super::reference::tables;
 use super::*;
-use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, WakePolicy};
-use serde_json::{json, Map};
-use std::collections::BTreeMap;
+use crate::vm::{Instance, OnIdle};
+use serde_json::json;
 use std::time::Duration;
 
 fn parse(vms: &Value) -> Result<Vec<Vm>, ConfigError> {
     parse_vms(&vms.to_string())
 }
 
-/// Every setting, and none at its default.
+/// Keys that contradict the examples of others.
+const APART: [(&str, &str); 3] =
+    [("vm", "vpc"), ("instance", "startup_script_url"), ("instance", "spot_fallback")];
+
+/// Returns a VM with the schema's example of every key, except those that are [`APART`].
 pub(super) fn all_set() -> Vm {
-    let text = |text: &str| Some(text.to_owned());
-    let seconds = Duration::from_secs;
-    Vm {
-        path: "/app".into(),
-        host: text("app.example.com"),
-        strip_prefix: true,
-        health_path: text("/healthz"),
-        port: 8080,
-        origin: "http://{ip}".into(),
-        vpc: None,
-        host_header: text("app.internal"),
-        trust_forwarded: true,
-        connect_timeout: Duration::from_millis(1500),
-        response_timeout: seconds(60),
-        startup_timeout: seconds(90),
-        idle_timeout: seconds(100),
-        on_idle: OnIdle::Suspend,
-        busy_path: text("/busy"),
-        busy_limit: seconds(3600),
-        deep_sleep_after: Some(seconds(7200)),
-        max_starts_per_hour: Some(5),
-        max_hours_per_month: Some(50),
-        on_drift: OnDrift::Apply,
-        cold_start: ColdStart::Reject,
-        hold_timeout: Some(Duration::from_secs(25)),
-        waiting_page: BTreeMap::from([
-            ("lang".into(), "de".into()),
-            ("logo".into(), "data:image/gif;base64,R0lGODlhAQABAAAAACw=".into()),
-            ("accent_color".into(), "light-dark(#2563eb, oklch(0.9 0.02 250 / 50%))".into()),
-            ("booting".into(), "Die Maschine fährt hoch".into()),
-        ]),
-        waiting_page_url: text("https://static.example.com/waiting.html"),
-        wake: WakePolicy {
-            methods: vec!["GET".into(), "POST".into()],
-            ignore_paths: vec!["/status/*".into(), "*.php".into()],
-            ignore_user_agents: vec!["acme*monitor".into()],
-            crawlers: true,
-            countries: vec!["DE".into(), "T1".into()],
-            ignore_countries: vec!["FR".into()],
-            networks: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
-            ignore_networks: vec!["203.0.113.7/32".parse().unwrap()],
-            verified_bots: true,
-            header: text("x-wake"),
-            secret: text("WAKE_SECRET"),
-            wakes_per_hour: Some(3),
-            counts_as_activity: false,
-            asleep_response: vec![AsleepResponse {
-                path: text("/robots.txt"),
-                user_agent: text("bot"),
-                status: 200,
-                body: "User-agent: *\n".into(),
-                content_type: "text/plain".into(),
-            }],
-        },
-        keep_awake: vec!["Mon-Fri 08:00-18:00 Europe/Berlin".into()],
-        wake_at: vec!["daily 05:00 UTC".into()],
-        ready_push: text("https://app.example.com"),
-        instance: Instance {
-            name: "backend".into(),
-            project: text("other"),
-            zone: "us-central1-a".into(),
-            zones: vec!["us-central1-b".into()],
-            source_instance_template: text("web"),
-            image: "projects/p/global/images/mine".into(),
-            machine_type: "e2-small".into(),
-            accelerators: vec![Accelerator { kind: "nvidia-tesla-t4".into(), count: 2 }],
-            boot_disk_size: Some(20),
-            boot_disk_type: text("pd-ssd"),
-            address: Address::Ipv6,
-            static_address: Some("2001:db8::7".parse().unwrap()),
-            network: text("vpc"),
-            subnetwork: text("dual"),
-            tags: vec!["web".into()],
-            labels: BTreeMap::from([("team".into(), "shop".into())]),
-            metadata: BTreeMap::from([("color".into(), "green".into())]),
-            startup_script: text("echo hi"),
-            startup_script_url: None,
-            shutdown_script: text("echo bye"),
-            not_preemptible: true,
-            spot_fallback: false,
-            max_run_duration: Some(seconds(4 * 3600)),
-            service_account: text("default"),
-            scopes: vec!["https://www.googleapis.com/auth/logging.write".into()],
-            resource: Map::from_iter([("canIpForward".to_owned(), json!(true))]),
-        },
+    let mut vm = json!({"instance": {"spot_fallback": false}});
+    for table in tables() {
+        for key in table.names {
+            let example = example(table.definition, key);
+            match table.definition {
+                "vm" if !example.is_null() && !APART.contains(&("vm", key)) => vm[key] = example,
+                "instance" if !APART.contains(&("instance", key)) => vm["instance"][key] = example,
+                "wake" => vm["wake"][key] = example,
+                // The examples of the tables in it are those of its own keys.
+                _ => {}
+            }
+        }
+    }
+    let read = read_vm(&vm.to_string()).unwrap();
+    assert_eq!(read.write(), vm, "written differently from what was read");
+    read
+}
+
+/// Returns a key's example in the schema: any value but the default.
+fn example(definition: &str, key: &str) -> Value {
+    let schema: Value = serde_json::from_str(include_str!("../../schema/wrangler.schema.json")).unwrap();
+    schema["definitions"][definition]["properties"][key]["examples"][0].clone()
+}
+
+#[test]
+fn every_key_has_an_example_that_is_not_its_default() {
+    for table in tables() {
+        // The examples of these are those of their keys.
+        for key in table.names.iter().filter(|key| !["wake", "instance"].contains(key)) {
+            let example = example(table.definition, key);
+            assert!(!example.is_null(), "{}.{key}", table.definition);
+            assert_ne!(Some(&example), table.default_of(key), "{}.{key}", table.definition);
+        }
+    }
+    for (definition, key, keys) in
+        [("instance", "accelerators", &tables()[2]), ("wake", "asleep_response", &tables()[4])]
+    {
+        let given: Vec<String> = example(definition, key)[0].as_object().unwrap().keys().cloned().collect();
+        assert!(keys.names.iter().all(|name| given.iter().any(|given| given == name)), "{key}: {given:?}");
     }
 }
 
@@ -119,11 +78,13 @@ fn the_least_configuration_gets_every_default() {
 fn what_is_written_is_read_again() {
     let least = Instance { name: "backend".into(), zone: "z".into(), ..Instance::default() };
     let templated = Instance { source_instance_template: Some("web".into()), ..least.clone() };
+    let by_url = Instance { startup_script_url: Some("gs://b/s.sh".into()), ..least.clone() };
     let bare = Instance { tags: vec![], ..least.clone() };
     for vm in [
         all_set(),
         Vm::default(),
         Vm { instance: templated, vpc: Some("NET".into()), ..Vm::default() },
+        Vm { instance: by_url, ..Vm::default() },
         Vm { instance: bare, ..Vm::default() },
         Vm { instance: Instance::from_template("web"), ..Vm::default() },
         Vm { on_idle: OnIdle::Never, instance: Instance { spot_fallback: true, ..least }, ..Vm::default() },
@@ -180,10 +141,10 @@ fn settings_that_seem_to_contradict_each_other_and_do_not_are_accepted() {
 #[test]
 fn what_is_no_list_of_vms_is_refused() {
     for (text, problem) in [
-        ("[]", "VMS: is empty: at least one [[vars.VMS]] is needed"),
-        (r#""text""#, "VMS: \"text\" is not a list"),
+        ("[]", "VMS: empty; at least one [[vars.VMS]] is required"),
+        (r#""text""#, "VMS: \"text\" is not an array"),
         ("[1]", "VMS[0]: 1 is not a table"),
-        ("{", "VMS: is not JSON: EOF while parsing an object"),
+        ("{", "VMS: not valid JSON: EOF while parsing an object"),
     ] {
         assert_eq!(parse_vms(text).unwrap_err().to_string(), problem);
     }

@@ -1,4 +1,5 @@
-//! The kinds of values: how each is read from the configuration, and written for the object's storage.
+//! The types of values: how each is read from the configuration, and written for the object's
+//! storage.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,45 +12,47 @@ use super::ConfigError;
 use crate::collections::collect_unsorted;
 use crate::time::{format_duration, parse_duration, DURATION};
 
-/// A kind of value.
+/// A type of value.
 pub(super) trait Setting: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// What is wrong, at a key relative to the value: empty if it is the value itself.
+    /// The key of the error is relative to the value. An empty key means the value itself.
     fn read(value: &Value) -> Result<Self, ConfigError>;
 
-    /// Writes it so that [`read`](Setting::read) gives the same. Null is left out.
+    /// Writes the value so that [`read`](Setting::read) returns an equal one. Null means that the
+    /// key is left out.
     fn write(&self) -> Value;
 }
 
-/// A kind of table: what a type has for keys.
+/// A type that is read from a table.
 pub(super) trait Table: Sized + 'static {
-    /// All of them.
+    /// All keys, in the order of the document.
     const KEYS: &'static [Key<Self>];
 
-    /// What the keys stand for that are not `given`.
-    fn unset(given: &Map<String, Value>) -> Self;
+    /// Returns the value in which the keys that are `given` are then set.
+    fn defaults(given: &Map<String, Value>) -> Self;
 }
 
 /// A key of a table.
 pub(super) struct Key<T> {
-    /// As the configuration has it.
+    /// The key's name in the configuration.
     pub name: &'static str,
-    /// Sets it.
+    /// Sets the field from the value.
     pub read: fn(&mut T, &Value) -> Result<(), ConfigError>,
-    /// Tells it.
+    /// Returns the field's value.
     pub write: fn(&T) -> Value,
 }
 
 impl<T: Table> Setting for T {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let given = value.as_object().ok_or_else(|| not(value, "a table"))?;
-        let mut table = T::unset(given);
+        let mut table = T::defaults(given);
         for (name, value) in given {
             let key = T::KEYS.iter().find(|key| key.name == name);
-            let key = key.ok_or_else(|| unknown(name, T::KEYS.iter().map(|key| key.name).collect()))?;
-            (key.read)(&mut table, value).map_err(|error| error.below(name))?;
+            let key =
+                key.ok_or_else(|| unknown(name, &T::KEYS.iter().map(|key| key.name).collect::<Vec<_>>()))?;
+            (key.read)(&mut table, value).map_err(|error| error.nested_in(name))?;
         }
         Ok(table)
     }
@@ -60,8 +63,9 @@ impl<T: Table> Setting for T {
     }
 }
 
-fn unknown(name: &str, keys: Vec<&str>) -> ConfigError {
-    ConfigError::new(name, format!("is no key; there are {}", keys.join(", ")))
+/// Returns the error of a key that is none of `keys`.
+pub(super) fn unknown(name: &str, keys: &[&str]) -> ConfigError {
+    ConfigError::new(name, format!("unknown key; expected one of {}", keys.join(", ")))
 }
 
 fn not(value: &Value, what: &str) -> ConfigError {
@@ -70,7 +74,7 @@ fn not(value: &Value, what: &str) -> ConfigError {
 
 impl Setting for String {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        value.as_str().map(str::to_owned).ok_or_else(|| not(value, "a text"))
+        value.as_str().map(str::to_owned).ok_or_else(|| not(value, "a string"))
     }
 
     fn write(&self) -> Value {
@@ -91,7 +95,7 @@ impl Setting for bool {
 impl Setting for u16 {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let number = value.as_u64().and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| not(value, "a whole number from 0 to 65535"))
+        number.ok_or_else(|| not(value, "an integer from 0 to 65535"))
     }
 
     fn write(&self) -> Value {
@@ -102,7 +106,7 @@ impl Setting for u16 {
 impl Setting for u32 {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let number = value.as_u64().and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| not(value, "a whole number from 0 to 4294967295"))
+        number.ok_or_else(|| not(value, "an integer from 0 to 4294967295"))
     }
 
     fn write(&self) -> Value {
@@ -124,7 +128,7 @@ impl Setting for Duration {
 impl Setting for IpAddr {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let address = value.as_str().and_then(|text| text.parse().ok());
-        address.ok_or_else(|| not(value, "an IP address, as \"203.0.113.7\""))
+        address.ok_or_else(|| not(value, "an IP address such as \"203.0.113.7\""))
     }
 
     fn write(&self) -> Value {
@@ -134,7 +138,7 @@ impl Setting for IpAddr {
 
 impl Setting for IpNet {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        network(value).ok_or_else(|| not(value, "a network or an address, as \"203.0.113.0/24\""))
+        network(value).ok_or_else(|| not(value, "a network or an IP address such as \"203.0.113.0/24\""))
     }
 
     fn write(&self) -> Value {
@@ -142,7 +146,8 @@ impl Setting for IpNet {
     }
 }
 
-/// The library reads networks too, with a reader of addresses of its own, which takes room.
+/// Parses a network with the standard library's parser of addresses: `ipnet` has another one, which
+/// would add to the size.
 fn network(value: &Value) -> Option<IpNet> {
     let text = value.as_str()?;
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -165,9 +170,9 @@ impl<T: Setting> Setting for Option<T> {
 
 impl<T: Setting> Setting for Vec<T> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
-        let values = value.as_array().ok_or_else(|| not(value, "a list"))?.iter().enumerate();
+        let values = value.as_array().ok_or_else(|| not(value, "an array"))?.iter().enumerate();
         values
-            .map(|(index, value)| T::read(value).map_err(|error| error.below(&format!("[{index}]"))))
+            .map(|(index, value)| T::read(value).map_err(|error| error.nested_in(&format!("[{index}]"))))
             .collect()
     }
 
@@ -180,7 +185,7 @@ impl Setting for BTreeMap<String, String> {
     fn read(value: &Value) -> Result<Self, ConfigError> {
         let mut texts = Self::new();
         for (name, value) in &Map::read(value)? {
-            let text = String::read(value).map_err(|error| error.below(name))?;
+            let text = String::read(value).map_err(|error| error.nested_in(name))?;
             texts.insert(name.clone(), text);
         }
         Ok(texts)
@@ -201,11 +206,11 @@ impl Setting for Map<String, Value> {
     }
 }
 
-/// The choice that a value names.
+/// Returns the choice that a value names.
 ///
 /// # Errors
-/// It names none of them.
-pub(super) fn choose<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, ConfigError> {
+/// The value is none of the names.
+pub(super) fn one_of<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, ConfigError> {
     let chosen = choices.iter().find(|(name, _)| value == name);
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();

@@ -69,13 +69,13 @@ impl Proxy {
     /// What is wrong with them.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let vms = variable(env, "VMS")
-            .ok_or_else(|| ConfigError::new("VMS", "is missing: at least one [[vars.VMS]] is needed"))?;
+            .ok_or_else(|| ConfigError::new("VMS", "missing; at least one [[vars.VMS]] is required"))?;
         let vms = parse_vms(&vms)?;
         check_time_zones(&vms)?;
         for (index, vm) in vms.iter().enumerate() {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
-            waking::woken_by(vm, env).map_err(|error| error.below(&format!("VMS[{index}]")))?;
+            waking::woken_by(vm, env).map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
         }
         check_credentials(env)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
@@ -138,5 +138,5 @@ fn configured(env: &Env) -> Rc<Result<Proxy, ConfigError>> {
 
 fn check_time_zones(vms: &[Vm]) -> Result<(), ConfigError> {
     let mut checked = vms.iter().map(|vm| check_schedule(vm, is_zone)).enumerate();
-    checked.try_for_each(|(index, vm)| vm.map_err(|error| error.below(&format!("VMS[{index}]"))))
+    checked.try_for_each(|(index, vm)| vm.map_err(|error| error.nested_in(&format!("VMS[{index}]"))))
 }

@@ -31,8 +31,8 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn window(text: &'a str) -> Result<Self, Mistake<'a>> {
-        let form = "days, a window and a time zone, as \"Mon-Fri 08:00-18:00 Europe/Berlin\"";
-        Self::read(text, form, "a window, as \"08:00-18:00\" or \"22:00-06:00\"", |times| {
+        let form = "days, a window and a time zone, such as \"Mon-Fri 08:00-18:00 Europe/Berlin\"";
+        Self::read(text, form, "a time window such as \"08:00-18:00\" or \"22:00-06:00\"", |times| {
             let (from, to) = times.split_once('-')?;
             let (from, to) = (time(from)?, time(to)?);
             let to = if to < from { to + DAY } else { to };
@@ -45,8 +45,8 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn wake(text: &'a str) -> Result<Self, Mistake<'a>> {
-        let form = "days, a time and a time zone, as \"Mon-Fri 07:55 Europe/Berlin\"";
-        Self::read(text, form, "a time, as \"07:55\"", |text| {
+        let form = "days, a time and a time zone, such as \"Mon-Fri 07:55 Europe/Berlin\"";
+        Self::read(text, form, "a time such as \"07:55\"", |text| {
             time(text).filter(|time| *time < DAY).map(|time| (time, time))
         })
     }
@@ -63,12 +63,9 @@ impl<'a> Entry<'a> {
         else {
             return Err((text, form));
         };
-        let days = days(names).ok_or((names, "days, as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""))?;
+        let days =
+            days(names).ok_or((names, "a list of days such as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""))?;
         let (from, to) = times(span).ok_or((span, times_form))?;
-        // Which zones of the IANA database (https://www.iana.org/time-zones) there are, the runtime knows.
-        if !zone.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            return Err((zone, "a time zone, as \"Europe/Berlin\" or \"UTC\""));
-        }
         Ok(Self { days, from, to, zone })
     }
 

@@ -220,19 +220,19 @@ fn the_runtimes_texts_are_read() {
 #[test]
 fn what_is_wrong_is_named() {
     for (keep_awake, wake_at, error) in [
-        ("Mon-Fri 08:00-18:00", "", "keep_awake[0]: \"Mon-Fri 08:00-18:00\" is not days, a window and a time zone, as \"Mon-Fri 08:00-18:00 Europe/Berlin\""),
-        ("Mo-Fr 08:00-18:00 UTC", "", "keep_awake[0]: \"Mo-Fr\" is not days, as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""),
-        ("Mon, 08:00-18:00 UTC", "", "keep_awake[0]: \"Mon,\" is not days, as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""),
-        ("Mon 8-18 UTC", "", "keep_awake[0]: \"8-18\" is not a window, as \"08:00-18:00\" or \"22:00-06:00\""),
-        ("Mon 08:00-08:00 UTC", "", "keep_awake[0]: \"08:00-08:00\" is not a window, as \"08:00-18:00\" or \"22:00-06:00\""),
-        ("Mon 24:00-08:00 UTC", "", "keep_awake[0]: \"24:00-08:00\" is not a window, as \"08:00-18:00\" or \"22:00-06:00\""),
-        ("Mon 08:00-24:01 UTC", "", "keep_awake[0]: \"08:00-24:01\" is not a window, as \"08:00-18:00\" or \"22:00-06:00\""),
-        ("Mon 08:00-18:60 UTC", "", "keep_awake[0]: \"08:00-18:60\" is not a window, as \"08:00-18:00\" or \"22:00-06:00\""),
-        ("Mon 08:00-18:00 +01:00", "", "keep_awake[0]: \"+01:00\" is not a time zone, as \"Europe/Berlin\" or \"UTC\""),
-        ("", "Mon 07:55 Europe/Berlim", "wake_at[0]: \"Europe/Berlim\" is not a time zone that there is, as \"Europe/Berlin\" or \"UTC\""),
-        ("", "Mon 24:00 UTC", "wake_at[0]: \"24:00\" is not a time, as \"07:55\""),
-        ("", "Mon 07:55-08:00 UTC", "wake_at[0]: \"07:55-08:00\" is not a time, as \"07:55\""),
-        ("", "07:55 UTC", "wake_at[0]: \"07:55 UTC\" is not days, a time and a time zone, as \"Mon-Fri 07:55 Europe/Berlin\""),
+        ("Mon-Fri 08:00-18:00", "", "keep_awake[0]: \"Mon-Fri 08:00-18:00\" is not days, a window and a time zone, such as \"Mon-Fri 08:00-18:00 Europe/Berlin\""),
+        ("Mo-Fr 08:00-18:00 UTC", "", "keep_awake[0]: \"Mo-Fr\" is not a list of days such as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""),
+        ("Mon, 08:00-18:00 UTC", "", "keep_awake[0]: \"Mon,\" is not a list of days such as \"Mon-Fri\", \"Sat,Sun\" or \"daily\""),
+        ("Mon 8-18 UTC", "", "keep_awake[0]: \"8-18\" is not a time window such as \"08:00-18:00\" or \"22:00-06:00\""),
+        ("Mon 08:00-08:00 UTC", "", "keep_awake[0]: \"08:00-08:00\" is not a time window such as \"08:00-18:00\" or \"22:00-06:00\""),
+        ("Mon 24:00-08:00 UTC", "", "keep_awake[0]: \"24:00-08:00\" is not a time window such as \"08:00-18:00\" or \"22:00-06:00\""),
+        ("Mon 08:00-24:01 UTC", "", "keep_awake[0]: \"08:00-24:01\" is not a time window such as \"08:00-18:00\" or \"22:00-06:00\""),
+        ("Mon 08:00-18:60 UTC", "", "keep_awake[0]: \"08:00-18:60\" is not a time window such as \"08:00-18:00\" or \"22:00-06:00\""),
+        ("Mon 08:00-18:00 +01:00", "", "keep_awake[0]: \"+01:00\": unknown time zone (expected an IANA name such as \"Europe/Berlin\")"),
+        ("", "Mon 07:55 Europe/Berlim", "wake_at[0]: \"Europe/Berlim\": unknown time zone (expected an IANA name such as \"Europe/Berlin\")"),
+        ("", "Mon 24:00 UTC", "wake_at[0]: \"24:00\" is not a time such as \"07:55\""),
+        ("", "Mon 07:55-08:00 UTC", "wake_at[0]: \"07:55-08:00\" is not a time such as \"07:55\""),
+        ("", "07:55 UTC", "wake_at[0]: \"07:55 UTC\" is not days, a time and a time zone, such as \"Mon-Fri 07:55 Europe/Berlin\""),
     ] {
         let texts = |text: &'static str| if text.is_empty() { vec![] } else { vec![text] };
         let vm = vm(&texts(keep_awake), &texts(wake_at));

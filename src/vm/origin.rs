@@ -68,7 +68,9 @@ impl Origin {
 fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Result<Origin, String> {
     let text = if template.contains('{') { filled_in(template, ip, port) } else { template.to_owned() };
     if text.contains(['{', '}']) {
-        return Err(format!("{template:?} has a placeholder that is not {{ip}}, {{ip-dashed}} or {{port}}"));
+        return Err(format!(
+            "{template:?} has an unknown placeholder; expected {{ip}}, {{ip-dashed}} or {{port}}"
+        ));
     }
     let url: Uri = text.parse().map_err(|error| format!("{template:?} is not a URL: {error}"))?;
     let scheme = url.scheme_str();
@@ -77,14 +79,16 @@ fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Resu
     }
     let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && !text.contains(['@', '#']);
     if !is_bare {
-        return Err(format!("{template:?} must be a scheme, a host and a port, no path, query or user"));
+        return Err(format!(
+            "{template:?} must be a scheme, a host and an optional port, without path, query or user"
+        ));
     }
     let host = url.host().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse();
     if address.is_ok() && scheme == Some("https") {
         return Err(format!(
-            "{template:?} is HTTPS to an IP address, whose certificate a Worker cannot check: \
-             use http, or a name as in \"https://{{ip-dashed}}.vm.example.com\""
+            "{template:?} uses HTTPS with an IP address, whose certificate a Worker cannot verify: \
+             use http, or a host name such as \"https://{{ip-dashed}}.vm.example.com\""
         ));
     }
     match (address, binding) {
@@ -180,13 +184,13 @@ mod tests {
     #[test]
     fn templates_that_cannot_work_are_refused_with_the_reason() {
         for (template, reason) in [
-            ("https://{ip}", "cannot check"),
-            ("https://{ip}:8443", "cannot check"),
+            ("https://{ip}", "cannot verify"),
+            ("https://{ip}:8443", "cannot verify"),
             ("ftp://{ip}", "http:// or https://"),
             ("{ip}:80", "http:// or https://"),
             ("http://", "not a URL"),
             ("http://{addr}", "placeholder"),
-            ("http://{ip}/app", "no path"),
+            ("http://{ip}/app", "without path"),
             ("http://u@{ip}/", "user"),
         ] {
             let error = Origin::check(&vm(template)).expect_err(template);

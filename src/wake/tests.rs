@@ -63,7 +63,7 @@ fn configured(wake: &Value) -> Vm {
 
 #[test]
 fn each_request_wakes_the_vm_or_does_not() {
-    let table: Table = serde_json::from_str(include_str!("../../tests/wake/requests.json")).unwrap();
+    let table: Table = serde_json::from_str(include_str!("../../tests/data/wake-requests.json")).unwrap();
     assert!(table.requests.len() > 150);
     for row in &table.requests {
         let rules = configured(&table.rules[&row.rules]).wake;

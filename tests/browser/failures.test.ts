@@ -1,8 +1,8 @@
-// What a visitor sees when the VM does not come up, and what can be done about it.
+// The pages for a VM that fails to start, and how a visitor can proceed from them.
 
 import { expect } from "vitest";
-import { booting, quick } from "../e2e/harness/emulator.ts";
-import { eventually } from "../e2e/harness/eventually.ts";
+import { booting, quick } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 const refused = { method: "instances.insert", status: 403, reason: "forbidden" };
@@ -47,7 +47,7 @@ test("the button is reached and pressed by keyboard", async ({ launch, visit }) 
 test("a VM that has gone down again is woken again", async ({ launch, visit }) => {
   const { worker } = await launch();
   const visitor = await visit(worker.url, { mayComplain: /ERR_FAILED/ });
-  // The tab sleeps through all of it.
+  // The tab receives no events for the whole test, as if it were suspended.
   await visitor.page.route("**/_vmproxy/wait/*", (route) => route.abort());
   await visitor.page.goto(`${worker.url}/echo#part`);
   await worker.untilVm("running");
@@ -102,16 +102,16 @@ test("a page of a failure offers to try again, without scripts as well", async (
   await cloud.fault(refused);
   const visitor = await visit(worker.url, { javaScriptEnabled: false });
 
-  const answer = await visitor.page.goto(`${worker.url}/echo?a=b`);
+  const response = await visitor.page.goto(`${worker.url}/echo?a=b`);
 
-  expect(answer?.status()).toBe(502);
+  expect(response?.status()).toBe(502);
   await visitor.screenshot("problem");
   const tryAgain = visitor.page.getByRole("link", { name: "Try again" });
   expect(await tryAgain.getAttribute("href")).toBe("");
-  // A failure is remembered for some seconds.
+  // The object remembers a failure for some seconds.
   await eventually("the VM is started again", async () => {
-    const [answer] = await Promise.all([visitor.page.waitForResponse(visitor.page.url()), tryAgain.click()]);
-    return answer.status() === 200;
+    const [response] = await Promise.all([visitor.page.waitForResponse(visitor.page.url()), tryAgain.click()]);
+    return response.status() === 200;
   });
   await visitor.untilArrived("/echo?a=b");
 });

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/browser/**/*.test.ts"],
-    // A browser, the runtime and the emulator for each test are enough for a core or two.
+    // A browser, the runtime and the emulator for each test keep one or two cores busy.
     maxWorkers: 1,
     maxConcurrency: 2,
     sequence: { concurrent: true },

@@ -1,8 +1,8 @@
-// The waiting page in a browser: from the first visit of a VM that is down to the app, whatever comes between.
+// The waiting page in a browser, from the first visit of a VM that is down to the app.
 
 import { expect } from "vitest";
-import { booting, ever } from "../e2e/harness/emulator.ts";
-import { eventually } from "../e2e/harness/eventually.ts";
+import { booting, ever } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
 import { test } from "./harness/visitor.ts";
 
 test("a visitor sees how far it is, and arrives where the link leads", async ({ launch, visit }) => {
@@ -10,15 +10,15 @@ test("a visitor sees how far it is, and arrives where the link leads", async ({ 
   const visitor = await visit(worker.url);
   const { page } = visitor;
 
-  const answer = await page.goto(`${worker.url}/echo?a=b&c=%2F#part`);
+  const response = await page.goto(`${worker.url}/echo?a=b&c=%2F#part`);
 
-  expect(answer?.status()).toBe(503);
-  expect(answer?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
-  expect((await answer!.body()).length).toBeLessThan(15 * 1024);
+  expect(response?.status()).toBe(503);
+  expect(response?.headers()).toMatchObject({ "cache-control": "no-store", "retry-after": expect.stringMatching(/^\d+$/) });
+  expect((await response!.body()).length).toBeLessThan(15 * 1024);
   await page.getByRole("heading", { name: "Waking up" }).waitFor();
   await page.getByRole("status").getByText("The machine is booting").waitFor();
   await visitor.marked("elapsed").getByText(/^\d:\d\d$/).waitFor();
-  // Nothing to judge by yet.
+  // No earlier cold start to estimate from.
   expect(await page.getByRole("progressbar").getAttribute("value")).toBeNull();
   await visitor.screenshot("waiting");
   await cloud.finishBoot();
@@ -78,7 +78,7 @@ test("without scripts the page reloads itself", async ({ launch, visit }) => {
   await visitor.page.getByText("Waking up").waitFor();
   await visitor.screenshot("without-scripts");
   await cloud.finishBoot();
-  // No reload but a script's keeps the fragment.
+  // Only a reload by a script keeps the fragment.
   await visitor.untilArrived("/echo?a=b");
 });
 
@@ -155,14 +155,14 @@ test("a page asks for its stream alone, and once more when the tab is looked at 
   page.on("request", (request) => asked.push(request.url()));
   await visitor.stopClock();
   await page.goto(`${worker.url}/echo`);
-  // The stream has spoken.
+  // The stream has sent its first event.
   await page.getByRole("status").getByText("The machine is booting").waitFor();
-  // While it does nothing is asked for: there may be many pages.
+  // While the stream is open the page makes no requests: there may be many pages.
   await page.clock.runFor(30_000);
   const stream = `${worker.url}/_vmproxy/wait/backend`;
   expect(asked).toEqual([`${worker.url}/echo`, stream]);
 
-  // Headless tabs are always visible.
+  // Headless tabs are always visible, so the test fires the event itself.
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 
   await eventually("it is asked for again", () => asked.length > 2);

@@ -1,4 +1,4 @@
-"""The emulator of Compute Engine, as a process of its own."""
+"""The Compute Engine emulator, in a process of its own."""
 
 import json
 import subprocess
@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 ZONE = "us-central1-a"
 
-# Each instance has an address of its own.
+# Every instance has its own address.
 INSTANCE_PORT = 18080
 
 QUICK = {"provision": 50, "stage": 50, "boot": 50, "stop": 50, "suspend": 50, "resume": 50}
 
 
 class Emulator:
-    """A cloud with nothing in it, until it is stopped."""
+    """An empty cloud, which lasts until `stop`."""
 
     def __init__(self):
         phases = [flag for phase, ms in QUICK.items() for flag in (f"--{phase}-ms", str(ms))]
@@ -40,34 +40,34 @@ class Emulator:
         self._process.communicate(timeout=30)
 
     def reset(self):
-        """Takes away everything in it."""
+        """Removes everything in the cloud."""
         self._control("POST", "reset")
 
     def calls(self):
-        """How often each method has been called so far."""
+        """Returns the number of calls of each method so far."""
         return self._control("GET", "stats")["calls"]
 
     def fault(self, **fault):
-        """Something that goes wrong next."""
+        """Injects a fault."""
         self._control("POST", "faults", fault)
 
     def credentials(self, **arguments):
-        """What the key file entitles to."""
+        """Returns credentials for the key file."""
         return service_account.Credentials.from_service_account_info(self.key, **arguments)
 
     def client(self, kind=compute_v1.InstancesClient, credentials=None):
-        """One of Google's clients, for this cloud instead of Google's."""
+        """Returns one of Google's clients, connected to this cloud."""
         return kind(credentials=credentials or self.credentials(), client_options={"api_endpoint": self.url})
 
     def _control(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
 
 
 class EmulatorTest(unittest.TestCase):
-    """A test with a cloud of its own. The tests of a class share the key, which takes time to make."""
+    """A test with an empty cloud. The tests of a class share a key, which takes time to generate."""
 
     @classmethod
     def setUpClass(cls):
@@ -79,7 +79,7 @@ class EmulatorTest(unittest.TestCase):
 
 
 def instance(name, **fields):
-    """The least instance that Compute Engine takes."""
+    """Returns the minimal instance that Compute Engine accepts."""
     image = "projects/debian-cloud/global/images/family/debian-12"
     parameters = compute_v1.AttachedDiskInitializeParams(source_image=image)
     disk = compute_v1.AttachedDisk(boot=True, auto_delete=True, initialize_params=parameters)

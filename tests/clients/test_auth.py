@@ -1,4 +1,4 @@
-"""Google's own library for authentication gets access with the emulator's key file."""
+"""Google's authentication library works with the emulator's key file."""
 
 import unittest
 from datetime import datetime, timedelta, timezone
@@ -18,7 +18,7 @@ READ_ONLY = "https://www.googleapis.com/auth/compute.readonly"
 
 
 class TokenServer(EmulatorTest):
-    """A signed assertion is exchanged for an access token."""
+    """The exchange of a signed assertion for an access token."""
 
     def test_gives_a_token_that_the_api_takes(self):
         credentials = self.cloud.credentials(scopes=[COMPUTE])
@@ -56,7 +56,7 @@ class TokenServer(EmulatorTest):
 
 
 class SelfSigned(EmulatorTest):
-    """A token that the service account signs itself (https://google.aip.dev/auth/4111)."""
+    """Tokens signed by the service account itself (https://google.aip.dev/auth/4111)."""
 
     def test_is_taken_with_scopes_and_with_an_audience(self):
         for arguments in [{"scopes": [COMPUTE]}, {}]:
@@ -76,7 +76,7 @@ class SelfSigned(EmulatorTest):
 
 
 def another_key():
-    """A private key as in a key file."""
+    """Returns a private key in the format of a key file."""
     return (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         .private_bytes(

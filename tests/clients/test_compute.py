@@ -1,4 +1,4 @@
-"""Google's own client of Compute Engine manages instances of the emulator."""
+"""Google's Compute Engine client manages instances of the emulator."""
 
 import unittest
 import uuid
@@ -12,19 +12,19 @@ from emulator import ZONE, EmulatorTest, instance
 
 
 class Instances(EmulatorTest):
-    """Calls about instances in one zone, each waited for in Google's own way."""
+    """Calls for instances in one zone, which wait with Google's own code."""
 
     def setUp(self):
         super().setUp()
         self.client = self.cloud.client()
         self.operations = self.cloud.client(compute_v1.ZoneOperationsClient)
-        # Google's client makes a second one to poll operations, which forgets `api_endpoint`.
+        # Google's client polls operations with a second one, which ignores `api_endpoint`.
         self.client.transport._extended_operations_services["zone_operations"] = self.operations
         self.place = {"project": self.cloud.project, "zone": ZONE}
 
     def done(self, operation):
-        """Waits for an operation; raises what it failed with."""
-        # The default asks once a second at most.
+        """Waits for an operation; raises its error."""
+        # The default polls at most once a second.
         often = polling.DEFAULT_POLLING.with_delay(initial=0.02, maximum=0.1)
         return operation.result(timeout=60, polling=often)
 
@@ -38,7 +38,7 @@ class Instances(EmulatorTest):
 
 
 class Life(Instances):
-    """From insert to delete."""
+    """The life of an instance, from insert to delete."""
 
     def test_it_is_created_stopped_started_suspended_resumed_and_deleted(self):
         operation = self.insert()
@@ -84,7 +84,7 @@ class Life(Instances):
 
 
 class Lists(Instances):
-    """Several instances."""
+    """Lists of several instances."""
 
     def setUp(self):
         super().setUp()
@@ -108,7 +108,7 @@ class Lists(Instances):
 
 
 class Settings(Instances):
-    """What can be changed of an instance."""
+    """Changes of an existing instance."""
 
     def setUp(self):
         super().setUp()
@@ -153,7 +153,7 @@ class Settings(Instances):
 
 
 class Errors(Instances):
-    """What is refused comes as Google's own exceptions."""
+    """Refusals as Google's own exceptions."""
 
     def test_an_instance_that_does_not_exist(self):
         for method in [self.client.get, self.client.start, self.client.delete]:
@@ -183,15 +183,15 @@ class Errors(Instances):
         url = f"{self.cloud.url}/compute/v1/projects/{self.cloud.project}/zones/{ZONE}/instances"
         resource = compute_v1.Instance.to_dict(instance("vm"), preserving_proto_field_name=False)
         with AuthorizedSession(credentials) as session:
-            answer = session.post(url, json={**resource, "machineTyp": "n1-standard-1"})
-            error = exceptions.from_http_response(answer)
+            response = session.post(url, json={**resource, "machineTyp": "n1-standard-1"})
+            error = exceptions.from_http_response(response)
             self.assertIsInstance(error, exceptions.BadRequest)
             self.assertIn('Unknown name "machineTyp": Cannot find field.', str(error))
             self.assertEqual(session.post(url, json=resource).status_code, 200)
 
 
 class Surroundings(Instances):
-    """What an instance is made of."""
+    """The resources that an instance refers to."""
 
     def test_zones_machine_types_and_images(self):
         project = self.cloud.project

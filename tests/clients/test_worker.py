@@ -1,4 +1,4 @@
-"""What the Worker signs is what Google's own library for authentication takes."""
+"""Google's authentication library accepts the Worker's signatures."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from token_server import TokenServer
 
 
 class Assertion(EmulatorTest):
-    """The key file's `token_uri` leads the Worker to a token server that google-auth decides for."""
+    """Assertions for the token server of the key file's `token_uri`, which google-auth verifies."""
 
     def setUp(self):
         super().setUp()
@@ -47,13 +47,13 @@ class Assertion(EmulatorTest):
         self.assertEqual(self.cloud.calls(), {})
 
     def access_token(self):
-        """One that the emulated API takes."""
+        """Returns a token that the emulated API accepts."""
         credentials = self.cloud.credentials(scopes=[COMPUTE])
         credentials.refresh(Request())
         return credentials.token
 
     def get_through_worker(self, key_file):
-        """The status of the first answer of a Worker with this key file."""
+        """Returns the status of the first response of a Worker with this key file."""
         vm = {"path": "/", "health_path": "/healthz", "port": INSTANCE_PORT}
         variables = {
             "VMS": [{**vm, "instance": {"name": "backend", "zone": ZONE}}],
@@ -71,8 +71,8 @@ class Assertion(EmulatorTest):
             worker.stdin.flush()
             url = worker.stdout.readline().strip()
             try:
-                with urllib.request.urlopen(url, timeout=60) as answer:
-                    return answer.status
+                with urllib.request.urlopen(url, timeout=60) as response:
+                    return response.status
             except urllib.error.HTTPError as refusal:
                 with refusal:
                     return refusal.code

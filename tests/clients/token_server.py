@@ -1,4 +1,4 @@
-"""A token server whose only judge of assertions is google-auth."""
+"""A token server that verifies assertions with google-auth."""
 
 import json
 import threading
@@ -13,15 +13,15 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class TokenServer(ThreadingHTTPServer):
-    """Exchanges what the key of a key file has signed for access tokens (RFC 7523)."""
+    """Exchanges assertions signed with a key file's key for access tokens (RFC 7523)."""
 
     def __init__(self, key_file, access_token):
         super().__init__(("127.0.0.1", 0), Exchange)
         self.url = f"http://127.0.0.1:{self.server_port}/token"
         self.certificates = {key_file["private_key_id"]: public_key(key_file["private_key"])}
-        # Called for each token that is given.
+        # Called for each token; returns it.
         self.access_token = access_token
-        # The claims of the assertions that were right, and why the others were not.
+        # The claims of the valid assertions, and the errors of the others.
         self.verified, self.refused = [], []
         threading.Thread(target=self.serve_forever).start()
 
@@ -40,12 +40,12 @@ class Exchange(BaseHTTPRequestHandler):
             claims = jwt.decode(form["assertion"], certs=self.server.certificates, audience=self.server.url)
         except Exception as error:
             self.server.refused.append(str(error))
-            return self.answer(400, {"error": "invalid_grant", "error_description": str(error)})
+            return self.respond(400, {"error": "invalid_grant", "error_description": str(error)})
         self.server.verified.append(claims)
         token = self.server.access_token()
-        return self.answer(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
+        return self.respond(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
 
-    def answer(self, status, body):
+    def respond(self, status, body):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -56,6 +56,6 @@ class Exchange(BaseHTTPRequestHandler):
 
 
 def public_key(private_key):
-    """The public half of a private key, both as PEM."""
+    """Returns the public key of a private key, both as PEM."""
     public = serialization.load_pem_private_key(private_key.encode(), password=None).public_key()
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -1,9 +1,9 @@
-// The built Worker in the real runtime, for tests that are not written in JavaScript. Its variables come as a line of
-// JSON; its address goes out as a line. It ends with its input.
+// Runs the built Worker in the real runtime for tests in other languages. Reads its variables as a
+// line of JSON, prints its URL as a line, and ends when its input ends.
 
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { Worker } from "../e2e/harness/worker.ts";
+import { Worker } from "../harness/worker.ts";
 
 const input = createInterface({ input: process.stdin });
 const ended = once(input, "close");

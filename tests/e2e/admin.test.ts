@@ -1,12 +1,12 @@
-// The operator's routes below /_vmproxy/.
+// The admin API below /_vmproxy/.
 
 import { describe, expect } from "vitest";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { Origin } from "./harness/origin.ts";
-import { test } from "./harness/test.ts";
-import { adminToken } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { Origin } from "../harness/origin.ts";
+import { test } from "../harness/test.ts";
+import { adminToken } from "../harness/worker.ts";
 
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
@@ -36,10 +36,10 @@ describe("without the token", () => {
   test("healthz answers, and wakes nothing", async ({ launch }) => {
     const { cloud, worker } = await launch();
 
-    const answer = await worker.fetch("/_vmproxy/healthz");
+    const response = await worker.fetch("/_vmproxy/healthz");
 
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ status: "ok" });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ status: "ok" });
     expect(await cloud.calls()).toEqual({});
   });
 });
@@ -47,9 +47,9 @@ describe("without the token", () => {
 test("the scheme of the token may be written in any case", async ({ launch }) => {
   const { worker } = await launch();
 
-  const answer = await worker.fetch("/_vmproxy/vms", { headers: { authorization: `bearer ${adminToken}` } });
+  const response = await worker.fetch("/_vmproxy/vms", { headers: { authorization: `bearer ${adminToken}` } });
 
-  expect(answer.status).toBe(200);
+  expect(response.status).toBe(200);
 });
 
 test("a VM is described by twelve fields", async ({ launch }) => {
@@ -102,12 +102,12 @@ test("all VMs are listed in the order of the configuration", async ({ launch }) 
     ],
   });
 
-  const answer = await worker.admin("GET", "vms");
+  const response = await worker.admin("GET", "vms");
 
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("content-type")).toBe("application/json");
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  expect(await answer.json()).toEqual({ vms: [await worker.vm("second"), await worker.vm("first")] });
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  expect(await response.json()).toEqual({ vms: [await worker.vm("second"), await worker.vm("first")] });
 });
 
 test("each state of a VM's life can be seen", async ({ launch, onTestFinished }) => {
@@ -121,9 +121,9 @@ test("each state of a VM's life can be seen", async ({ launch, onTestFinished })
     timing: { provision_ms: 1500, stop_ms: 1500, suspend_ms: 1500 },
   });
   const act = async (action: string) => {
-    const answer = await worker.admin("POST", `vms/backend/${action}`);
-    expect(answer.status).toBe(202);
-    return ((await answer.json()) as { state: string }).state;
+    const response = await worker.admin("POST", `vms/backend/${action}`);
+    expect(response.status).toBe(202);
+    return ((await response.json()) as { state: string }).state;
   };
 
   expect((await worker.vm()).state).toBe("absent");
@@ -160,9 +160,9 @@ describe("a stop during a start", () => {
     const stop = await worker.admin("POST", "vms/backend/stop");
 
     expect(stop.status).toBe(202);
-    const answer = await waiting;
-    expect(answer.headers.get("retry-after")).toBe("10");
-    await expectProblem(answer, 503, "The VM is being stopped");
+    const response = await waiting;
+    expect(response.headers.get("retry-after")).toBe("10");
+    await expectProblem(response, 503, "The VM is being stopped");
     await cloud.until("TERMINATED");
     await worker.untilVm("stopped");
   });
@@ -194,9 +194,9 @@ test("what there is not is a 404, and what one may not is a 405 that says what o
     ["GET", "vms/backend/stop", "POST"],
     ["POST", "healthz", "GET"],
   ] as const) {
-    const answer = await worker.admin(method, path);
-    expect(answer.headers.get("allow")).toBe(allowed);
-    await expectProblem(answer, 405, "Method not allowed");
+    const response = await worker.admin(method, path);
+    expect(response.headers.get("allow")).toBe(allowed);
+    await expectProblem(response, 405, "Method not allowed");
   }
 
   expect(await cloud.calls()).toEqual({});

@@ -1,14 +1,14 @@
-// How the proxy shows Google who it is.
+// Authentication of the proxy with Google.
 
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
-import type { KeyFile } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { type Setting, test, type World } from "./harness/test.ts";
+import type { KeyFile } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { type Setting, test, type World } from "../harness/test.ts";
 
 const starter = "vm-starter@emulator-project.iam.gserviceaccount.com";
 
-/** A key file that the token server does not know. */
+/** Returns a key file that the token server does not know. */
 function strange(key: KeyFile): string {
   const { privateKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,
@@ -26,16 +26,19 @@ function base64(text: string): string {
   return Buffer.from(text).toString("base64").replace(/.{76}/g, "$&\n");
 }
 
-/** The first request is answered by its VM, and nothing secret is told; gives the calls that it took. */
+/**
+ * Sends the first request, expects the VM's response and no secret in any output; returns the calls
+ * that the start took.
+ */
 async function start({ cloud, worker }: World): Promise<Record<string, number>> {
-  const answer = await worker.fetch("/");
-  expect(answer.status).toBe(200);
+  const response = await worker.fetch("/");
+  expect(response.status).toBe(200);
   const status = JSON.stringify(await worker.vm());
-  for (const told of [worker.log, status, JSON.stringify([...answer.headers])]) expectNoSecret(told);
+  for (const told of [worker.log, status, JSON.stringify([...response.headers])]) expectNoSecret(told);
   return await cloud.calls();
 }
 
-// "eyJ" begins every JWT, "ya29." every access token.
+// Every JWT begins with "eyJ", every access token with "ya29.".
 function expectNoSecret(text: string): void {
   expect(text).not.toMatch(/PRIVATE KEY|eyJ|ya29\./);
 }
@@ -61,7 +64,7 @@ describe("the key", () => {
     expect((await worker.fetch("/_vmproxy/healthz")).status).toBe(200);
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
 
-    await worker.untilLogged(/GOOGLE_SERVICE_ACCOUNT_KEY: is not JSON/);
+    await worker.untilLogged(/GOOGLE_SERVICE_ACCOUNT_KEY: not valid JSON/);
     expect(await cloud.calls()).toEqual({});
   });
 
@@ -92,7 +95,7 @@ describe("the key", () => {
       "refused the service account key of GOOGLE_SERVICE_ACCOUNT_KEY (400 invalid_grant: Invalid JWT Signature.): " +
         "the key of GOOGLE_SERVICE_ACCOUNT_KEY_NEXT is tried instead",
     );
-    // A new token is needed: of the key that worked.
+    // The next token is requested with the key that worked.
     await worker.admin("POST", "vms/backend/stop");
     await worker.untilVm("stopped");
     await cloud.fault({ method: "instances.get", status: 401 });
@@ -131,7 +134,7 @@ describe("a self-signed token", () => {
     expect(await start(world)).toMatchObject({ token: 1, "instances.insert": 1 });
 
     expect(worker.log).toContain("Google refused the self-signed token: from now on the key is exchanged for one");
-    // The next token is exchanged for, too.
+    // The next token is exchanged as well.
     await worker.admin("POST", "vms/backend/stop");
     await worker.untilVm("stopped");
     await cloud.fault({ method: "instances.get", status: 401 });
@@ -206,7 +209,7 @@ test.for([3, -3])("a clock that is %i hours off is corrected by the token server
   expect(await start(world)).toMatchObject({ token: 2, "instances.insert": 1 });
 
   expect(worker.log).toContain("the token server's clock is another: its Date header is followed");
-  // What has been learned is kept: the next token takes one call.
+  // The clock offset is kept: the next token takes one call.
   await worker.admin("POST", "vms/backend/stop");
   await worker.untilVm("stopped");
   await cloud.fault({ method: "instances.get", status: 401 });

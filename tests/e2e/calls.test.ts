@@ -1,20 +1,20 @@
-// How many calls of Google's APIs a cold start takes: each is a round trip that the held request waits for.
+// The number of calls of Google's APIs in a cold start: the held request waits for each round trip.
 
 import { describe, expect } from "vitest";
-import { byHand } from "./harness/by-hand.ts";
-import type { Emulator, Timing } from "./harness/emulator.ts";
-import { test } from "./harness/test.ts";
+import { applyChanges } from "../harness/external-changes.ts";
+import type { Emulator, Timing } from "../harness/emulator.ts";
+import { test } from "../harness/test.ts";
 
 interface Case {
   auth: "token" | "self_signed";
   from: "absent" | "stopped" | "suspended";
   pace: keyof typeof paces;
-  /** For tokens, to the instance, and the waits. */
+  /** The maximum of token requests, instance calls and waits. */
   most: number;
 }
 
-// The operation may end before the look that is made 3 s into the wait, or after it; and that look may find the
-// address, or come too early for it.
+// The operation may end before or after the read 3 s into the wait, and that read may come before
+// or after the address is assigned.
 const paces = {
   "at once": {},
   "in 5 s, address early": { provision_ms: 500, stage_ms: 4500, resume_ms: 5000, boot_ms: 1000 },
@@ -32,14 +32,14 @@ const cases = (["token", "self_signed"] as const).flatMap((auth) =>
 describe.concurrent("a cold start", () => {
   test.for(cases)("from $from, $pace, with AUTH = $auth, takes $most calls at most", async ({ auth, from, pace, most }, { launch }) => {
     const { cloud, worker } = await launch({ variables: { AUTH: auth } });
-    if (from === "stopped") await byHand(cloud, ["insert", "stop"], "TERMINATED");
-    if (from === "suspended") await byHand(cloud, ["insert", "suspend"], "SUSPENDED");
+    if (from === "stopped") await applyChanges(cloud, ["insert", "stop"], "TERMINATED");
+    if (from === "suspended") await applyChanges(cloud, ["insert", "suspend"], "SUSPENDED");
     await cloud.timing(paces[pace]);
     const before = await cloud.calls();
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     const made = await callsSince(cloud, before);
     expect(made["zoneOperations.wait"], "the operation is waited for").toBeGreaterThanOrEqual(1);
     expect(made.token ?? 0).toBe(auth === "token" ? 1 : 0);

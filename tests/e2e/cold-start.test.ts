@@ -1,17 +1,17 @@
-// What clients get while the VM starts, and what they are told of the start.
+// Responses while the VM starts, and the progress that they report.
 
 import WebSocket from "ws";
 import { describe, expect } from "vitest";
 import { once } from "node:events";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", accept: html };
 
-/** Long enough to be seen, short enough to be waited for. */
+/** Long enough to observe, short enough to wait for. */
 const slow = { provision_ms: 1500, boot_ms: 1500 };
 
 interface Asks {
@@ -30,19 +30,19 @@ interface Waiting {
 }
 
 async function waiting(worker: Worker): Promise<Waiting> {
-  const answer = await worker.fetch("/_vmproxy/wait/backend");
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("content-type")).toBe("application/json");
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  return (await answer.json()) as Waiting;
+  const response = await worker.fetch("/_vmproxy/wait/backend");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  return (await response.json()) as Waiting;
 }
 
-/** All events of a stream, to its end. */
+/** Returns all events of a stream, once it has ended. */
 async function watch(worker: Worker): Promise<Waiting[]> {
-  const answer = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
-  expect(answer.headers.get("content-type")).toBe("text/event-stream");
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  const lines = (await answer.text()).split("\n").filter((line) => line.startsWith("data: "));
+  const response = await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" } });
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const lines = (await response.text()).split("\n").filter((line) => line.startsWith("data: "));
   return lines.map((line) => JSON.parse(line.slice("data: ".length)) as Waiting);
 }
 
@@ -50,7 +50,7 @@ async function open(worker: Worker, signal: AbortSignal): Promise<ReadableStream
   return (await worker.fetch("/_vmproxy/wait/backend", { headers: { accept: "text/event-stream" }, signal })).body!;
 }
 
-/** The Worker, which tells at `/written` how many pieces each stream of its own has taken. */
+/** The Worker, with `/written`: the number of chunks that each of its own streams has accepted. */
 const counting = `
   import vmproxy from "index.js";
   export { VmObject } from "index.js";
@@ -85,7 +85,7 @@ describe("while the VM starts", () => {
     ["a script in a page", "auto", { headers: { "sec-fetch-mode": "cors", accept: "*/*" } }, "answer"],
     ["an image in a page", "auto", { headers: { "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" } }, "answer"],
     ["a webhook", "auto", { method: "POST", body: "{}" }, "answer"],
-    // A page could not send it once more.
+    // A page could not send the form a second time.
     ["a form", "auto", { method: "POST", body: "a=b", headers: navigation }, "answer"],
     ["a browser's navigation", "hold", { headers: navigation }, "answer"],
     ["a browser's navigation", "page", { headers: navigation }, "page"],
@@ -96,23 +96,23 @@ describe("while the VM starts", () => {
   ])("%s with cold_start = %s", async ([, cold_start, { body, ...asks }, gets], { launch }) => {
     const { worker } = await launch({ vm: { cold_start } });
 
-    const answer = await worker.request("/echo", asks, body);
+    const response = await worker.request("/echo", asks, body);
 
-    const headers = new Headers(answer.headers);
+    const headers = new Headers(response.headers);
     if (gets === "answer") {
-      expect(answer.status).toBe(200);
+      expect(response.status).toBe(200);
       expect(headers.get("x-vmproxy-cold-start")).toBe("true");
       expect(headers.get("server-timing")).toMatch(/^token;dur=\d+, api;dur=\d+, boot;dur=\d+, app;dur=\d+, total;dur=\d+$/);
       return;
     }
-    expect(answer.status).toBe(503);
+    expect(response.status).toBe(503);
     expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     expect(headers.get("cache-control")).toBe("no-store");
     const isHtml = gets === "page" || asks.headers === navigation;
     expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
-    expect(answer.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
+    expect(response.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
     if (isHtml) expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
-    // It has been woken all the same.
+    // The request has started the VM all the same.
     await worker.untilVm("running");
     expect((await worker.request("/echo", asks, body)).status).toBe(200);
   });
@@ -127,11 +127,11 @@ describe("while the VM starts", () => {
   test("an upload is held whole, and hold_timeout ends the wait with 503", async ({ launch }) => {
     const { worker } = await launch({ vm: { hold_timeout: "500ms" }, timing: slow });
 
-    const answer = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
+    const response = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
 
-    expect(answer.status).toBe(503);
-    expect(await answer.json()).toMatchObject({ title: "The VM is starting", status: 503 });
-    expect(answer.headers.get("retry-after")).toBe("10");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ title: "The VM is starting", status: 503 });
+    expect(response.headers.get("retry-after")).toBe("10");
     await worker.untilVm("running");
     const whole = await worker.fetch("/echo", { method: "POST", body: Buffer.alloc(5_000_000, "u") });
     expect(whole.status).toBe(200);
@@ -155,10 +155,10 @@ describe("while the VM starts", () => {
     await worker.untilVm("absent");
 
     const askedAt = Date.now();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    // What has passed of it until the answer was made is off.
-    const [took, retryAfter] = [Date.now() - askedAt, Number(answer.headers.get("retry-after"))];
+    // The time that has passed before the response is subtracted.
+    const [took, retryAfter] = [Date.now() - askedAt, Number(response.headers.get("retry-after"))];
     expect(retryAfter).toBeLessThanOrEqual(Math.ceil(cold_starts[0]!.total_ms / 1000));
     expect(retryAfter).toBeGreaterThanOrEqual(Math.ceil((cold_starts[0]!.total_ms - took) / 1000));
     expect(await waiting(worker)).toMatchObject({ expected_ms: cold_starts[0]!.total_ms });
@@ -190,7 +190,7 @@ describe("/_vmproxy/wait", () => {
     expect(elapsed).toEqual([...elapsed].sort((a, b) => a - b));
     expect(events.at(-1)).toMatchObject({ state: "running", phase: null, failure: null });
     expect(await waiting(worker)).toMatchObject({ state: "running" });
-    // Whoever comes late is told so, and not kept.
+    // A stream opened afterwards reports it at once and ends.
     expect(await watch(worker)).toMatchObject([{ state: "running" }]);
   });
 
@@ -254,7 +254,7 @@ describe("/_vmproxy/wait", () => {
     expect(heard).toMatch(/^retry: 1000\ndata: .*"booting".*\n\nevent: beat\ndata: 1\n\ndata: /);
     const [left, stayed] = (await (await worker.fetch("/written")).json()) as number[];
     expect(stayed! - begun[1]!).toBeGreaterThan(1);
-    // The runtime notices that it has gone when it sends what was written.
+    // The runtime detects the disconnect at the next write.
     expect(left! - begun[0]!).toBeLessThanOrEqual(1);
   });
 

@@ -1,9 +1,12 @@
-// What the isolates of one colo tell each other by its cache.
+// The cache that the isolates of one colo share.
 
 import { expect } from "vitest";
-import { test } from "./harness/test.ts";
+import { test } from "../harness/test.ts";
 
-/** The built Worker with an object that nobody may ask: what is answered is answered without it. */
+/**
+ * The built Worker with an object that fails every request: a response proves that no object was
+ * involved.
+ */
 const withoutObject = `
 export { default } from "./index.js";
 export class VmObject {
@@ -17,9 +20,9 @@ test("a new isolate knows where the VM is from the last one", async ({ launch, s
 
   const isolate = await startAgain({ main: withoutObject });
 
-  const answer = await isolate.fetch("/echo");
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("x-vmproxy-cold-start")).toBe(null);
+  const response = await isolate.fetch("/echo");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("x-vmproxy-cold-start")).toBe(null);
   expect(isolate.log).not.toContain("the object was asked");
 });
 

@@ -1,5 +1,5 @@
-// The same request sent to the VM's server and through the proxy comes to the same thing: what the server sees of
-// it, and what the client gets, byte for byte, but for what the proxy is documented to change.
+// A request sent to the VM's server directly and through the proxy has the same result: the server
+// receives the same, and the client gets the same bytes, except for the documented changes.
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -7,11 +7,11 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { sha256 } from "./harness/bodies.ts";
-import { type Exchanged, exchange, values } from "./harness/exchange.ts";
-import { instancePort } from "./harness/emulator.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Pairs } from "./harness/worker.ts";
+import { sha256 } from "../harness/bodies.ts";
+import { type RawResponse, exchange, values } from "../harness/exchange.ts";
+import { instancePort } from "../harness/emulator.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Pairs } from "../harness/worker.ts";
 
 interface Sent {
   name: string;
@@ -88,7 +88,7 @@ describe.each([
   let direct: string;
 
   beforeAll(async () => {
-    // The demo server, and in front of it what it cannot do itself.
+    // The demo server, behind a server with the responses that it lacks.
     world = await launch();
     await world.worker.fetch("/status/200");
     const { public_ip } = await world.cloud.until("RUNNING");
@@ -107,7 +107,8 @@ describe.each([
   });
 
   test.for(requests)("$name", async ({ path, method = "GET", headers: given = {}, body }) => {
-    // Without a host of its own, each would have another; and the runtime adds an encoding where there is none.
+    // Without a `Host` header the two requests would differ in it, and the runtime adds an
+    // `Accept-Encoding` if there is none.
     const headers = { host: "app.example.com", "accept-encoding": "identity", ...given };
     const options = { method, headers, ...(body ? { body } : {}) };
 
@@ -121,7 +122,7 @@ describe.each([
   });
 });
 
-/** What the demo server lacks. */
+/** Sends the responses that the demo server lacks. */
 function own(request: http.IncomingMessage, response: http.ServerResponse): boolean {
   const page = "a page of the VM\n".repeat(100);
   const etag = { etag: '"v1"', "last-modified": "Sun, 01 Nov 2026 00:00:00 GMT", "cache-control": "max-age=60" };
@@ -148,12 +149,12 @@ function sent(response: http.ServerResponse, status: number, headers: http.Outgo
   return true;
 }
 
-/** On to the demo server, as it is. */
+/** Forwards a request to the demo server unchanged. */
 function pass(request: http.IncomingMessage, response: http.ServerResponse, ip: string): void {
   const { method, url, rawHeaders } = request;
-  const onward = http.request({ host: ip, port: instancePort, method, path: url, headers: rawHeaders as never, agent: false }, (answer) => {
-    response.writeHead(answer.statusCode!, answer.statusMessage, answer.rawHeaders);
-    answer.pipe(response);
+  const onward = http.request({ host: ip, port: instancePort, method, path: url, headers: rawHeaders as never, agent: false }, (received) => {
+    response.writeHead(received.statusCode!, received.statusMessage, received.rawHeaders);
+    received.pipe(response);
   });
   onward.on("error", () => response.destroy());
   request.pipe(onward);
@@ -164,23 +165,29 @@ async function both(first: World, second: World): Promise<World> {
   return { ...second, end };
 }
 
-function isEcho(answer: Exchanged): boolean {
-  return values(answer, "content-type")[0] === "application/json" && answer.body.includes('"body_base64"');
+function isEcho(response: RawResponse): boolean {
+  return values(response, "content-type")[0] === "application/json" && response.body.includes('"body_base64"');
 }
 
-/** What the server saw, but for the headers of the connection and those that tell of the client. */
-function seen({ body }: Exchanged, kind: string): unknown {
+/**
+ * Returns the request as the server received it, without the headers of the connection and those
+ * about the client.
+ */
+function seen({ body }: RawResponse, kind: string): unknown {
   const { headers, body: _, body_base64: bytes, ...rest } = JSON.parse(body.toString()) as { headers: Pairs; body: unknown; body_base64: string };
-  // `Accept-Encoding` is Cloudflare's to choose; `fetch()` asks a name for itself.
+  // Cloudflare chooses `Accept-Encoding`; `fetch()` sets the host to the origin's name.
   const own = /^(accept-encoding|connection|transfer-encoding|content-length|cf-.*|forwarded|x-forwarded-.*)$/;
   const kept = headers.filter(([name]) => !own.test(name) && !(kind === "a name" && name === "host"));
-  // The runtime says at once what was said twice (RFC 9110, section 5.3).
+  // The runtime joins repeated headers (RFC 9110, section 5.3).
   const names = [...new Set(kept.map(([name]) => name))].sort();
   const together = names.map((wanted) => [wanted, kept.flatMap(([name, value]) => (name === wanted ? [value] : [])).join(", ")]);
   return { ...rest, bytes: sha256(Buffer.from(bytes, "base64")), headers: together };
 }
 
-/** Without the headers of the connection, nor those that tell the time or the length of what tells of the headers. */
+/**
+ * Removes the headers of the connection, and those with the time or the length of an echo of the
+ * headers.
+ */
 function comparable(headers: Pairs): Pairs {
   const isEcho = headers.some(([name, value]) => name === "content-type" && value === "application/json");
   const own = isEcho ? /^(connection|keep-alive|transfer-encoding|date|content-length)$/ : /^(connection|keep-alive|transfer-encoding|date)$/;

@@ -1,10 +1,10 @@
-// What docs/configuration.md says of wrong variables. Of wrong VMS a test beside the reader does the same.
+// The errors of variables in docs/configuration.md. src/config/documented.rs tests the errors of VMS.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { root } from "./harness/root.ts";
-import { type Setting, test } from "./harness/test.ts";
+import { root } from "../harness/root.ts";
+import { type Setting, test } from "../harness/test.ts";
 
 const settings: Record<string, Setting> = {
   "`VMS` is not set": { variables: { VMS: undefined } },

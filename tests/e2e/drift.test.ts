@@ -1,11 +1,11 @@
-// An instance that exists and is not as the configuration has it.
+// Instances that exist and differ from the configuration.
 
 import { describe, expect } from "vitest";
-import { instanceResource } from "./harness/by-hand.ts";
-import type { Emulator } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { instanceResource } from "../harness/external-changes.ts";
+import type { Emulator } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const configured = {
   machine_type: "e2-medium",
@@ -63,7 +63,7 @@ describe("with on_drift = apply", () => {
 
     expect((await worker.fetch("/")).status).toBe(200);
 
-    // It runs: it is left alone.
+    // A running instance is not changed.
     expect((await worker.vm()).drift).toEqual(differences);
     expect(await cloud.operations()).toEqual(["insert"]);
 
@@ -165,7 +165,7 @@ describe("with on_drift = apply", () => {
   ])("(%s) only that is changed, once", async ([, fields, own, change, after, cleared = []], { launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: own as Record<string, unknown> } });
     await make(cloud, fields as Record<string, unknown>);
-    await stopByHand(cloud);
+    await stopExternally(cloud);
 
     expect((await worker.fetch("/")).status).toBe(200);
 
@@ -197,7 +197,7 @@ describe("with on_drift = apply", () => {
   test("a change by somebody else meanwhile is not lost: it is looked at again", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: { metadata: { color: "green" } } } });
     await make(cloud, { metadata: { items: [{ key: "ssh-keys", value: "old" }] } });
-    await stopByHand(cloud);
+    await stopExternally(cloud);
     await cloud.fault({ method: "instances.setMetadata", status: 412 });
 
     expect((await worker.fetch("/")).status).toBe(200);
@@ -209,7 +209,7 @@ describe("with on_drift = apply", () => {
   test("a change that is refused is a 502, whose cause is the operator's", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm });
     await make(cloud, found);
-    await stopByHand(cloud);
+    await stopExternally(cloud);
     await cloud.fault({ method: "instances.setMachineType", status: 403 });
 
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
@@ -240,7 +240,7 @@ async function make(cloud: Emulator, fields: Record<string, unknown>): Promise<v
   await settled(cloud, await cloud.call("POST", "zones/us-central1-a/instances", instanceResource(fields)));
 }
 
-async function stopByHand(cloud: Emulator): Promise<void> {
+async function stopExternally(cloud: Emulator): Promise<void> {
   await settled(cloud, await cloud.call("POST", "zones/us-central1-a/instances/backend/stop"));
 }
 

@@ -1,17 +1,17 @@
-// What goes wrong: the client gets a clear answer, the operator the cause, and Compute Engine is left alone.
+// Failures: the client gets a clear response, the operator the cause, and Compute Engine few calls.
 
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect } from "vitest";
-import { booting, type Emulator } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { type Setting, test } from "./harness/test.ts";
+import { booting, type Emulator } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { type Setting, test } from "../harness/test.ts";
 
 describe("a misconfigured proxy", () => {
   test.for<[what: string, setting: Setting, cause: RegExp]>([
     [
       "a key that is not JSON",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: "key.json" } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY: is not JSON/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY: not valid JSON/,
     ],
     [
       "a key without private_key",
@@ -26,22 +26,22 @@ describe("a misconfigured proxy", () => {
     [
       "no service account key",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY: undefined } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY: is not set.*wrangler secret put/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY: not set; run .wrangler secret put/,
     ],
     [
       "a next key that is not JSON",
       { variables: { GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: "key.json" } },
-      /GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: is not JSON/,
+      /GOOGLE_SERVICE_ACCOUNT_KEY_NEXT: not valid JSON/,
     ],
     [
       "an unknown key",
       { vm: { idle_timeut: "5m" } },
-      /VMS\[0\]\.idle_timeut: is no key; there are path, .*, idle_timeout, /,
+      /VMS\[0\]\.idle_timeut: unknown key; expected one of path, .*, idle_timeout, /,
     ],
-    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: is no key; there are name, /],
+    ["an unknown key of the instance", { vm: { instance: { disk: 10 } } }, /VMS\[0\]\.instance\.disk: unknown key; expected one of name, /],
     ["a bad duration", { vm: { idle_timeout: "5 minutes" } }, /VMS\[0\]\.idle_timeout: "5 minutes" is not a duration: .*"90s"/],
     ["an origin that cannot work", { vm: { origin: "https://{ip}" } }, /VMS\[0\]\.origin: "https:\/\/\{ip\}"/],
-    ["no VMs", { variables: { VMS: undefined } }, /VMS: is missing/],
+    ["no VMs", { variables: { VMS: undefined } }, /VMS: missing/],
   ])("%s: is said in the log, and calls nobody", async ([, setting, cause], { launch }) => {
     const { cloud, worker } = await launch(setting);
 
@@ -68,7 +68,7 @@ describe("a start that is refused", () => {
     setting?: Setting;
     prepare?: (cloud: Emulator) => Promise<unknown>;
     cause: RegExp;
-    /** The call that a start attempt makes once. */
+    /** The call made once for each start attempt. */
     attempt?: string;
   }
 
@@ -124,11 +124,11 @@ describe("a start that is refused", () => {
 
     const began = Date.now();
     for (let request = 0; request < 20; request += 1) {
-      const answer = await worker.fetch("/");
-      const seconds = Number(answer.headers.get("retry-after"));
+      const response = await worker.fetch("/");
+      const seconds = Number(response.headers.get("retry-after"));
       expect(seconds).toBeGreaterThanOrEqual(1);
       expect(seconds).toBeLessThanOrEqual(60);
-      const { detail } = await expectProblem(answer, 502, "The VM could not be started");
+      const { detail } = await expectProblem(response, 502, "The VM could not be started");
       expect(detail).not.toMatch(refusal.cause);
     }
     const attempts = 1 + Math.floor((Date.now() - began) / 10_000);
@@ -205,9 +205,9 @@ describe("a hiccup on the way", () => {
     const { cloud, worker } = await launch();
     await cloud.fault(fault);
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.instances()).toMatchObject([{ name: "backend", status: "RUNNING", boots: 1 }]);
     expect((await cloud.calls())[fault.method]).toBeGreaterThan(fault.times ?? 1);
     expect(await worker.vm()).toMatchObject({ state: "running", error: null });
@@ -235,10 +235,10 @@ test("a host that no VM serves is a 404, and wakes nothing", async ({ launch }) 
 test("a request that does not want to wait is told when to come again", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { cold_start: "reject" } });
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.headers.get("retry-after")).toBe("10");
-  await expectProblem(answer, 503, "The VM is starting");
+  expect(response.headers.get("retry-after")).toBe("10");
+  await expectProblem(response, 503, "The VM is starting");
   await worker.untilVm("running");
   expect((await worker.fetch("/")).status).toBe(200);
   expect(await cloud.calls()).toMatchObject({ "instances.insert": 1 });

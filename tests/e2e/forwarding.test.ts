@@ -1,10 +1,10 @@
-// What a VM receives of a request, and what the client receives of its answer.
+// The request as the VM receives it, and the response as the client receives it.
 
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type Echo, echo, sha256, take } from "./harness/bodies.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { type Echo, echo, sha256, take } from "../harness/bodies.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 describe("an upload to a VM that is not there yet", () => {
   const upload = randomBytes(5 * 1024 * 1024);
@@ -42,10 +42,10 @@ describe("with the emulator's server", () => {
   afterAll(() => world?.end());
 
   test.for(["/bytes/50000000", "/bytes/50000000?chunked=1"])("%s comes back whole", async (path) => {
-    const answer = await worker.fetch(path);
+    const response = await worker.fetch(path);
 
-    const body = new Uint8Array(await answer.arrayBuffer());
-    expect(answer.headers.get("content-length")).toBe(path.includes("chunked") ? null : "50000000");
+    const body = new Uint8Array(await response.arrayBuffer());
+    expect(response.headers.get("content-length")).toBe(path.includes("chunked") ? null : "50000000");
     expect(sha256(body)).toBe(sha256(countingBytes(50_000_000)));
   });
 
@@ -58,17 +58,17 @@ describe("with the emulator's server", () => {
   });
 
   test("slow answers are waited for, many at once", async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await worker.fetch("/slow/300")).text()));
+    const responses = await Promise.all(Array.from({ length: 20 }, async () => (await worker.fetch("/slow/300")).text()));
 
-    expect(answers).toEqual(Array(20).fill("after 300 ms\n"));
+    expect(responses).toEqual(Array(20).fill("after 300 ms\n"));
   });
 
   test("events arrive while the stream goes on", async () => {
-    // It would take a day to end.
-    const answer = await worker.fetch("/stream?n=86400&interval_ms=1000");
-    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    // The whole stream would take a day.
+    const response = await worker.fetch("/stream?n=86400&interval_ms=1000");
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
 
-    const events = await take(answer, (text) => text.includes("event 1 at"));
+    const events = await take(response, (text) => text.includes("event 1 at"));
 
     expect(events).toMatch(/^id: 0\ndata: event 0 at .*\n\nid: 1\ndata: event 1 at /);
   });
@@ -135,10 +135,10 @@ describe("with the emulator's server", () => {
   });
 
   test("two cookies stay two", async () => {
-    const answer = await worker.fetch("/cookies");
+    const response = await worker.fetch("/cookies");
 
-    expect(answer.headers.getSetCookie()).toEqual(["first=1; Path=/", "second=2; Path=/; HttpOnly"]);
-    expect(await answer.text()).toBe("two cookies\n");
+    expect(response.headers.getSetCookie()).toEqual(["first=1; Path=/", "second=2; Path=/; HttpOnly"]);
+    expect(await response.text()).toBe("two cookies\n");
   });
 
   test("HEAD has the length and no body", async () => {
@@ -150,22 +150,22 @@ describe("with the emulator's server", () => {
   });
 
   test.for([204, 304, 404, 418, 500, 503])("the status %i is handed on", async (status) => {
-    const answer = await worker.fetch(`/status/${status}`);
+    const response = await worker.fetch(`/status/${status}`);
 
-    expect(answer.status).toBe(status);
-    expect((await answer.text()).includes(String(status))).toBe(status !== 204 && status !== 304);
-    expect(answer.headers.get("content-type")).not.toBe("application/problem+json");
+    expect(response.status).toBe(status);
+    expect((await response.text()).includes(String(status))).toBe(status !== 204 && status !== 304);
+    expect(response.headers.get("content-type")).not.toBe("application/problem+json");
   });
 
   test("a redirect is the client's to follow, to the address that it knows", async () => {
-    const answer = await worker.fetch("/redirect");
+    const response = await worker.fetch("/redirect");
 
-    expect(answer.status).toBe(302);
-    expect(answer.headers.get("location")).toBe(`${worker.url}/`);
+    expect(response.status).toBe(302);
+    expect(response.headers.get("location")).toBe(`${worker.url}/`);
   });
 });
 
-/** Byte i is i modulo 256, as the emulator's server has it. */
+/** Byte i is i modulo 256, as the emulator's server sends it. */
 function countingBytes(length: number): Uint8Array {
   return Buffer.alloc(length, Uint8Array.from({ length: 256 }, (_, index) => index));
 }

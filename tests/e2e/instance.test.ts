@@ -1,9 +1,9 @@
-// What the configuration says of an instance is what Compute Engine is asked for.
+// The Compute Engine request that each instance setting leads to.
 
 import { expect } from "vitest";
-import { instanceResource } from "./harness/by-hand.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { instanceResource } from "../harness/external-changes.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 test("every option reaches the instance", async ({ launch }) => {
   const instance = {
@@ -50,7 +50,7 @@ test("every option reaches the instance", async ({ launch }) => {
         scopes: ["https://www.googleapis.com/auth/cloud-platform"],
       },
     ],
-    // What is merged stands beside what was there.
+    // Merged fields keep the fields beside them.
     scheduling: {
       provisioningModel: "STANDARD",
       onHostMaintenance: "TERMINATE",
@@ -165,7 +165,7 @@ test("a VM may be reached over IPv6", async ({ launch }) => {
   const networkInterfaces = [{ subnetwork: "regions/us-central1/subnetworks/dual", stackType: "IPV4_IPV6", ipv6AccessConfigs }];
   await cloud.call("POST", "zones/us-central1-a/instances", instanceResource({ networkInterfaces }));
   await cloud.until("RUNNING");
-  // All emulators of a machine share its one loopback address: each has a port of its own there.
+  // The emulators of a machine share its one IPv6 loopback address: each uses another port.
   const port = (await cloud.instance())?.ipv6_port;
   const worker = await startAgain({ vm: { port, instance: { address: "ipv6", subnetwork: "dual" } } });
 

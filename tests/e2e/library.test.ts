@@ -1,9 +1,9 @@
-// vmproxy as a library: examples/own-worker, and every field of a VM's instance.
+// vmproxy as a library: examples/own-worker, and every field of `Instance`.
 
 import { describe, expect } from "vitest";
-import { Emulator } from "./harness/emulator.ts";
-import { test as base } from "./harness/test.ts";
-import { Worker } from "./harness/worker.ts";
+import { Emulator } from "../harness/emulator.ts";
+import { test as base } from "../harness/test.ts";
+import { Worker } from "../harness/worker.ts";
 
 const test = base.extend<{ cloud: Emulator; worker: Worker }>({
   cloud: async ({}, use) => {
@@ -23,10 +23,10 @@ const test = base.extend<{ cloud: Emulator; worker: Worker }>({
 
 describe("a Worker of one's own", () => {
   test("has pages that need no VM", async ({ cloud, worker }) => {
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toBe("The VM is behind /app.\n");
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe("The VM is behind /app.\n");
     expect((await worker.fetch("/elsewhere")).status).toBe(404);
     expect(await cloud.calls()).toEqual({});
   });
@@ -34,10 +34,10 @@ describe("a Worker of one's own", () => {
   test("serves a VM under a path, and asks how it is", async ({ cloud, worker }) => {
     expect(await text(worker.fetch("/vm"))).toBe("running: false, address: None\n");
 
-    const answer = await worker.fetch("/app/echo?x=1");
+    const response = await worker.fetch("/app/echo?x=1");
 
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ instance: "own-backend", url: "/echo?x=1" });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ instance: "own-backend", url: "/echo?x=1" });
     const { public_ip } = await cloud.until("RUNNING", "own-backend");
     expect(await text(worker.fetch("/vm"))).toBe(`running: true, address: Some(${public_ip})\n`);
   });
@@ -63,9 +63,9 @@ describe("a Worker of one's own", () => {
   test("is told when the start is refused", async ({ cloud, worker }) => {
     await cloud.fault({ method: "instances.insert", operation_error: "ZONE_RESOURCE_POOL_EXHAUSTED" });
 
-    const answer = await worker.fetch("/vm/start", { method: "POST" });
+    const response = await worker.fetch("/vm/start", { method: "POST" });
 
-    expect(answer.status).toBe(502);
+    expect(response.status).toBe(502);
     await worker.untilLogged(/own-backend: the start was refused: .*ZONE_RESOURCE_POOL_EXHAUSTED/);
   });
 });
@@ -124,7 +124,7 @@ test("an instance of which little is said gets the defaults", async ({ launch })
 });
 
 async function text(coming: Promise<Response>): Promise<string> {
-  const answer = await coming;
-  expect(answer.status).toBe(200);
-  return await answer.text();
+  const response = await coming;
+  expect(response.status).toBe(200);
+  return await response.text();
 }

@@ -2,8 +2,8 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { test } from "./harness/test.ts";
-import type { Emulator } from "./harness/emulator.ts";
+import { test } from "../harness/test.ts";
+import type { Emulator } from "../harness/emulator.ts";
 
 describe("a VM that is stopped when idle", () => {
   test("is created by the first request, serves the next ones, sleeps, and is started by the next", async ({ launch }) => {
@@ -71,9 +71,9 @@ test("a VM that is deleted when idle is created anew", async ({ launch }) => {
   await worker.fetch("/");
   await cloud.untilGone();
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.status).toBe(200);
+  expect(response.status).toBe(200);
   expect(await cloud.calls()).toMatchObject({ "instances.insert": 2, "instances.delete": 1 });
   expect(await cloud.calls()).not.toHaveProperty("instances.start");
 });
@@ -83,10 +83,10 @@ test("a VM that is suspended when idle resumes where it was", async ({ launch })
   const bootTime = await bootTimeOn(await worker.fetch("/"));
   await cloud.until("SUSPENDED");
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.status).toBe(200);
-  expect(await bootTimeOn(answer)).toBe(bootTime);
+  expect(response.status).toBe(200);
+  expect(await bootTimeOn(response)).toBe(bootTime);
   expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.suspend": 1, "instances.resume": 1 });
 });
 
@@ -137,9 +137,9 @@ describe("a VM that ends by itself", () => {
     await cloud.afflict("preempt");
     await cloud.until("TERMINATED");
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });
   });
 
@@ -162,9 +162,9 @@ describe("a VM that ends by itself", () => {
     await cloud.afflict("preempt");
     await cloud.until("STOPPING");
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });
   });
 
@@ -173,9 +173,9 @@ describe("a VM that ends by itself", () => {
     await worker.fetch("/");
     await deleteBehindItsBack(cloud);
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 2 });
   });
 });
@@ -205,9 +205,9 @@ async function bootTimeOn(page: Response): Promise<string> {
   return time;
 }
 
-async function echo(answer: Response): Promise<unknown> {
-  expect(answer.status).toBe(200);
-  return await answer.json();
+async function echo(response: Response): Promise<unknown> {
+  expect(response.status).toBe(200);
+  return await response.json();
 }
 
 function together<T>(count: number, work: () => Promise<T>): Promise<T[]> {

@@ -1,9 +1,9 @@
-// How often and how long a VM may run.
+// The limits on starts and on running time.
 
 import { describe, expect } from "vitest";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 describe("max_starts_per_hour", () => {
   test("refuses requests that would start the VM once more, and leaves the VM to its operator", async ({ launch }) => {
@@ -15,11 +15,11 @@ describe("max_starts_per_hour", () => {
     const before = await cloud.calls();
 
     for (let request = 0; request < 5; request += 1) {
-      const answer = await worker.fetch("/");
-      const seconds = Number(answer.headers.get("retry-after"));
+      const response = await worker.fetch("/");
+      const seconds = Number(response.headers.get("retry-after"));
       expect(seconds).toBeGreaterThan(0);
       expect(seconds).toBeLessThanOrEqual(3600);
-      const { detail } = await expectProblem(answer, 503, "The VM is over its limit");
+      const { detail } = await expectProblem(response, 503, "The VM is over its limit");
       expect(detail).toContain("started 2 times within an hour (max_starts_per_hour)");
     }
 

@@ -1,4 +1,5 @@
-// What clients get when a VM's server speaks HTTP/1.1 badly, or in its odder ways (RFC 9112): a table of bytes.
+// Responses to clients when the VM's server sends malformed or unusual HTTP/1.1 (RFC 9112), as a
+// table of bytes.
 
 import { once } from "node:events";
 import http from "node:http";
@@ -6,17 +7,17 @@ import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type Exchanged, exchange, values } from "./harness/exchange.ts";
-import { type Answer, Origin } from "./harness/origin.ts";
-import { launch, test, type World } from "./harness/test.ts";
+import { type RawResponse, exchange, values } from "../harness/exchange.ts";
+import { type Responder, Origin } from "../harness/origin.ts";
+import { launch, test, type World } from "../harness/test.ts";
 
 interface Case {
   name: string;
-  /** What the server sends, before it closes the connection; or what it does. */
-  sends: string | Buffer | Answer;
+  /** The bytes that the server sends before it closes the connection, or a function that serves. */
+  sends: string | Buffer | Responder;
   method?: string;
-  check: (got: Exchanged) => void;
-  /** Why the answer was refused, as the log has it. */
+  check: (got: RawResponse) => void;
+  /** The reason in the log. */
   logs?: RegExp;
 }
 
@@ -26,9 +27,9 @@ const chunked = `${ok}Transfer-Encoding: chunked\r\n\r\n`;
 const gzipped = gzipSync("compressed by the VM");
 const large = Buffer.alloc(3_000_000, "0123456789");
 
-/** It is handed on, whole. */
+/** The response is forwarded, complete. */
 function gets(status: number, body: string | Buffer, headers: Record<string, string | undefined> = {}): Pick<Case, "check"> {
-  const check = (got: Exchanged) => {
+  const check = (got: RawResponse) => {
     expect({ status: got.status, complete: got.complete }).toEqual({ status, complete: true });
     expect(got.body.equals(Buffer.from(body)), `the body is ${got.body.subarray(0, 200).toString("latin1")}`).toBe(true);
     for (const [name, value] of Object.entries(headers)) expect(values(got, name).join("|") || undefined, name).toBe(value);
@@ -36,9 +37,9 @@ function gets(status: number, body: string | Buffer, headers: Record<string, str
   return { check };
 }
 
-/** It is an error of the VM's, and the operator learns why. */
+/** The client gets an error response, and the log has the reason. */
 function refused(logs: RegExp, status = 502, title = "The VM gave no valid answer"): Pick<Case, "check" | "logs"> {
-  const check = (got: Exchanged) => {
+  const check = (got: RawResponse) => {
     expect(got.status).toBe(status);
     expect(values(got, "content-type")).toEqual(["application/problem+json"]);
     expect(JSON.parse(got.body.toString())).toMatchObject({ status, title });
@@ -46,10 +47,10 @@ function refused(logs: RegExp, status = 502, title = "The VM gave no valid answe
   return { check, logs };
 }
 
-/** The client sees that something is missing. */
+/** The client sees a truncated body. */
 function brokenOff(beginning: string | Buffer, logs?: RegExp): Pick<Case, "check" | "logs"> {
-  const check = (got: Exchanged) => {
-    // What breaks off at once takes the head with it.
+  const check = (got: RawResponse) => {
+    // An immediate end can lose the head, too.
     expect([0, 200]).toContain(got.status);
     expect(got.complete).toBe(false);
     const whole = Buffer.from(beginning);
@@ -83,7 +84,7 @@ const cases: Case[] = [
   { name: "status 599", sends: "HTTP/1.1 599 Odd\r\nContent-Length: 5\r\n\r\nhello", ...gets(599, "hello") },
   { name: "status 299", sends: "HTTP/1.1 299 Odd\r\nContent-Length: 5\r\n\r\nhello", ...gets(299, "hello") },
 
-  // Interim answers.
+  // Interim responses.
   { name: "100 before the answer", sends: `HTTP/1.1 100 Continue\r\n\r\n${hello}`, ...gets(200, "hello") },
   {
     name: "103 with headers, which are not the answer's",
@@ -112,7 +113,7 @@ const cases: Case[] = [
   { name: "an empty value", sends: `${ok}X-A:\r\nContent-Length: 5\r\n\r\nhello`, ...gets(200, "hello") },
   { name: "space around a value", sends: `${ok}X-A: \t b c \t\r\nContent-Length:5\r\n\r\nhello`, ...gets(200, "hello", { "x-a": "b c" }) },
   { name: "UTF-8 in a value", sends: `${ok}X-A: gr\u00fcn\r\nContent-Length: 5\r\n\r\nhello`, ...gets(200, "hello", { "x-a": latin1("gr\u00fcn") }) },
-  // The runtime writes headers in UTF-8.
+  // The runtime sends headers in UTF-8.
   { name: "ISO-8859-1 in a value", sends: Buffer.from(`${ok}X-A: gr\xfcn\r\nContent-Length: 5\r\n\r\nhello`, "latin1"), ...gets(200, "hello", { "x-a": latin1("gr\u00fcn") }) },
   { name: "256 headers", sends: `${ok}${manyHeaders(255)}Content-Length: 5\r\n\r\nhello`, ...gets(200, "hello", { "x-254": "254" }) },
   { name: "257 headers", sends: `${ok}${manyHeaders(256)}Content-Length: 5\r\n\r\nhello`, ...refused(/too many headers/) },
@@ -188,14 +189,14 @@ const cases: Case[] = [
   { name: "a connection kept open after chunks", sends: (c) => c.write(`${chunked}5\r\nhello\r\n0\r\n\r\n`), ...gets(200, "hello") },
   { name: "a connection kept open without a body", sends: (c) => c.write("HTTP/1.1 204 No Content\r\n\r\n"), ...gets(204, "") },
 
-  // Ends before there is an answer.
+  // Connections that end before the response.
   { name: "nothing", sends: "", ...refused(/closed the connection without an answer/) },
   { name: "nothing but a reset", sends: reset(""), ...refused(/no answer at/) },
   { name: "half a status line", sends: "HTTP/1.1 20", ...refused(/closed the connection after 11 bytes/) },
   { name: "half a head", sends: `${ok}Content-Le`, ...refused(/closed the connection after 27 bytes/) },
   { name: "half a head and a reset", sends: reset(`${ok}Content-Le`), ...refused(/closed the connection after|no answer at/) },
 
-  // What is none of the proxy's business.
+  // Forwarded without interpretation.
   { name: "a compressed body", sends: Buffer.concat([Buffer.from(`${ok}Content-Encoding: gzip\r\nContent-Length: ${gzipped.length}\r\n\r\n`), gzipped]), ...gets(200, gzipped, { "content-encoding": "gzip" }) },
   { name: "a redirect", sends: "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/a?b\r\nContent-Length: 0\r\n\r\n", ...gets(302, "", { location: "http://elsewhere.example/a?b" }) },
   { name: "a redirect with a body", sends: "HTTP/1.1 308 Permanent Redirect\r\nLocation: //x\r\nContent-Length: 5\r\n\r\nhello", ...gets(308, "hello", { location: "//x" }) },
@@ -206,13 +207,13 @@ describe("an answer of the VM", () => {
   let world: World;
 
   beforeAll(async () => {
-    const answers = cases.map(({ sends }, index): [string, Answer] => [
+    const responders = cases.map(({ sends }, index): [string, Responder] => [
       `/${index}`,
       typeof sends === "function" ? sends : (c) => c.end(sends),
     ]);
-    const refusing: Answer = (c) => c.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much");
-    origin = await Origin.listen({ ...Object.fromEntries(answers), "/refused": refusing });
-    // To the runtime, an answer that fails half-way is an exception that nobody has caught.
+    const refusing: Responder = (c) => c.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much");
+    origin = await Origin.listen({ ...Object.fromEntries(responders), "/refused": refusing });
+    // The runtime treats a response that fails midway as an uncaught exception.
     const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|chunk|disconnected|reset)/;
     world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
     expect((await world.worker.fetch("/0")).status).toBe(200);
@@ -225,7 +226,7 @@ describe("an answer of the VM", () => {
 
   test.for(cases.map((one, index) => ({ index, ...one })))("$name", async ({ index, sends, method = "GET", check, logs }) => {
     const { worker } = world;
-    // Otherwise the runtime would compress or decompress on the way to the client.
+    // Otherwise the runtime would compress or decompress the body for the client.
     const headers = { "accept-encoding": sends.toString().includes("gzip") ? "gzip" : "identity" };
 
     check(await exchange(worker.url, `/${index}`, { method, headers }));
@@ -238,10 +239,10 @@ describe("an answer of the VM", () => {
     request.on("error", () => {});
     request.write("the beginning of an upload that never ends");
 
-    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
 
-    expect(answer.statusCode).toBe(413);
-    expect((await answer.toArray()).join("")).toBe("too much");
+    expect(response.statusCode).toBe(413);
+    expect((await response.toArray()).join("")).toBe("too much");
     request.destroy();
   });
 });
@@ -308,12 +309,12 @@ test("what is slow, or a stream, may take longer than response_timeout", async (
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" } });
 
   const headers = { "accept-encoding": "identity" };
-  const answers = ["/slow", "/events", "/close"].map((path) => exchange(worker.url, path, { headers }));
-  // They are asked for later, one after the other, and their time is up first.
+  const responses = ["/slow", "/events", "/close"].map((path) => exchange(worker.url, path, { headers }));
+  // These requests come later, one after the other, and time out first.
   for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
   late.resolve();
 
-  for (const answer of answers) expect(await answer).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
+  for (const response of responses) expect(await response).toMatchObject({ status: 200, body: Buffer.from("hello"), complete: true });
   expect(performance.now() - begun).toBeGreaterThan(4000);
 });
 
@@ -330,12 +331,12 @@ test("an upload that the VM does not take is over after response_timeout", async
     for (let i = 0; i < 20; i++) request.write(large);
     request.end();
 
-    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
-    expect(answer.statusCode).toBe(504);
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    expect(response.statusCode).toBe(504);
     await worker.untilLogged(/no answer within 2s/);
   }
   expect(origin.heads).toHaveLength(2);
-  // Whoever does not read does not see the end.
+  // A socket that does not read does not detect the end.
   for (const connection of held) connection.resume();
   await origin.untilLeftAlone();
 });
@@ -353,8 +354,8 @@ test("a client may take longer than response_timeout to send its body", async ({
   for (let i = 0; i < 2; i++) expect((await exchange(worker.url, "/silent")).status).toBe(504);
   request.end("and the end");
 
-  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
-  expect((await answer.toArray()).join("")).toBe("hello");
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  expect((await response.toArray()).join("")).toBe("hello");
 });
 
 function latin1(text: string): string {
@@ -369,8 +370,8 @@ function manyHeaders(count: number): string {
   return Array.from({ length: count }, (_, index) => `X-${index}: ${index}\r\n`).join("");
 }
 
-/** Each piece by itself, the next when the last has gone. */
-function inPieces(text: string, length: number): Answer {
+/** Writes each piece separately, once the previous one has been sent. */
+function inPieces(text: string, length: number): Responder {
   return async (c) => {
     c.setNoDelay();
     for (let at = 0; at < text.length; at += length) await written(c, text.slice(at, at + length));
@@ -378,8 +379,8 @@ function inPieces(text: string, length: number): Answer {
   };
 }
 
-/** The same again and again, as long as somebody reads it. */
-function endlessly(text: string, first = ""): Answer {
+/** Repeats the text until the connection is closed. */
+function endlessly(text: string, first = ""): Responder {
   return async (c) => {
     await written(c, first);
     while (!c.destroyed) await written(c, text);
@@ -390,7 +391,7 @@ function written(c: Socket, text: string): Promise<void> {
   return new Promise((resolve) => c.write(text, () => setImmediate(resolve)));
 }
 
-/** The connection is not closed but reset, once all has been sent. */
-function reset(text: string): Answer {
+/** Resets the connection once everything has been sent. */
+function reset(text: string): Responder {
   return (c) => void (text ? c.write(text, () => c.resetAndDestroy()) : c.resetAndDestroy());
 }

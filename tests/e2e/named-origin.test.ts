@@ -1,4 +1,4 @@
-// A VM that is reached by a name, and so by fetch().
+// VMs reached by a host name, and so by fetch().
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -6,10 +6,10 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
-import { read, sha256 } from "./harness/bodies.ts";
-import { eventually } from "./harness/eventually.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { read, sha256 } from "../harness/bodies.ts";
+import { eventually } from "../harness/eventually.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
 let server: http.Server;
 let origin: string;
@@ -48,15 +48,15 @@ afterAll(async () => {
 test("a request and its answer are handed on", async () => {
   const upload = randomBytes(1_000_000);
 
-  const answer = await worker.fetch("/a%2Fb?x=1&x=2", {
+  const response = await worker.fetch("/a%2Fb?x=1&x=2", {
     method: "POST",
     body: upload,
     headers: { "x-own": "1", "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" },
   });
 
-  expect(answer.status).toBe(201);
-  expect(answer.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
-  const seen = await read(answer);
+  expect(response.status).toBe(201);
+  expect(response.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  const seen = await read(response);
   expect(seen).toMatchObject({ method: "POST", url: "/a%2Fb?x=1&x=2" });
   expect(sha256(seen.body)).toBe(sha256(upload));
   const headers = new Map(seen.headers);
@@ -67,10 +67,10 @@ test("a request and its answer are handed on", async () => {
 });
 
 test("a redirect is the client's to follow", async () => {
-  const answer = await worker.fetch("/redirect");
+  const response = await worker.fetch("/redirect");
 
-  expect(answer.status).toBe(307);
-  expect(answer.headers.get("location")).toBe("http://elsewhere.example/");
+  expect(response.status).toBe(307);
+  expect(response.headers.get("location")).toBe("http://elsewhere.example/");
 });
 
 test("a cold answer says so", async ({ launch }) => {

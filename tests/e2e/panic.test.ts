@@ -1,24 +1,44 @@
-// A panic ends the wasm instance that it happens in, and what waits there is lost; the next request gets a new instance.
+// A panic ends the wasm instance and everything that waits in it; the next call gets a new
+// instance.
 
 import { expect } from "vitest";
-import { test } from "./harness/test.ts";
+import { test } from "../harness/test.ts";
 
-/** The built Worker, which panics in the function of the runtime's that a request names, and says when it has. */
+/**
+ * The built Worker, which panics in the runtime function that a request names, and then logs it.
+ */
 const panicking = `
-import built from "./index.js";
-export * from "./index.js";
+import built, { VmObject as BuiltObject } from "./index.js";
 
 let named = null;
+function panicIfNamed(name) {
+  if (named !== name) return;
+  named = null;
+  console.log("it panics");
+  // The panic hook of the worker crate sets this flag before it throws such an exception.
+  globalThis.__worker_init_state.criticalError = true;
+  throw new WebAssembly.RuntimeError("unreachable");
+}
+
 for (const name of ["setTimeout", "clearTimeout"]) {
   const real = globalThis[name].bind(globalThis);
   globalThis[name] = (...args) => {
-    if (named !== name) return real(...args);
-    named = null;
-    console.log("it panics");
-    // The hook of the worker crate notes it; then it is an exception of this kind.
-    globalThis.__worker_init_state.criticalError = true;
-    throw new WebAssembly.RuntimeError("unreachable");
+    panicIfNamed(name);
+    return real(...args);
   };
+}
+
+// Only the object calls its storage.
+export class VmObject extends BuiltObject {
+  constructor(state, env) {
+    const { storage } = state;
+    const setAlarm = storage.setAlarm.bind(storage);
+    storage.setAlarm = (...args) => {
+      panicIfNamed("setAlarm");
+      return setAlarm(...args);
+    };
+    super(state, env);
+  }
 }
 
 export default {
@@ -44,6 +64,24 @@ test.for([
 
   expect(await worker.vm()).toMatchObject({ state: "running" });
   expect(await cloud.operations()).toEqual(["insert"]);
+  gone.abort();
+  await lost;
+});
+
+test("after a panic in the VM's object, it is made anew of what is stored, and so is the wasm instance", async ({ launch }) => {
+  const { cloud, worker } = await launch({ main: panicking, mayLog: /RuntimeError|Critical error|hung/ });
+  expect((await worker.fetch("/")).status).toBe(200);
+  await worker.admin("POST", "vms/backend/stop?wait=true");
+  await worker.untilVm("stopped");
+  const gone = new AbortController();
+  const lost = worker.fetch("/", { headers: { "x-panic": "setAlarm" }, signal: gone.signal }).catch(() => undefined);
+  await worker.untilLogged(/it panics/);
+
+  expect((await worker.fetch("/")).status).toBe(200);
+
+  await worker.untilLogged(/Starting anew after a panic/);
+  expect(await worker.vm()).toMatchObject({ state: "running" });
+  expect(await cloud.operations()).toEqual(["insert", "stop", "start"]);
   gone.abort();
   await lost;
 });

@@ -1,15 +1,15 @@
-// When a VM counts as ready, and what does not keep it from that.
+// When a VM is ready, and what does not delay it.
 
 import { describe, expect } from "vitest";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 test("a VM whose health path is slow becomes ready", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { health_path: "/slow/2500" } });
 
-  const answer = await worker.fetch("/");
+  const response = await worker.fetch("/");
 
-  expect(answer.status).toBe(200);
+  expect(response.status).toBe(200);
   expect(await worker.vm()).toMatchObject({ state: "running", error: null });
   expect(await cloud.operations()).toEqual(["insert"]);
 });

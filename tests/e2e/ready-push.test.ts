@@ -1,4 +1,4 @@
-// The VM's own word that it is ready: how it is told where to say so, and what comes of it.
+// Ready pushes: how the VM learns where to send them, and their effect.
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -7,21 +7,21 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test as plain } from "vitest";
-import { type Emulator, instancePort } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { root } from "./harness/root.ts";
-import { launch, type VmConfig, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { type Emulator, instancePort } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { root } from "../harness/root.ts";
+import { launch, type VmConfig, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
-/** Probes never find such a VM ready. */
+/** Probes never find this VM ready. */
 const unhealthy = { health_path: "/status/503" };
 
-/** A world in which the VM reaches the Worker, or is kept from it. */
+/** A world in which the VM can reach the Worker, or cannot. */
 interface PushingWorld extends World {
-  /** Lets the VM's word through from now on. */
+  /** Lets ready pushes through from this moment on. */
   open(): void;
-  /** What the VM has said so far, to a Worker or to a closed door. */
+  /** The ready pushes sent so far, whether let through or not. */
   said: string[];
 }
 
@@ -38,8 +38,8 @@ const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | 
           response.writeHead(503).end();
           return;
         }
-        const answer = await worker.fetch(request.url ?? "", { method: request.method ?? "", headers: { authorization } });
-        response.writeHead(answer.status).end();
+        const forwarded = await worker.fetch(request.url ?? "", { method: request.method ?? "", headers: { authorization } });
+        response.writeHead(forwarded.status).end();
       });
       await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
       const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -56,10 +56,10 @@ describe.concurrent("a VM that says that it is ready", () => {
   test("(created) ends the wait though its health path fails, and no call is made for it", async ({ pushing }) => {
     const { cloud, worker, said } = await pushing(unhealthy);
 
-    const answer = await worker.fetch("/echo");
+    const response = await worker.fetch("/echo");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
     expect(await cloud.calls()).toEqual({ token: 1, "instances.get": 2, "instances.insert": 1, "zoneOperations.wait": 1 });
     expect(said).toEqual([`Bearer ${await token(cloud)}`]);
     expect(await metadata(cloud, "vmproxy-ready-url")).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/_vmproxy\/vms\/backend\/ready$/);
@@ -82,7 +82,7 @@ describe.concurrent("a VM that says that it is ready", () => {
     expect(second).not.toBe(first);
     expect(said).toEqual([`Bearer ${first}`, `Bearer ${second}`]);
     expect(await metadata(cloud, "ssh-keys")).toBe("me:ssh-ed25519 AAAA");
-    // It differs from the configuration, which is only told.
+    // The difference from the configuration is reported, not corrected.
     expect(await metadata(cloud, "color")).toBe("red");
     expect((await worker.vm()).drift).toEqual(["metadata: is otherwise, configured color"]);
     expect(await cloud.operations()).toEqual(["insert", "setMetadata", "stop", "setMetadata", "start"]);
@@ -191,9 +191,9 @@ describe.concurrent("a word that it is ready", () => {
 
   test("is a POST", async ({ pushing }) => {
     const { worker } = await pushing({}, "closed");
-    const answer = await worker.fetch("/_vmproxy/vms/backend/ready");
-    expect(answer.headers.get("allow")).toBe("POST");
-    await expectProblem(answer, 405, "Method not allowed");
+    const response = await worker.fetch("/_vmproxy/vms/backend/ready");
+    expect(response.headers.get("allow")).toBe("POST");
+    await expectProblem(response, 405, "Method not allowed");
   });
 
   test("is heard of no other VM, and nobody learns which there are", async ({ pushing }) => {
@@ -202,13 +202,13 @@ describe.concurrent("a word that it is ready", () => {
     await expect(token(cloud)).rejects.toThrow("404");
     const nothing = await expectProblem(await worker.fetch("/_vmproxy/vms"), 404, "Not found");
     for (const name of ["backend", "other"]) {
-      const answer = await worker.fetch(`/_vmproxy/vms/${name}/ready`, { method: "POST", headers: { authorization: "Bearer x" } });
-      expect(await expectProblem(answer, 404, "Not found")).toEqual(nothing);
+      const response = await worker.fetch(`/_vmproxy/vms/${name}/ready`, { method: "POST", headers: { authorization: "Bearer x" } });
+      expect(await expectProblem(response, 404, "Not found")).toEqual(nothing);
     }
   });
 });
 
-/** Says of the VM that it is ready. */
+/** Sends a ready push. */
 function say(worker: Worker, authorization: string | undefined): Promise<Response> {
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
   return worker.fetch("/_vmproxy/vms/backend/ready", { method: "POST", headers });
@@ -218,15 +218,15 @@ function token(cloud: Emulator): Promise<string> {
   return metadata(cloud, "vmproxy-ready-token");
 }
 
-/** What the VM reads from its metadata server. */
+/** Returns what the VM's metadata server has under this key. */
 async function metadata(cloud: Emulator, key: string): Promise<string> {
   const url = `${cloud.url}/emulator/instances/backend/computeMetadata/v1/instance/attributes/${key}`;
-  const answer = await fetch(url, { headers: { "metadata-flavor": "Google" } });
-  if (!answer.ok) throw new Error(`${key}: ${answer.status}`);
-  return answer.text();
+  const response = await fetch(url, { headers: { "metadata-flavor": "Google" } });
+  if (!response.ok) throw new Error(`${key}: ${response.status}`);
+  return response.text();
 }
 
-/** Somebody else sets these items, and keeps the others. */
+/** Sets these items as an external change, and keeps the others. */
 async function setMetadata(cloud: Emulator, items: Record<string, string>): Promise<void> {
   const { metadata } = (await cloud.resource()) as { metadata: { fingerprint: string; items: { key: string; value: string }[] } };
   const kept = metadata.items.filter(({ key }) => !(key in items));

@@ -1,13 +1,13 @@
-// The runtime may be killed at any moment: what it had begun is taken up again.
+// The runtime may be killed at any moment: the object resumes what was in progress.
 
 import { execFileSync } from "node:child_process";
 import { describe, expect } from "vitest";
-import type { Emulator } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import type { Emulator } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
-// One after the other: each kills the only runtime that there is.
+// Sequential: each test kills the only runtime that there is.
 describe("after kill -9", { concurrent: false }, () => {
   test.for<[moment: string, reached: (world: World) => Promise<unknown>]>([
     ["while the instance is made", ({ cloud }) => cloud.until("PROVISIONING")],
@@ -21,10 +21,10 @@ describe("after kill -9", { concurrent: false }, () => {
     await kill(world.worker);
     expect(await lost).toBe("lost");
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("x-vmproxy-cold-start")).toBe("true");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
     await expectOneInstance(world.cloud);
   });
 
@@ -34,7 +34,7 @@ describe("after kill -9", { concurrent: false }, () => {
     await world.cloud.until("PROVISIONING");
 
     await kill(world.worker);
-    // Asking the proxy how far it is would wake it: its calls tell.
+    // A status request would load the object, so the test watches its calls.
     const looks = async () => (await world.cloud.calls())["instances.get"] ?? 0;
     const before = await looks();
     await world.startAgain();
@@ -62,10 +62,10 @@ describe("after kill -9", { concurrent: false }, () => {
 
     await kill(world.worker);
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
-    expect(answer.headers.has("x-vmproxy-cold-start")).toBe(false);
+    expect(response.status).toBe(200);
+    expect(response.headers.has("x-vmproxy-cold-start")).toBe(false);
     expect(await world.cloud.calls()).toEqual(before);
   });
 
@@ -77,14 +77,14 @@ describe("after kill -9", { concurrent: false }, () => {
 
     await kill(world.worker);
     const worker = await world.startAgain();
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(await world.cloud.operations()).toEqual(["insert", "stop", "start"]);
   });
 });
 
-/** Kills the runtime, and keeps Miniflare from starting it again. */
+/** Kills the runtime, and keeps Miniflare from restarting it. */
 async function kill(worker: Worker): Promise<void> {
   const runtimes = children().filter(({ command }) => command.includes("workerd"));
   expect(runtimes).toHaveLength(1);
@@ -101,7 +101,7 @@ function children(): { pid: number; command: string }[] {
   });
 }
 
-/** A call whose answer was lost is made again with the same `requestId`: that is no second operation. */
+/** A call whose response was lost is repeated with the same `requestId`: no second operation. */
 async function expectOneInstance(cloud: Emulator): Promise<void> {
   const operations = await cloud.operations();
   expect(operations.filter((type) => type === "insert")).toHaveLength(1);

@@ -2,11 +2,11 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { moveClock, withMovableClock } from "./harness/clock.ts";
-import { eventually } from "./harness/eventually.ts";
-import { test } from "./harness/test.ts";
+import { moveClock, withMovableClock } from "../harness/clock.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/test.ts";
 
-/** A window that is open now and will be for hours. */
+/** Returns a window that is open and stays open for hours. */
 const always = "daily 00:00-24:00 UTC";
 
 test("a VM in its window is started by the cron trigger, and outlives its idle timeout", async ({ launch }) => {
@@ -27,7 +27,7 @@ test("a VM in its window is started by the cron trigger, and outlives its idle t
   await worker.untilVm("running", "kept");
   expect(await cloud.instance("plain")).toBeUndefined();
 
-  // Long after the first one would have gone down.
+  // Long after the end of the first VM's idle timeout.
   for (let round = 0; round < 3; round++) {
     expect((await worker.fetch("/plain/")).status).toBe(200);
     await cloud.until("TERMINATED", "plain");
@@ -40,7 +40,7 @@ test("a VM in its window is started by the cron trigger, and outlives its idle t
 });
 
 test("a VM is started by the object's own alarm when its time comes, and goes down after its idle timeout", { timeout: 120_000 }, async ({ launch }) => {
-  // The object has to know of it for a while before.
+  // The object must know the schedule some seconds in advance.
   if (new Date().getUTCSeconds() > 50) await pause(11_000);
   const next = new Date(Math.ceil(Date.now() / 60_000) * 60_000);
   const { cloud, worker } = await launch({
@@ -77,7 +77,7 @@ test("a VM is started when its window begins and goes down when it is over", asy
 });
 
 describe("the runtime's time zones", () => {
-  // Each window contains the moment, and its end is told.
+  // Each window contains the given instant; the status has its end.
   test.for([
     ["2027-03-28T00:30:00Z", "Sun 00:00-24:00 Europe/Berlin", "2027-03-28T22:00:00.000Z"],
     ["2027-10-30T23:30:00Z", "Sun 00:00-24:00 Europe/Berlin", "2027-10-31T23:00:00.000Z"],
@@ -134,7 +134,7 @@ test("a schedule that is taken out of the configuration ends at once", async ({ 
 
   const again = await startAgain({ vm: { idle_timeout: "1s" } });
 
-  // It learns of that as of any change: by a message or its own alarm.
+  // The object learns of it as of any change: by a message or by its own alarm.
   expect((await again.vm()).state).not.toBe("absent");
   await cloud.until("TERMINATED");
 });

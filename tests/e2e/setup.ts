@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { root } from "./harness/root.ts";
+import { root } from "../harness/root.ts";
 
-// The script builds only what has changed; without it an old build would be tested unnoticed.
+// Builds what has changed, so that no stale build is tested.
 export default function setUp(): void {
   execFileSync(process.execPath, ["scripts/build.mjs", "examples/own-worker"], { cwd: root, stdio: "inherit" });
 }

@@ -1,33 +1,32 @@
-// What becomes of a VM in every state in which something may happen to it, by the proxy's doing or behind its back.
-//
-// While one operation is at work on an instance Compute Engine refuses every other, so nobody can come between the
-// proxy's own operation and its end: what is done by hand meets an instance that has settled, or that boots.
+// Each event in each state of an instance, reached by the proxy or by external changes. While an
+// operation is in progress, Compute Engine refuses every other one, so nothing can intervene in the
+// proxy's own operations: external changes meet an instance that is stable, or that boots.
 
 import { describe, expect } from "vitest";
-import { byHand, type Condition, conditionOf, type Deed, isSettled, slow, untilCondition } from "./harness/by-hand.ts";
-import { booting, type Emulator, quick } from "./harness/emulator.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test, type World } from "./harness/test.ts";
-import type { Worker } from "./harness/worker.ts";
+import { applyChanges, type Condition, conditionOf, type ExternalChange, isStable, slow, untilCondition } from "../harness/external-changes.ts";
+import { booting, type Emulator, quick } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test, type World } from "../harness/test.ts";
+import type { Worker } from "../harness/worker.ts";
 
-/** What the proxy does. */
+/** An action of the proxy. */
 type Step = "serve" | "stop" | "suspend" | "delete";
 
-/** The operations that follow an event, and how the VM ends up. */
-type Down = [operations: Deed[], state: "absent" | "stopped" | "suspended"];
+/** The operations that follow an event, and the final state. */
+type Down = [operations: ExternalChange[], state: "absent" | "stopped" | "suspended"];
 
 interface Outcome {
-  /** A request is answered by the VM after these operations. */
-  request: Deed[];
-  /** The operator stops it. */
+  /** The operations after which the VM responds to a request. */
+  request: ExternalChange[];
+  /** The outcome when the operator stops the VM. */
   stop: Down;
-  /** The operator deletes it. */
+  /** The outcome when the operator deletes the VM. */
   delete: Down;
 }
 
-type Row = [proxy: Step[], byHand: Deed[], condition: Condition, outcome: Outcome];
+type Row = [proxy: Step[], external: ExternalChange[], condition: Condition, outcome: Outcome];
 
-/** What happens to an instance. Each event meets an instance of its own, which has its name. */
+/** The events. Each has an instance of its own, named after it. */
 const events = ["request", "stop", "delete"] as const;
 type Event = (typeof events)[number];
 const setting = { vms: events.map((name) => ({ path: `/${name}`, strip_prefix: true, instance: { name } })) };
@@ -39,7 +38,7 @@ const gone: Outcome = { request: ["insert"], stop: [[], "absent"], delete: [[], 
 
 describe("a request, a stop and a delete by the operator, when the proxy finds the instance so:", () => {
   const rows: Row[] = [
-    // The proxy knows nothing of it.
+    // Unknown to the proxy.
     [[], [], "gone", gone],
     [[], ["insert"], "PROVISIONING", serving],
     [[], ["insert"], "STAGING", serving],
@@ -50,7 +49,7 @@ describe("a request, a stop and a delete by the operator, when the proxy finds t
     [[], ["insert", "suspend"], "SUSPENDING", suspended],
     [[], ["insert", "suspend"], "SUSPENDED", suspended],
     [[], ["insert", "delete"], "STOPPING", gone],
-    // The proxy has it serving.
+    // Served by the proxy.
     [["serve"], [], "serving", serving],
     [["serve"], ["stop"], "STOPPING", stopped],
     [["serve"], ["stop"], "TERMINATED", stopped],
@@ -61,34 +60,34 @@ describe("a request, a stop and a delete by the operator, when the proxy finds t
     [["serve"], ["delete"], "STOPPING", gone],
     [["serve"], ["delete"], "gone", gone],
     [["serve"], ["reset"], "booting", serving],
-    // It comes back at another address.
+    // Running again at another address.
     [["serve"], ["stop", "start"], "PROVISIONING", serving],
     [["serve"], ["stop", "start"], "serving", serving],
     [["serve"], ["suspend", "resume"], "serving", serving],
     [["serve"], ["delete", "insert"], "serving", serving],
-    // The proxy has stopped it.
+    // Stopped by the proxy.
     [["serve", "stop"], [], "TERMINATED", stopped],
     [["serve", "stop"], ["start"], "PROVISIONING", serving],
     [["serve", "stop"], ["start"], "serving", serving],
     [["serve", "stop"], ["start", "suspend"], "SUSPENDED", suspended],
     [["serve", "stop"], ["delete"], "gone", gone],
-    // The proxy has suspended it.
+    // Suspended by the proxy.
     [["serve", "suspend"], [], "SUSPENDED", suspended],
     [["serve", "suspend"], ["resume"], "STAGING", serving],
     [["serve", "suspend"], ["resume"], "serving", serving],
     [["serve", "suspend"], ["resume", "stop"], "TERMINATED", stopped],
     [["serve", "suspend"], ["delete"], "gone", gone],
-    // The proxy has deleted it.
+    // Deleted by the proxy.
     [["serve", "delete"], [], "gone", gone],
     [["serve", "delete"], ["insert"], "serving", serving],
   ];
 
-  test.for(rows)("(proxy: %j, by hand: %j) %s", async ([steps, deeds, condition, outcome], { launch }) => {
+  test.for(rows)("(proxy: %j, by hand: %j) %s", async ([steps, changes, condition, outcome], { launch }) => {
     const world = await launch(setting);
     for (const step of steps) await Promise.all(events.map((name) => perform(world.worker, step, name)));
-    await byHand(world.cloud, deeds, condition, events);
+    await applyChanges(world.cloud, changes, condition, events);
 
-    await expectOutcome(world, outcome, isSettled(condition) ? 2 : 20, new Map());
+    await expectOutcome(world, outcome, isStable(condition) ? 2 : 20, new Map());
   });
 });
 
@@ -120,9 +119,9 @@ describe("a request, a stop and a delete by the operator, while the proxy is bus
   });
 });
 
-// The proxy looks at a VM that boots every half minute, so all of these wait together.
+// The proxy reads a booting instance every 30 s, so all of these wait in parallel.
 test("a VM that is changed by hand while the proxy waits for its server is served all the same", async ({ launch }) => {
-  const rows: [name: string, deeds: Deed[], condition: Condition, operations: string[]][] = [
+  const rows: [name: string, changes: ExternalChange[], condition: Condition, operations: string[]][] = [
     ["stopped", ["stop"], "TERMINATED", ["insert", "stop", "start"]],
     ["preempted", ["preempt"], "TERMINATED", ["insert", "compute.instances.preempted", "start"]],
     ["suspended", ["suspend"], "SUSPENDED", ["insert", "suspend", "resume"]],
@@ -137,17 +136,17 @@ test("a VM that is changed by hand while the proxy waits for its server is serve
   await Promise.all(rows.map(([name]) => worker.untilVm("booting", name)));
   await cloud.timing(quick);
 
-  await Promise.all(rows.map(([name, deeds, condition]) => byHand(cloud, deeds, condition, [name])));
+  await Promise.all(rows.map(([name, changes, condition]) => applyChanges(cloud, changes, condition, [name])));
 
   for (const [index, [name, , , operations]] of rows.entries()) {
-    const answer = await held[index]!;
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ instance: name });
+    const response = await held[index]!;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ instance: name });
     expect(await cloud.operations(name)).toEqual(operations);
   }
 });
 
-/** Lets each event happen to the VM that is named after it. */
+/** Triggers each event for the VM named after it, and checks its outcome. */
 async function expectOutcome(
   world: World,
   outcome: Outcome,
@@ -166,14 +165,14 @@ async function expectOutcome(
   const after = { calls: await mutations(cloud), operations: await operationsOf(cloud) };
   const follow = (event: Event) => after.operations[event].slice(before.operations[event].length);
   const [stop, state] = outcome.stop;
-  // To stop what is stopped does nothing.
+  // A stop of a stopped instance has no effect.
   const isStopped = state === "stopped" && stop.length === 0;
   expect({
     request: follow("request"),
     stop: follow("stop").filter((operation) => !isStopped || operation !== "stop"),
     delete: follow("delete"),
   }).toEqual({ request: outcome.request, stop, delete: outcome.delete[0] });
-  // What Compute Engine refuses is not tried without end.
+  // Refused calls are not repeated endlessly.
   const operations = events.flatMap(follow).length;
   expect(after.calls - before.calls - operations).toBeLessThanOrEqual(refusals);
 
@@ -181,21 +180,21 @@ async function expectOutcome(
     expect((await held.get("request"))?.status).toBe(200);
     for (const event of ["stop", "delete"] as const) await expectProblem((await held.get(event))!, 503, "The VM is being stopped");
   }
-  // Whatever the operator has done, the next request is answered.
+  // After any action of the operator the next request is served.
   await Promise.all([expectServed(world, "stop"), expectServed(world, "delete")]);
 }
 
-/** A request is answered by the VM, which then serves. */
+/** Sends a request, and expects the VM to serve it. */
 async function expectServed({ cloud, worker }: World, name: Event): Promise<void> {
-  const answer = await worker.fetch(`/${name}/echo`);
-  expect(answer.status, `a request for ${name}`).toBe(200);
-  expect(await answer.json()).toMatchObject({ instance: name, url: "/echo" });
+  const response = await worker.fetch(`/${name}/echo`);
+  expect(response.status, `a request for ${name}`).toBe(200);
+  expect(await response.json()).toMatchObject({ instance: name, url: "/echo" });
   const { public_ip } = await cloud.until("RUNNING", name);
   expect(await worker.vm(name)).toMatchObject({ state: "running", public_ip, error: null });
   expect(await conditionOf(cloud, name)).toBe("serving");
 }
 
-/** The operator has his way. */
+/** Sends the operator's action, and expects its final state. */
 async function expectDown({ cloud, worker }: World, action: "stop" | "delete", state: Down[1]): Promise<void> {
   await ask(worker, action, action);
   await worker.untilVm(state, action);
@@ -213,7 +212,7 @@ async function mutations(cloud: Emulator): Promise<number> {
   return methods.reduce((sum, method) => sum + (calls[`instances.${method}`] ?? 0), 0);
 }
 
-/** Has the proxy do it, to the end. */
+/** Makes the proxy perform the step, and waits for its end. */
 async function perform(worker: Worker, step: Step, name: Event): Promise<void> {
   if (step === "serve") {
     expect((await worker.fetch(`/${name}/`)).status).toBe(200);

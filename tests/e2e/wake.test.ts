@@ -1,14 +1,14 @@
-// Who wakes a sleeping VM, what the others get, and what that does to the VM.
+// Which requests wake a VM, the responses to the others, and their effect on the VM.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { booting } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { root } from "./harness/root.ts";
-import { test } from "./harness/test.ts";
-import type { VmStatus, Worker } from "./harness/worker.ts";
+import { booting } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { root } from "../harness/root.ts";
+import { test } from "../harness/test.ts";
+import type { VmStatus, Worker } from "../harness/worker.ts";
 
 interface Row {
   what: string;
@@ -17,11 +17,11 @@ interface Row {
   path: string;
   headers: Record<string, string>;
   cf?: Record<string, unknown>;
-  /** The key of the rule by which the request does not wake its VM. */
+  /** The key of the rule that blocks the request. */
   refused_by: string | null;
 }
 
-const table = JSON.parse(readFileSync(join(root, "tests", "wake", "requests.json"), "utf8")) as {
+const table = JSON.parse(readFileSync(join(root, "tests", "data", "wake-requests.json"), "utf8")) as {
   secret: string;
   rules: Record<string, object>;
   requests: Row[];
@@ -31,7 +31,7 @@ const crawler = { "user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http:/
 const monitor = { "user-agent": "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)" };
 const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0" };
 
-// Each has a VM of its own, and none waits for its start.
+// Each request has a VM of its own, and none waits for the start.
 test("each of many requests wakes its VM or does not", async ({ launch }) => {
   const rows = table.requests.map((row, index) => ({ ...row, name: `row-${index}` }));
   const { cloud, worker } = await launch({
@@ -44,8 +44,8 @@ test("each of many requests wakes its VM or does not", async ({ launch }) => {
     variables: { WAKE_SECRET: table.secret },
   });
   const send = async ({ name, method, path, headers, cf }: (typeof rows)[number]) => {
-    const answer = await worker.dispatch(`http://${name}.example${path}`, { method, headers, ...(cf === undefined ? {} : { cf }) });
-    return { answer, body: await answer.text() };
+    const response = await worker.dispatch(`http://${name}.example${path}`, { method, headers, ...(cf === undefined ? {} : { cf }) });
+    return { response, body: await response.text() };
   };
   const states = async () => {
     const { vms } = (await (await worker.admin("GET", "vms")).json()) as { vms: VmStatus[] };
@@ -58,9 +58,9 @@ test("each of many requests wakes its VM or does not", async ({ launch }) => {
 
   const asleep = await Promise.all(refused.map(async (row) => ({ ...row, ...(await send(row)) })));
 
-  for (const { what, name, method, refused_by, answer, body } of asleep) {
-    const headers = ["retry-after", "cache-control"].map((header) => answer.headers.get(header));
-    expect([answer.status, ...headers], what).toEqual([503, "300", "no-store"]);
+  for (const { what, name, method, refused_by, response, body } of asleep) {
+    const headers = ["retry-after", "cache-control"].map((header) => response.headers.get(header));
+    expect([response.status, ...headers], what).toEqual([503, "300", "no-store"]);
     expect(body, what).toMatch(method === "HEAD" ? /^$/ : /"title":"The VM is asleep"/);
     await worker.untilLogged(new RegExp(`${name}: asleep, and not woken by this request \\(${refused_by}\\)`));
   }
@@ -70,8 +70,8 @@ test("each of many requests wakes its VM or does not", async ({ launch }) => {
 
   const awake = await Promise.all(woken.map(async (row) => ({ ...row, ...(await send(row)) })));
 
-  for (const { what, answer, body } of awake) {
-    expect([answer.status, body], what).toEqual([503, expect.stringContaining('"title":"The VM is starting"')]);
+  for (const { what, response, body } of awake) {
+    expect([response.status, body], what).toEqual([503, expect.stringContaining('"title":"The VM is starting"')]);
   }
   const after = await states();
   for (const { what, name } of woken) expect(after.get(name), what).toMatch(/^(starting|booting|running)$/);
@@ -95,9 +95,9 @@ describe("what does not wake a VM", () => {
         ["/status/201", { headers: { ...browser, "sec-purpose": "prefetch" } }],
         ["/status/200", { method: "POST", body: "text", headers: browser }],
       ] as const) {
-        const answer = await asked.fetch(path, init);
-        expect(answer.status).toBe(Number(path.split("/status/")[1] ?? 200));
-        expect(answer.headers.has("x-vmproxy-cold-start")).toBe(false);
+        const response = await asked.fetch(path, init);
+        expect(response.status).toBe(Number(path.split("/status/")[1] ?? 200));
+        expect(response.headers.has("x-vmproxy-cold-start")).toBe(false);
       }
     };
 
@@ -148,11 +148,11 @@ describe("what does not wake a VM", () => {
   test("is a page for a person", async ({ launch }) => {
     const { worker } = await launch({ vm: { wake: { methods: ["POST"] } } });
 
-    const answer = await worker.request("/", { headers: { ...browser, "sec-fetch-mode": "navigate" } });
+    const response = await worker.request("/", { headers: { ...browser, "sec-fetch-mode": "navigate" } });
 
-    expect(answer.status).toBe(503);
-    expect(answer.headers).toContainEqual(["content-type", "text/html; charset=utf-8"]);
-    expect(answer.body).toContain("The VM is asleep");
+    expect(response.status).toBe(503);
+    expect(response.headers).toContainEqual(["content-type", "text/html; charset=utf-8"]);
+    expect(response.body).toContain("The VM is asleep");
   });
 });
 
@@ -179,7 +179,7 @@ describe("a monitor's requests", () => {
     });
     await worker.untilVm("stopped", "counts-false");
 
-    // While it was up the monitor was let through, and it was never told anything worse than that it sleeps.
+    // While the VM was up it served the monitor, which never got worse than "asleep".
     expect(statuses[0]).toBe(200);
     expect(statuses.filter((status) => ![200, 503].includes(status))).toEqual([]);
     expect(await ask("counts-false")).toBe(503);
@@ -192,10 +192,10 @@ describe("a monitor's requests", () => {
     const { cloud, worker } = await launch({ vm: { idle_timeout: "2s", wake: { counts_as_activity: false } } });
     await worker.fetch("/", { headers: browser });
 
-    const answer = await worker.fetch("/slow/15000", { headers: monitor });
+    const response = await worker.fetch("/slow/15000", { headers: monitor });
 
-    // The VM was stopped under it.
-    await expectProblem(answer, 503, "The VM is asleep");
+    // The VM was stopped during the request.
+    await expectProblem(response, 503, "The VM is asleep");
     await cloud.until("TERMINATED");
     expect(await cloud.operations()).toEqual(["insert", "stop"]);
   });
@@ -222,11 +222,11 @@ describe("asleep_response", () => {
       ["/later", crawler, 503, "text/plain; charset=utf-8", "not now", "300"],
     ];
     for (const [path, headers, status, type, body, retryAfter] of rows) {
-      const answer = await worker.fetch(path, { headers });
-      expect([answer.status, await answer.text()], path).toEqual([status, body]);
-      expect(answer.headers.get("content-type"), path).toBe(type);
-      expect(answer.headers.get("retry-after"), path).toBe(retryAfter);
-      expect(answer.headers.get("cache-control"), path).toBe("no-store");
+      const response = await worker.fetch(path, { headers });
+      expect([response.status, await response.text()], path).toEqual([status, body]);
+      expect(response.headers.get("content-type"), path).toBe(type);
+      expect(response.headers.get("retry-after"), path).toBe(retryAfter);
+      expect(response.headers.get("cache-control"), path).toBe("no-store");
     }
     await expectProblem(await worker.fetch("/", { headers: crawler }), 503, "The VM is asleep");
 
@@ -239,9 +239,9 @@ describe("asleep_response", () => {
     const { worker } = await launch({ vm: { wake } });
     await worker.fetch("/", { headers: browser });
 
-    const answer = await worker.fetch("/status/418", { headers: monitor });
+    const response = await worker.fetch("/status/418", { headers: monitor });
 
-    expect(answer.status).toBe(418);
+    expect(response.status).toBe(418);
   });
 });
 
@@ -257,12 +257,12 @@ describe("wakes_per_hour", () => {
     }
     const before = await cloud.calls();
 
-    const answer = await from("203.0.113.7");
+    const response = await from("203.0.113.7");
 
-    const seconds = Number(answer.headers.get("retry-after"));
+    const seconds = Number(response.headers.get("retry-after"));
     expect(seconds).toBeGreaterThan(3000);
     expect(seconds).toBeLessThanOrEqual(3600);
-    const { detail } = await expectProblem(answer, 503, "The VM is over its limit");
+    const { detail } = await expectProblem(response, 503, "The VM is over its limit");
     expect(detail).toContain("(wake.wakes_per_hour)");
     expect(await cloud.calls()).toEqual(before);
     expect(await worker.vm()).toMatchObject({ state: "stopped", error: null });

@@ -1,19 +1,19 @@
-// WebSockets, to VMs that are reached over a socket and by a name.
+// WebSockets to VMs reached over a socket and by a host name.
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import type { WebSocket } from "ws";
-import { sha256 } from "./harness/bodies.ts";
-import { eventually } from "./harness/eventually.ts";
-import { launch, test, type World } from "./harness/test.ts";
-import { Client } from "./harness/websocket-client.ts";
-import { WebSocketOrigin } from "./harness/websocket-origin.ts";
-import type { Worker } from "./harness/worker.ts";
+import { sha256 } from "../harness/bodies.ts";
+import { eventually } from "../harness/eventually.ts";
+import { launch, test, type World } from "../harness/test.ts";
+import { Client } from "../harness/websocket-client.ts";
+import { WebSocketOrigin } from "../harness/websocket-origin.ts";
+import type { Worker } from "../harness/worker.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-/** More messages of a KiB than the buffers between take, and fewer than are cut off. */
+/** Messages of 1 KiB: more than the buffers hold, fewer than the limit. */
 const FLOOD = 30_000;
 
 describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
@@ -182,7 +182,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
     expect(await origin.closed("/vanished")).toEqual([1001, ""]);
   });
 
-  // Over fetch() the runtime reads the text.
+  // Over fetch() the runtime decodes the text.
   test.skipIf(host === "localhost")("is not heard further when its text is not UTF-8", async () => {
     const client = await Client.open(worker, "/not-utf8");
 
@@ -193,7 +193,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
   test("may send faster than the client reads", async () => {
     const client = await Client.open(worker, "/flood");
     client.socket.pause();
-    await eventually("it has sent all that it can", () => flooding!.isSettled());
+    await eventually("it has sent all that it can", () => flooding!.isStable());
     client.socket.resume();
 
     const messages = await client.received(FLOOD);
@@ -240,7 +240,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
     const headers = fields(client.headers);
     expect(headers.get("x-vmproxy-cold-start")).toBe("true");
     const opened = Date.parse((await worker.vm()).last_activity!);
-    // Nothing is said, and nothing else asked of the VM, for several times its idle time.
+    // No messages and no other requests for several idle timeouts.
     await eventually("activity has been reported", async () => {
       const { last_activity } = await worker.vm();
       return Date.parse(last_activity!) - opened > 7000;
@@ -289,7 +289,7 @@ function numberOf(message: string | Buffer): number {
   return Number.parseInt(message.toString(), 10);
 }
 
-/** What a server has sent, and still has to. */
+/** The bytes that a server has buffered. */
 class Sending {
   readonly #socket: WebSocket;
   #left = -1;
@@ -299,8 +299,8 @@ class Sending {
     this.#socket = socket;
   }
 
-  /** Whether nothing of it goes any more. */
-  isSettled(): boolean {
+  /** Whether the buffer has stopped draining. */
+  isStable(): boolean {
     const left = this.#socket.bufferedAmount;
     this.#unchanged = left === this.#left ? this.#unchanged + 1 : 0;
     this.#left = left;

@@ -1,10 +1,10 @@
-// Where a VM is made, and what becomes of it when it is configured to be elsewhere, or not at all.
+// The zone of a new instance, and instances whose zone or configuration has been removed.
 
 import { describe, expect } from "vitest";
-import { booting, type Emulator } from "./harness/emulator.ts";
-import { eventually } from "./harness/eventually.ts";
-import { expectProblem } from "./harness/problem.ts";
-import { test } from "./harness/test.ts";
+import { booting, type Emulator } from "../harness/emulator.ts";
+import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
+import { test } from "../harness/test.ts";
 
 const [first, second, third] = ["us-central1-a", "us-central1-b", "us-east1-b"] as const;
 
@@ -47,10 +47,10 @@ describe("a zone that has no room", () => {
     const { cloud, worker } = await launch({ vm: { instance: { zones: [second, third] } } });
     await cloud.fault({ method: "instances.insert", times: 9, operation_error: "ZONE_RESOURCE_POOL_EXHAUSTED" });
 
-    const answer = await worker.fetch("/");
+    const response = await worker.fetch("/");
 
-    expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
-    await expectProblem(answer, 502, "The VM could not be started");
+    expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+    await expectProblem(response, 502, "The VM could not be started");
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 3 });
     for (const zone of [first, second, third]) expect(await cloud.operations("backend", zone)).toEqual(["insert"]);
     expect(await cloud.instances()).toEqual([]);
@@ -146,7 +146,7 @@ describe("a VM that is configured to be in another zone", () => {
   });
 });
 
-// Of what is under way the alarm sees within ten seconds that it was lost, and then what the configuration says.
+// Within ten seconds the alarm resumes what was in progress, and then applies the configuration.
 describe("a VM whose start was under way when the configuration changed is stopped without another request", () => {
   const never = { on_idle: "never" };
 

@@ -1,10 +1,10 @@
-//! The state diagram in `docs/architecture.md`, which has to be what the simulation sees.
+//! The state diagram in `docs/internals/architecture.md`, which has to be what the simulation sees.
 
 use std::collections::BTreeSet;
 
 use super::coverage::Coverage;
 
-const DOCUMENT: &str = include_str!("../../docs/architecture.md");
+const DOCUMENT: &str = include_str!("../../docs/internals/architecture.md");
 
 /// How the diagram differs from what has occurred, an edge a line.
 pub fn differences(seen: &Coverage) -> Vec<String> {

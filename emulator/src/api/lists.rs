@@ -1,9 +1,9 @@
-//! The methods that answer with a list.
+//! The methods that return a list.
 
 use serde_json::{json, Value};
 
+use super::call::Call;
 use super::filter::Filter;
-use super::Call;
 use crate::compute::place::Place;
 use crate::compute::resource::{Collection, Resource};
 use crate::compute::{machine_types, zones as all_zones};
@@ -14,22 +14,22 @@ use crate::error::ApiError;
 /// `instances.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let (zone, url) = (call.path("zone"), emulator.project_url());
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         world.instances().filter(|i| i.zone == zone).map(|i| (i.name.clone(), i.resource(&url))).collect()
     });
     page(emulator, call, "Instance", &format!("zones/{zone}/instances"), items)
 }
 
-/// `instances.aggregatedList`: of all zones that have some.
+/// `instances.aggregatedList`, of the zones that have instances.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn all_instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let url = emulator.project_url();
-    let items = emulator.look(|world| world.instances().map(|i| (i.path(), i.resource(&url))).collect());
+    let items = emulator.read(|world| world.instances().map(|i| (i.path(), i.resource(&url))).collect());
     let mut list = page(emulator, call, "Instance", "aggregated/instances", items)?;
     list["kind"] = json!("compute#instanceAggregatedList");
     if let Some(Value::Array(instances)) = list.get_mut("items").map(Value::take) {
@@ -47,30 +47,30 @@ pub fn all_instances(emulator: &Emulator, call: &Call) -> Result<Value, ApiError
     Ok(list)
 }
 
-/// `zoneOperations.list`, `regionOperations.list` or `globalOperations.list`.
+/// `zoneOperations.list`, `regionOperations.list` and `globalOperations.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn operations(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let scope = call.scope();
     let (url, user) = (emulator.project_url(), &emulator.account.email);
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let here = world.operations().filter(|operation| operation.scope == scope);
         here.map(|operation| (operation.name.clone(), operation.resource(&url, user))).collect()
     });
     page(emulator, call, "Operation", &format!("{scope}/operations"), items)
 }
 
-/// `disks.list`, `addresses.list` or `instanceTemplates.list`.
+/// `disks.list`, `addresses.list` and `instanceTemplates.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn resources(emulator: &Emulator, call: &Call, method: &str) -> Result<Value, ApiError> {
     let Some(collection) = Collection::of_method(method) else {
         return Err(ApiError::not_implemented(method));
     };
     let (scope, url) = (call.scope(), emulator.project_url());
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let named = |resource: &Resource| {
             (resource.name().to_owned(), resource.resource(&url, &world.users(resource)))
         };
@@ -82,12 +82,12 @@ pub fn resources(emulator: &Emulator, call: &Call, method: &str) -> Result<Value
 /// `regions.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn regions(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let url = emulator.project_url();
-    let items = emulator.look(|world| {
+    let items = emulator.read(|world| {
         let region = |name: &'static str| {
-            let quotas = world.quotas.resource(name, &world.used(name));
+            let quotas = world.quotas.resource(name, &world.usage(name));
             Some((name.to_owned(), all_zones::region_resource(&url, name, &quotas).ok()?))
         };
         all_zones::regions().filter_map(region).collect()
@@ -98,7 +98,7 @@ pub fn regions(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
 /// `zones.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn zones(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let url = emulator.project_url();
     let items =
@@ -109,7 +109,7 @@ pub fn zones(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
 /// `machineTypes.list`.
 ///
 /// # Errors
-/// A query that the emulator does not know.
+/// Returns an error if the query is invalid or not supported.
 pub fn machine_types(emulator: &Emulator, call: &Call) -> Result<Value, ApiError> {
     let (zone, project_url) = (call.path("zone"), emulator.project_url());
     let place = Place { project: &emulator.options.project, zone, project_url: &project_url };
@@ -117,7 +117,7 @@ pub fn machine_types(emulator: &Emulator, call: &Call) -> Result<Value, ApiError
     page(emulator, call, "MachineType", &format!("zones/{zone}/machineTypes"), items.collect())
 }
 
-/// A page of a list; the next page begins after the token, which is a position.
+/// Returns a page of a list. A page token is the position of the last item of the page before.
 fn page(
     emulator: &Emulator,
     call: &Call,
@@ -147,7 +147,7 @@ fn page(
         .into_iter()
         .filter(|(position, item)| {
             after.is_none_or(|after| position > after)
-                && filter.as_ref().is_none_or(|filter| filter.takes(item))
+                && filter.as_ref().is_none_or(|filter| filter.matches(item))
         })
         .peekable();
     let page: Vec<_> = rest.by_ref().take(size).collect();
@@ -161,7 +161,7 @@ fn page(
     if let (Some((last, _)), Some(_)) = (page.last(), rest.peek()) {
         list["nextPageToken"] = json!(last);
     }
-    // Google leaves an empty list out.
+    // Google omits an empty list.
     if !page.is_empty() {
         list["items"] = page.into_iter().map(|(_, item)| item).collect();
     }
@@ -190,7 +190,7 @@ impl Order {
         }
     }
 
-    /// Where an item comes: positions are in the order of their characters. Ids grow with time.
+    /// Returns the position of an item, as a string that sorts in this order. Ids grow with time.
     fn position(self, name: String, item: &Value) -> String {
         match self {
             Self::Name => name,

@@ -1,4 +1,4 @@
-//! What the emulator does for each method that it implements.
+//! The methods of the API.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -8,150 +8,132 @@ use std::time::Duration;
 use serde_json::{json, Map, Value};
 use tokio::time::{timeout_at, Instant};
 
-use super::{lists, Call};
+use super::call::Call;
+use super::lists;
 use crate::compute::change::Change;
 use crate::compute::edit::Edit;
-use crate::compute::place::{Place, Scope};
-use crate::compute::reach::{Wanted, WantedV4};
-use crate::compute::request_id::RequestId;
+use crate::compute::host_addresses::{AddressRequest, Ipv4Request};
+use crate::compute::place::Place;
 use crate::compute::resource::Collection;
-use crate::compute::world::{Asked, Begun};
+use crate::compute::world::Accepted;
 use crate::compute::{addresses, disks, images, insert, machine_types, templates, zones};
 use crate::discovery::Method;
 use crate::emulator::Emulator;
 use crate::error::ApiError;
-use crate::guest::addresses::has_ipv6;
-use crate::lifecycle::carry_out;
+use crate::guest::address_pool::has_ipv6;
+use crate::lifecycle::execute;
 
-/// `zoneOperations.wait` answers after two minutes at the latest, done or not:
+/// The time after which `zoneOperations.wait` returns, whether or not the operation is done:
 /// <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait>.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// Calls a method; some have nothing to answer.
+/// Executes a method. `None` means that the response has no body.
 ///
 /// # Errors
-/// What the API refuses.
+/// Returns the error of the API if the call is refused.
 pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Result<Option<Value>, ApiError> {
-    let calling = Calling { emulator, call, collection: Collection::of_method(&method.id) };
+    let invocation = Invocation { emulator, call, collection: Collection::of_method(&method.id) };
     match method.id.as_str() {
-        "instances.get" => calling.get(),
+        "instances.get" => invocation.get(),
         "instances.list" => lists::instances(emulator, call),
         "instances.aggregatedList" => lists::all_instances(emulator, call),
-        "instances.insert" => calling.insert(),
-        "instances.start" => calling.change(Change::Start),
-        "instances.stop" => calling.change(Change::Stop),
-        "instances.suspend" => calling.change(Change::Suspend),
-        "instances.resume" => calling.change(Change::Resume),
-        "instances.reset" => calling.change(Change::Reset),
-        "instances.delete" => calling.change(Change::Delete),
-        "instances.setMachineType" => calling.set_machine_type(),
-        "instances.setScheduling" => calling.edit(Edit::Scheduling),
-        "instances.setMetadata" => calling.edit(Edit::Metadata),
-        "instances.setTags" => calling.edit(Edit::Tags),
-        "instances.setLabels" => calling.edit(Edit::Labels),
-        "instances.getSerialPortOutput" => calling.serial_port_output(),
-        "zoneOperations.get" | "regionOperations.get" | "globalOperations.get" => calling.operation(),
+        "instances.insert" => invocation.insert(),
+        "instances.start" => invocation.change(Change::Start),
+        "instances.stop" => invocation.change(Change::Stop),
+        "instances.suspend" => invocation.change(Change::Suspend),
+        "instances.resume" => invocation.change(Change::Resume),
+        "instances.reset" => invocation.change(Change::Reset),
+        "instances.delete" => invocation.change(Change::Delete),
+        "instances.setMachineType" => invocation.set_machine_type(),
+        "instances.setScheduling" => invocation.edit(Edit::Scheduling),
+        "instances.setMetadata" => invocation.edit(Edit::Metadata),
+        "instances.setTags" => invocation.edit(Edit::Tags),
+        "instances.setLabels" => invocation.edit(Edit::Labels),
+        "instances.getSerialPortOutput" => invocation.serial_port_output(),
+        "zoneOperations.get" | "regionOperations.get" | "globalOperations.get" => invocation.operation(),
         "zoneOperations.wait" | "regionOperations.wait" | "globalOperations.wait" => {
-            return calling.wait().await.map(Some)
+            return invocation.wait().await.map(Some)
         }
         "zoneOperations.list" | "regionOperations.list" | "globalOperations.list" => {
             lists::operations(emulator, call)
         }
         "zoneOperations.delete" | "regionOperations.delete" | "globalOperations.delete" => {
-            return calling.delete_operation().map(|()| None)
+            return invocation.delete_operation().map(|()| None)
         }
-        "disks.insert" => calling.insert_disk(),
-        "addresses.insert" => calling.insert_address(),
-        "instanceTemplates.insert" => calling.insert_template(),
-        "disks.get" | "addresses.get" | "instanceTemplates.get" => calling.resource(),
+        "disks.insert" => invocation.insert_disk(),
+        "addresses.insert" => invocation.insert_address(),
+        "instanceTemplates.insert" => invocation.insert_template(),
+        "disks.get" | "addresses.get" | "instanceTemplates.get" => invocation.resource(),
         "disks.list" | "addresses.list" | "instanceTemplates.list" => {
             lists::resources(emulator, call, &method.id)
         }
-        "disks.delete" | "addresses.delete" | "instanceTemplates.delete" => calling.delete_resource(),
+        "disks.delete" | "addresses.delete" | "instanceTemplates.delete" => invocation.delete_resource(),
         "regions.get" => zones::region_resource(
             &emulator.project_url(),
             call.path("region"),
-            &calling.quotas(call.path("region")),
+            &invocation.quotas(call.path("region")),
         ),
         "regions.list" => lists::regions(emulator, call),
         "zones.get" => zones::resource(&emulator.project_url(), call.path("zone")),
         "zones.list" => lists::zones(emulator, call),
-        "machineTypes.get" => calling.machine_type(),
+        "machineTypes.get" => invocation.machine_type(),
         "machineTypes.list" => lists::machine_types(emulator, call),
-        "images.get" => Ok(images::resource(&calling.image_url(), call.path("image"))),
+        "images.get" => Ok(images::resource(&invocation.image_url(), call.path("image"))),
         "images.getFromFamily" => {
-            images::of_family(call.path("project"), &calling.image_url(), call.path("family"))
+            images::from_family(call.path("project"), &invocation.image_url(), call.path("family"))
         }
         id => Err(ApiError::not_implemented(&format!("compute.{id}"))),
     }
     .map(Some)
 }
 
-impl Call {
-    /// A parameter of the path.
-    pub fn path(&self, name: &str) -> &str {
-        self.path.get(name).map(String::as_str).unwrap_or_default()
-    }
-
-    /// Where in the project the called method is.
-    pub fn scope(&self) -> Scope {
-        match (self.path.get("zone"), self.path.get("region")) {
-            (Some(zone), _) => Scope::zone(zone),
-            (None, Some(region)) => Scope::region(region),
-            (None, None) => Scope::global(),
-        }
-    }
-
-    fn asked(&self) -> Result<Asked, ApiError> {
-        let request_id = self.query.get("requestId").map(|text| RequestId::parse(text)).transpose()?;
-        Ok(Asked { request_id, failure: self.operation_error.clone() })
-    }
-}
-
-struct Calling<'a> {
+/// A call with its emulator.
+struct Invocation<'a> {
     emulator: &'a Arc<Emulator>,
     call: &'a Call,
     collection: Option<Collection>,
 }
 
-impl Calling<'_> {
+impl Invocation<'_> {
     fn get(&self) -> Result<Value, ApiError> {
         let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
-        self.emulator.look(|world| Ok(world.instance(zone, name)?.resource(&self.emulator.project_url())))
+        self.emulator.read(|world| Ok(world.instance(zone, name)?.resource(&self.emulator.project_url())))
     }
 
     fn insert(&self) -> Result<Value, ApiError> {
         if self.call.query.contains_key("sourceMachineImage") {
             return Err(ApiError::not_implemented("sourceMachineImage"));
         }
-        let (zone, asked) = (self.call.path("zone"), self.call.asked()?);
+        let (zone, context) = (self.call.path("zone"), self.call.context()?);
         let project_url = self.emulator.project_url();
         let body = match self.call.query.get("sourceInstanceTemplate") {
             Some(url) => {
                 let path = templates::path(url, &self.emulator.options.project)?;
-                self.emulator.look(|world| {
+                self.emulator.read(|world| {
                     let template = &world.resource(&path)?.body;
-                    Ok(templates::overridden(template, self.call.body.clone(), zone))
+                    Ok(templates::apply(template, self.call.body.clone(), zone))
                 })?
             }
             None => self.call.body.clone(),
         };
         let definition = insert::definition(body, &self.place(&project_url))?;
         let interface = definition.instance.get("networkInterfaces").and_then(|interfaces| interfaces.get(0));
-        let wanted = Wanted::of(interface);
-        if wanted.v6 && !has_ipv6() {
+        let request = AddressRequest::of(interface);
+        if request.v6 && !has_ipv6() {
             return Err(ApiError::not_implemented("IPv6 on a machine without the address ::1"));
         }
-        self.begin(self.emulator.change(|world, now| {
-            let internal = self.internal_address(wanted, &world.taken(self.emulator.options.instance_port));
-            world.insert(zone, definition, internal, asked, now)
+        self.execute(self.emulator.change(|world, now| {
+            let internal =
+                self.internal_address(request, &world.taken_addresses(self.emulator.options.instance_port));
+            world.insert(zone, definition, internal, context, now)
         })?)
     }
 
-    /// An address in its network for an instance that has none outside. It is one that can be reached here.
-    fn internal_address(&self, wanted: Wanted, taken: &HashSet<SocketAddr>) -> Option<String> {
-        let needs_one = wanted.v4 == Some(WantedV4::Ephemeral) && !wanted.external_v4;
-        let address = needs_one.then(|| self.emulator.guests.addresses().next(taken))?;
+    /// Returns an internal address that can be reached on this machine. `None` means that the
+    /// instance needs none, because it has an external address or a fixed one.
+    fn internal_address(&self, request: AddressRequest, taken: &HashSet<SocketAddr>) -> Option<String> {
+        let needs_one = request.v4 == Some(Ipv4Request::Ephemeral) && !request.external_v4;
+        let address = needs_one.then(|| self.emulator.guests.address_pool().next(taken))?;
         Some(address.ok()?.ip().to_string())
     }
 
@@ -169,36 +151,40 @@ impl Calling<'_> {
     }
 
     fn insert_address(&self) -> Result<Value, ApiError> {
-        if self.emulator.guests.addresses().are_ports() {
+        if self.emulator.guests.address_pool().is_single_address() {
             return Err(ApiError::not_implemented("static addresses where only 127.0.0.1 can be bound"));
         }
-        let asked = self.call.asked()?;
-        self.begin(self.emulator.change(|world, now| {
-            let next =
-                self.emulator.guests.addresses().next(&world.taken(self.emulator.options.instance_port));
+        let context = self.call.context()?;
+        self.execute(self.emulator.change(|world, now| {
+            let next = self
+                .emulator
+                .guests
+                .address_pool()
+                .next(&world.taken_addresses(self.emulator.options.instance_port));
             let address = next.map_err(|error| ApiError::bad_state(error.to_string()))?;
             let body = addresses::definition(self.call.body.clone(), address.ip())?;
-            world.insert_resource(self.call.scope(), Collection::Addresses, body, asked, now)
+            world.insert_resource(self.call.scope(), Collection::Addresses, body, context, now)
         })?)
     }
 
     fn insert_resource(&self, collection: Collection, body: Map<String, Value>) -> Result<Value, ApiError> {
-        let (scope, asked) = (self.call.scope(), self.call.asked()?);
-        self.begin(
-            self.emulator.change(|world, now| world.insert_resource(scope, collection, body, asked, now))?,
+        let (scope, context) = (self.call.scope(), self.call.context()?);
+        self.execute(
+            self.emulator
+                .change(|world, now| world.insert_resource(scope, collection, body, context, now))?,
         )
     }
 
     fn resource(&self) -> Result<Value, ApiError> {
-        self.emulator.look(|world| {
+        self.emulator.read(|world| {
             let resource = world.resource(&self.resource_path())?;
             Ok(resource.resource(&self.emulator.project_url(), &world.users(resource)))
         })
     }
 
     fn delete_resource(&self) -> Result<Value, ApiError> {
-        let (scope, path, asked) = (self.call.scope(), self.resource_path(), self.call.asked()?);
-        self.begin(self.emulator.change(|world, now| world.delete_resource(scope, &path, asked, now))?)
+        let (scope, path, context) = (self.call.scope(), self.resource_path(), self.call.context()?);
+        self.execute(self.emulator.change(|world, now| world.delete_resource(scope, &path, context, now))?)
     }
 
     fn resource_path(&self) -> String {
@@ -208,13 +194,13 @@ impl Calling<'_> {
     }
 
     fn quotas(&self, region: &str) -> Value {
-        self.emulator.look(|world| world.quotas.resource(region, &world.used(region)))
+        self.emulator.read(|world| world.quotas.resource(region, &world.usage(region)))
     }
 
     fn change(&self, change: Change) -> Result<Value, ApiError> {
         let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
-        let asked = self.call.asked()?;
-        self.begin(self.emulator.change(|world, now| world.change(change, zone, name, asked, now))?)
+        let context = self.call.context()?;
+        self.execute(self.emulator.change(|world, now| world.change(change, zone, name, context, now))?)
     }
 
     fn set_machine_type(&self) -> Result<Value, ApiError> {
@@ -232,28 +218,29 @@ impl Calling<'_> {
         let (zone, name) = (self.call.path("zone"), self.call.path("instance"));
         let mut output = self
             .emulator
-            .look(|world| world.serial_port_output(zone, name, number("port"), number("start")))?;
+            .read(|world| world.serial_port_output(zone, name, number("port"), number("start")))?;
         let path = format!("zones/{zone}/instances/{name}/serialPort");
         output["selfLink"] = json!(format!("{}/{path}", self.emulator.project_url()));
         Ok(output)
     }
 
-    fn begin(&self, (operation, work): Begun) -> Result<Value, ApiError> {
+    /// Executes accepted work and returns its operation.
+    fn execute(&self, (operation, work): Accepted) -> Result<Value, ApiError> {
         if let Some(work) = work {
-            carry_out(self.emulator, work);
+            execute(self.emulator, work);
         }
         Ok(operation.resource(&self.emulator.project_url(), &self.emulator.account.email))
     }
 
     fn operation(&self) -> Result<Value, ApiError> {
-        self.look_at_operation().map(|(resource, _)| resource)
+        self.read_operation().map(|(resource, _)| resource)
     }
 
     async fn wait(&self) -> Result<Value, ApiError> {
         let mut changes = self.emulator.watch();
         let deadline = Instant::now() + LONGEST_WAIT;
         loop {
-            let (resource, done) = self.look_at_operation()?;
+            let (resource, done) = self.read_operation()?;
             if done || timeout_at(deadline, changes.changed()).await.is_err() {
                 return Ok(resource);
             }
@@ -269,7 +256,7 @@ impl Calling<'_> {
         Ok(known.resource(&self.place(&self.emulator.project_url())))
     }
 
-    /// Images are those of the project in the path.
+    /// Returns the URL of the project in the path, which may be another one in the case of images.
     fn image_url(&self) -> String {
         format!("{}/compute/v1/projects/{}", self.emulator.endpoint, self.call.path("project"))
     }
@@ -283,9 +270,9 @@ impl Calling<'_> {
         self.emulator.change(|world, _| world.delete_operation(&scope, name))
     }
 
-    fn look_at_operation(&self) -> Result<(Value, bool), ApiError> {
+    fn read_operation(&self) -> Result<(Value, bool), ApiError> {
         let (scope, name) = (self.call.scope(), self.call.path("operation"));
-        self.emulator.look(|world| {
+        self.emulator.read(|world| {
             let operation = world.operation(&scope, name)?;
             let resource = operation.resource(&self.emulator.project_url(), &self.emulator.account.email);
             Ok((resource, operation.is_done()))

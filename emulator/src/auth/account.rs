@@ -1,4 +1,5 @@
-//! The service account and its key, made by the emulator, so that nothing secret is ever committed.
+//! The service account and its key. The emulator makes the key, so that no secret is ever
+//! committed.
 
 use base64::prelude::{Engine, BASE64_URL_SAFE_NO_PAD};
 use ring::signature::{RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA256};
@@ -12,16 +13,16 @@ use serde_json::{json, Value};
 /// A service account with one key.
 pub struct ServiceAccount {
     pub email: String,
-    /// Another account of the project, as which it may act.
+    /// The email address of another account, which this account may impersonate.
     pub impersonated: String,
     pub key: Key,
-    /// The token server as the key file names it; an assertion's audience.
+    /// The token server's URL in the key file, which is the audience of assertions.
     pub token_uri: String,
     key_file: Value,
     public_key: RsaPublicKeyComponents<Vec<u8>>,
 }
 
-/// An RSA key and its name.
+/// An RSA key and its id.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Key {
     pub id: String,
@@ -30,10 +31,10 @@ pub struct Key {
 }
 
 impl Key {
-    /// Makes an RSA-2048 key: some CPU time, so not for an async task.
+    /// Generates an RSA-2048 key. This takes CPU time, so it is not for an async task.
     ///
     /// # Errors
-    /// The key could not be made or written.
+    /// Returns an error if the key cannot be generated or encoded.
     pub fn generate() -> Result<Self, rsa::pkcs8::Error> {
         let key = RsaPrivateKey::new(&mut OsRng, 2048).map_err(|_| rsa::pkcs8::Error::KeyMalformed)?;
         let mut id = [0; 20];
@@ -44,10 +45,10 @@ impl Key {
 }
 
 impl ServiceAccount {
-    /// The account of a project with this key.
+    /// Creates the account of a project with this key.
     ///
     /// # Errors
-    /// The key cannot be read.
+    /// Returns an error if the key cannot be read.
     pub fn new(project: &str, endpoint: &str, key: Key) -> Result<Self, rsa::pkcs8::Error> {
         let parsed = RsaPrivateKey::from_pkcs8_pem(&key.private_key)?;
         let email = format!("emulator@{project}.iam.gserviceaccount.com");
@@ -71,13 +72,13 @@ impl ServiceAccount {
         Ok(Self { email, impersonated, key, token_uri, key_file, public_key })
     }
 
-    /// The key file as Google's console hands it out.
+    /// Returns the key file in the format of Google's console.
     pub fn key_file(&self) -> &Value {
         &self.key_file
     }
 
-    /// Whether the key signed this message (RS256; `signature` is base64url).
-    pub fn signed(&self, message: &str, signature: &str) -> bool {
+    /// Returns `true` if the account's key made this RS256 signature, in base64url, of the message.
+    pub fn verifies(&self, message: &str, signature: &str) -> bool {
         BASE64_URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| {
             self.public_key.verify(&RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &signature).is_ok()
         })

@@ -11,77 +11,78 @@ use super::account::ServiceAccount;
 
 const GOOGLES_TOKEN_SERVER: &str = "https://oauth2.googleapis.com/token";
 
-/// Clocks differ by this much at most, in seconds.
+/// The largest difference between two clocks, in seconds.
 const LEEWAY: i64 = 300;
-/// The longest life of an assertion, in seconds.
+/// The longest lifetime of an assertion, in seconds.
 const LONGEST: i64 = 3600;
 
-/// What an assertion says.
+/// The claims of an assertion.
 #[derive(Debug, Deserialize)]
 pub struct Claims {
     iss: String,
     aud: Option<String>,
     iat: i64,
     exp: i64,
-    /// The scopes asked for, separated by spaces.
+    /// The requested scopes, separated by spaces.
     pub scope: Option<String>,
 }
 
-/// Why an assertion is refused; the text is Google's.
+/// The refusal of an assertion, in Google's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Not three base64url parts of JSON with the claims needed.
+pub enum AssertionError {
+    /// The assertion is not three parts of base64url with the required claims.
     #[error("Invalid JWT: {0}")]
     Malformed(&'static str),
     /// The issuer is not the service account.
     #[error("Invalid grant: account not found")]
     UnknownAccount,
-    /// Wrong key or altered text.
+    /// The assertion was signed with another key, or was changed.
     #[error("Invalid JWT Signature.")]
     Signature,
-    /// Expired, not yet valid, or valid for too long.
+    /// The assertion is expired, not yet valid, or valid for too long.
     #[error(
         "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. \
          Check your iat and exp values in the JWT claim."
     )]
     Time,
-    /// Meant for someone else.
+    /// The assertion is meant for another audience.
     #[error("Invalid JWT: Failed audience check. The right audience is {0}")]
     Audience(String),
 }
 
-/// Whom a token must be meant for.
+/// The audience that a token must have.
 pub enum Audience<'a> {
     /// The token server: RFC 7523, section 3.
     TokenServer,
-    /// This API, unless the token has scopes instead: <https://google.aip.dev/auth/4111>.
+    /// This API, unless the token has scopes instead of an audience:
+    /// <https://google.aip.dev/auth/4111>.
     Api(&'a str),
 }
 
-/// Checks a token and gives its claims.
+/// Checks a token and returns its claims.
 ///
 /// # Errors
-/// Whatever Google would refuse it for.
+/// Returns the refusal that Google would send.
 pub fn check(
     account: &ServiceAccount,
     token: &str,
     audience: Audience,
     now: SystemTime,
-) -> Result<Claims, Refusal> {
-    let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed("Bad format."))?;
-    let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed("Bad format."))?;
-    let header: Header = part(header).ok_or(Refusal::Malformed("Unreadable header."))?;
+) -> Result<Claims, AssertionError> {
+    let (message, signature) = token.rsplit_once('.').ok_or(AssertionError::Malformed("Bad format."))?;
+    let (header, claims) = message.split_once('.').ok_or(AssertionError::Malformed("Bad format."))?;
+    let header: Header = part(header).ok_or(AssertionError::Malformed("Unreadable header."))?;
     let claims: Claims =
-        part(claims).ok_or(Refusal::Malformed("Unreadable claims: iss, iat and exp are needed."))?;
+        part(claims).ok_or(AssertionError::Malformed("Unreadable claims: iss, iat and exp are needed."))?;
     if header.alg != "RS256" {
-        return Err(Refusal::Malformed("Only RS256 is supported."));
+        return Err(AssertionError::Malformed("Only RS256 is supported."));
     }
     if claims.iss != account.email {
-        return Err(Refusal::UnknownAccount);
+        return Err(AssertionError::UnknownAccount);
     }
     let known_key = header.kid.is_none_or(|kid| kid == account.key.id);
-    if !known_key || !account.signed(message, signature) {
-        return Err(Refusal::Signature);
+    if !known_key || !account.verifies(message, signature) {
+        return Err(AssertionError::Signature);
     }
     claims.check_time(now)?;
     claims.check_audience(account, audience)?;
@@ -89,19 +90,20 @@ pub fn check(
 }
 
 impl Claims {
-    fn check_time(&self, now: SystemTime) -> Result<(), Refusal> {
+    fn check_time(&self, now: SystemTime) -> Result<(), AssertionError> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs().cast_signed());
         let lifetime = self.exp.saturating_sub(self.iat);
         let in_time = self.iat <= now + LEEWAY && self.exp >= now - LEEWAY;
         match in_time && (1..=LONGEST).contains(&lifetime) {
             true => Ok(()),
-            false => Err(Refusal::Time),
+            false => Err(AssertionError::Time),
         }
     }
 
-    fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), Refusal> {
+    fn check_audience(&self, account: &ServiceAccount, audience: Audience) -> Result<(), AssertionError> {
         let (right, excused) = match audience {
-            // Google's own client libraries name Google's token server, whatever the key file says.
+            // Google's own client libraries name Google's token server, whatever the key file
+            // contains.
             Audience::TokenServer => {
                 (account.token_uri.as_str(), self.aud.as_deref() == Some(GOOGLES_TOKEN_SERVER))
             }
@@ -109,7 +111,7 @@ impl Claims {
         };
         match excused || self.aud.as_deref() == Some(right) {
             true => Ok(()),
-            false => Err(Refusal::Audience(right.to_owned())),
+            false => Err(AssertionError::Audience(right.to_owned())),
         }
     }
 }

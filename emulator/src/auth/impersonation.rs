@@ -1,4 +1,4 @@
-//! Tokens of another service account: IAM Service Account Credentials,
+//! Tokens of another service account, by IAM Service Account Credentials:
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
 
 use std::time::{Duration, SystemTime};
@@ -13,9 +13,9 @@ use super::tokens::Tokens;
 use crate::clock::utc;
 use crate::error::ApiError;
 
-/// The audience of self-signed tokens.
+/// The audience of self-signed tokens for this API.
 const API: &str = "https://iamcredentials.googleapis.com/";
-/// The longest life of a token, and the usual one.
+/// The longest lifetime of a token, which is also the default.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
@@ -28,10 +28,10 @@ struct Request {
     lifetime: Option<String>,
 }
 
-/// Gives a token of the account `email` to whom may have one.
+/// Issues a token of the account `email` to a caller that may impersonate it.
 ///
 /// # Errors
-/// Whatever Google would refuse it for.
+/// Returns the error that Google would send.
 pub fn generate_access_token(
     tokens: &Tokens,
     account: &ServiceAccount,
@@ -49,7 +49,7 @@ pub fn generate_access_token(
     if !request.delegates.is_empty() {
         return Err(ApiError::not_implemented("delegates"));
     }
-    // Whether it exists is told to those alone who may know.
+    // Only a caller with the permission may learn whether the account exists.
     if email != account.impersonated {
         let message =
             "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).";
@@ -68,7 +68,7 @@ pub fn generate_access_token(
     Ok(json!({ "accessToken": access_token, "expireTime": utc(now + lifetime) }))
 }
 
-/// A duration as `3600s`.
+/// Parses a duration such as `3600s`.
 fn seconds(text: &str) -> Option<Duration> {
     let lifetime = Duration::from_secs(text.strip_suffix('s')?.parse().ok()?);
     (!lifetime.is_zero() && lifetime <= LONGEST).then_some(lifetime)

@@ -1,4 +1,4 @@
-//! OAuth scopes that reach Compute Engine, and IAM, which gives out tokens of other accounts:
+//! The OAuth scopes for Compute Engine, and for IAM, which issues tokens of other accounts:
 //! <https://developers.google.com/identity/protocols/oauth2/scopes#compute>.
 
 use serde::{Deserialize, Serialize};
@@ -11,28 +11,28 @@ const READ_ONLY: [&str; 2] = [
     "https://www.googleapis.com/auth/compute.readonly",
 ];
 
-/// What a token allows of Compute Engine.
+/// The access that a token gives to Compute Engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
-    /// Every method.
+    /// All methods.
     Full,
     /// Methods that change nothing.
     ReadOnly,
 }
 
-/// What a token allows.
+/// The access that a token gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scopes {
     pub compute: Option<Access>,
-    /// To get tokens of other accounts.
+    /// `true` if the token may be exchanged for tokens of other accounts.
     pub iam: bool,
 }
 
 impl Scopes {
-    /// All there are.
+    /// All access.
     pub const ALL: Self = Self { compute: Some(Access::Full), iam: true };
 
-    /// What a list of scopes, separated by spaces, allows, if that is anything.
+    /// Parses a list of scopes, separated by spaces. `None` means that no scope gives any access.
     pub fn of(scopes: &str) -> Option<Self> {
         let any = |known: [&str; 2]| scopes.split_whitespace().any(|scope| known.contains(&scope));
         let compute = match (any(FULL), any(READ_ONLY)) {

@@ -1,4 +1,4 @@
-//! The token server's grant (RFC 7523) and the tokens it has given out.
+//! The token server's grant (RFC 7523) and the tokens that it has issued.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use super::account::ServiceAccount;
-use super::assertion::{self, Audience, Refusal};
+use super::assertion::{self, AssertionError, Audience};
 use super::scope::Scopes;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// One second less than the hour that a token lives, as Google counts.
+/// The lifetime that Google reports for its tokens: an hour less one second.
 const LIFETIME: Duration = Duration::from_secs(3599);
 
-/// The access tokens in use.
+/// The valid access tokens.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Tokens(Mutex<HashMap<String, Token>>);
 
@@ -31,10 +31,10 @@ struct Token {
 }
 
 impl Tokens {
-    /// Exchanges a signed assertion for an access token; `form` is the request's body.
+    /// Exchanges a signed assertion for an access token. `form` is the request body.
     ///
     /// # Errors
-    /// An OAuth error in Google's words.
+    /// Returns an OAuth error in Google's words.
     pub fn grant(&self, account: &ServiceAccount, form: &[u8], now: SystemTime) -> Result<Value, GrantError> {
         let form: HashMap<_, _> = form_urlencoded::parse(form).into_owned().collect();
         let grant_type = form.get("grant_type").ok_or(GrantError::Missing("grant_type"))?;
@@ -52,7 +52,8 @@ impl Tokens {
         Ok(json!({ "access_token": access_token, "expires_in": LIFETIME.as_secs(), "token_type": "Bearer" }))
     }
 
-    /// What an `Authorization` header allows, if anything; `api` is the audience of self-signed tokens.
+    /// Returns the access that an `Authorization` header gives. `None` means that it holds no valid
+    /// token. `api` is the audience of self-signed tokens.
     pub fn scopes(
         &self,
         account: &ServiceAccount,
@@ -74,7 +75,7 @@ impl Tokens {
         }
     }
 
-    /// A new token.
+    /// Issues a token.
     pub fn issue(&self, scopes: Scopes, now: SystemTime, lifetime: Duration) -> String {
         let mut secret = [0; 48];
         SystemRandom::new().fill(&mut secret).expect("the system has randomness");
@@ -86,22 +87,22 @@ impl Tokens {
     }
 }
 
-/// Why a grant is refused: RFC 6749, section 5.2.
+/// The refusal of a grant: RFC 6749, section 5.2.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    /// A form field is not there.
+    /// A form field is missing.
     #[error("Required parameter is missing: {0}")]
     Missing(&'static str),
-    /// Another kind of grant.
+    /// The grant type is another one.
     #[error("Invalid grant_type: {0}")]
     GrantType(String),
-    /// The assertion does not hold.
+    /// The assertion is refused.
     #[error(transparent)]
-    Assertion(#[from] Refusal),
-    /// No scope asked for.
+    Assertion(#[from] AssertionError),
+    /// No scope was requested.
     #[error("Empty or missing scope not allowed.")]
     NoScope,
-    /// No scope that is known.
+    /// No requested scope is known.
     #[error("Invalid OAuth scope or ID token audience provided.")]
     Scope,
 }

@@ -5,17 +5,18 @@ use std::net::IpAddr;
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::default;
 use super::labels;
+use super::object::set_default;
 use crate::error::ApiError;
 
-/// An address that `addresses.insert` asks for, which is to be this one.
+/// Checks the body of `addresses.insert` and returns the resource that gets this address.
 ///
 /// # Errors
-/// What Compute Engine, or the emulator, refuses.
+/// Returns an error if the body is invalid or asks for something that the emulator does not
+/// support.
 pub fn definition(mut body: Map<String, Value>, address: IpAddr) -> Result<Map<String, Value>, ApiError> {
     for (name, only) in [("addressType", "EXTERNAL"), ("ipVersion", "IPV4")] {
-        default(&mut body, name, json!(only));
+        set_default(&mut body, name, json!(only));
         if body[name] != only {
             return Err(ApiError::not_implemented(&format!(
                 "static addresses whose {name} is {}",
@@ -27,7 +28,7 @@ pub fn definition(mut body: Map<String, Value>, address: IpAddr) -> Result<Map<S
         return Err(ApiError::not_implemented("the choice of a static address"));
     }
     body.remove("ipVersion");
-    default(&mut body, "networkTier", json!("PREMIUM"));
+    set_default(&mut body, "networkTier", json!("PREMIUM"));
     body.insert("address".into(), json!(address));
     labels::check(body.get("labels"))?;
     let labels = fingerprint(body.get("labels").unwrap_or(&Value::Null));

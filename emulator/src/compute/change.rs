@@ -1,4 +1,4 @@
-//! What can be done to an instance that exists, and when.
+//! The changes of an existing instance, and the states that allow them.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::instance::{Instance, State};
 use super::work::Step;
 use crate::error::ApiError;
 
-/// A change of an instance that exists.
+/// A change of an existing instance.
 #[derive(Debug, Clone)]
 pub enum Change {
     Start,
@@ -19,22 +19,22 @@ pub enum Change {
     Reset,
     Delete,
     Edit(Edit),
-    /// Compute Engine takes a Spot VM back.
+    /// Compute Engine takes back a Spot VM.
     Preempt,
     /// The guest powers its machine off.
     GuestTerminate,
-    /// The host is maintained, and the instance moves to another meanwhile.
+    /// The host is maintained, and the instance moves to another one.
     Migrate,
-    /// The host is maintained, and the instance ends for it.
+    /// The host is maintained, and the instance is stopped.
     HostMaintenance,
-    /// Compute Engine starts again what it has ended.
+    /// Compute Engine starts an instance that it has stopped.
     AutomaticRestart,
 }
 
 impl Change {
-    /// What the maintenance of its host means for an instance:
+    /// Returns the change that the maintenance of an instance's host causes:
     /// <https://cloud.google.com/compute/docs/instances/host-maintenance-overview>.
-    pub fn of_host_maintenance(instance: &Instance) -> Self {
+    pub fn for_host_maintenance(instance: &Instance) -> Self {
         if instance.migrates() {
             Self::Migrate
         } else {
@@ -42,7 +42,7 @@ impl Change {
         }
     }
 
-    /// The operation's `operationType`.
+    /// Returns the operation's `operationType`.
     pub fn operation_type(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Start => "start",
@@ -60,10 +60,11 @@ impl Change {
         })
     }
 
-    /// What the change means in the instance's state: `None` where there is nothing to do.
+    /// Returns the step that makes the change in the instance's state. `None` means that there is
+    /// nothing to do.
     ///
     /// # Errors
-    /// The instance does not allow it.
+    /// Returns an error if the instance's state or its options do not allow the change.
     pub fn step(self, instance: &Instance) -> Result<Option<Step>, ApiError> {
         let refuse = |why: &str| Err(ApiError::bad_state(format!("{why} (instance '{}')", instance.name)));
         match (self, instance.state) {
@@ -73,7 +74,7 @@ impl Change {
             }
             (Self::Start | Self::AutomaticRestart, _) => Ok(None),
             (Self::Stop, State::Terminated) => Ok(None),
-            // "SUSPENDED: you can resume the VM or delete it": the life cycle's page.
+            // "SUSPENDED: you can resume the VM or delete it": the page on the life cycle.
             (Self::Stop, State::Suspended) => {
                 refuse("You cannot stop a suspended instance. Resume or delete it.")
             }

@@ -3,22 +3,22 @@
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::{default, list};
 use super::labels;
+use super::object::{array_mut, set_default};
 use super::place::{path_in_project, resource_path, Place};
 use crate::error::ApiError;
 
-/// Checks the disks that `instances.insert` asks for and fills in what the API fills in. Gives the disks that
-/// are to be made.
+/// Checks the disks in the body of `instances.insert` and fills in the API's defaults. Returns the
+/// disks to create.
 ///
 /// # Errors
-/// What Compute Engine refuses.
-pub fn attached(
+/// Returns an error if Compute Engine would refuse a disk.
+pub fn prepare_attached(
     definition: &mut Map<String, Value>,
     instance: &str,
     place: &Place,
 ) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let disks = list(definition, "disks");
+    let disks = array_mut(definition, "disks");
     if disks.is_empty() {
         return Err(ApiError::required("resource.disks", "No disks are specified."));
     }
@@ -31,44 +31,44 @@ pub fn attached(
         let Some(disk) = disk.as_object_mut() else { continue };
         match disk.get("source").and_then(Value::as_str) {
             Some(source) => {
-                let path = existing(source, index, place)?;
+                let path = existing_disk_path(source, index, place)?;
                 disk.insert("source".into(), json!(format!("{}/{path}", place.project_url)));
             }
-            None => made.push(new(disk, index, instance, place)?),
+            None => made.push(new_disk(disk, index, instance, place)?),
         }
-        default(disk, "deviceName", json!(format!("persistent-disk-{index}")));
-        default(disk, "autoDelete", json!(false));
-        default(disk, "boot", json!(false));
-        default(disk, "interface", json!("SCSI"));
-        default(disk, "mode", json!("READ_WRITE"));
-        default(disk, "type", json!("PERSISTENT"));
+        set_default(disk, "deviceName", json!(format!("persistent-disk-{index}")));
+        set_default(disk, "autoDelete", json!(false));
+        set_default(disk, "boot", json!(false));
+        set_default(disk, "interface", json!("SCSI"));
+        set_default(disk, "mode", json!("READ_WRITE"));
+        set_default(disk, "type", json!("PERSISTENT"));
         disk.insert("index".into(), json!(index));
         disk.insert("kind".into(), json!("compute#attachedDisk"));
     }
     Ok(made)
 }
 
-/// A disk that `disks.insert` asks for.
+/// Checks the body of `disks.insert` and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse the disk.
 pub fn definition(mut body: Map<String, Value>, place: &Place) -> Result<Map<String, Value>, ApiError> {
     if let Some(image) = body.get("sourceImage").and_then(Value::as_str) {
         let url = image_url(image, "resource.sourceImage", place)?;
         body.insert("sourceImage".into(), json!(url));
     }
-    default(&mut body, "sizeGb", json!("10"));
+    set_default(&mut body, "sizeGb", json!("10"));
     let kind = body.get("type").and_then(Value::as_str).unwrap_or("pd-standard").to_owned();
     body.insert("type".into(), json!(type_url(&kind, place)));
-    default(&mut body, "physicalBlockSizeBytes", json!("4096"));
+    set_default(&mut body, "physicalBlockSizeBytes", json!("4096"));
     labels::check(body.get("labels"))?;
     let labels = fingerprint(body.get("labels").unwrap_or(&Value::Null));
     body.insert("labelFingerprint".into(), labels);
     Ok(body)
 }
 
-/// A disk that exists, by its path below the project.
-fn existing<'a>(source: &'a str, index: usize, place: &Place) -> Result<&'a str, ApiError> {
+/// Returns the path below the project of an existing disk.
+fn existing_disk_path<'a>(source: &'a str, index: usize, place: &Place) -> Result<&'a str, ApiError> {
     let field = format!("resource.disks[{index}].source");
     let path = path_in_project(source, place.project, "compute.disks.use")?;
     match path.split('/').collect::<Vec<_>>().as_slice() {
@@ -81,14 +81,14 @@ fn existing<'a>(source: &'a str, index: usize, place: &Place) -> Result<&'a str,
     }
 }
 
-/// A disk is made from an image or a snapshot (the boot disk), or empty.
-fn new(
+/// Returns a disk to create: from an image or a snapshot, which a boot disk requires, or empty.
+fn new_disk(
     attached: &mut Map<String, Value>,
     index: usize,
     instance: &str,
     place: &Place,
 ) -> Result<Map<String, Value>, ApiError> {
-    // Input only: the API does not give it back.
+    // Input only: the API does not return it.
     let parameters = attached.remove("initializeParams").unwrap_or_default();
     let field = format!("resource.disks[{index}]");
     let mut disk = Map::new();
@@ -110,7 +110,7 @@ fn new(
     }
     let size = attached.get("diskSizeGb").or(parameters.get("diskSizeGb")).cloned().unwrap_or(json!("10"));
     disk.insert("sizeGb".into(), size.clone());
-    default(attached, "diskSizeGb", size);
+    set_default(attached, "diskSizeGb", size);
     if let Some(kind) = parameters.get("diskType") {
         disk.insert("type".into(), kind.clone());
     }
@@ -122,7 +122,7 @@ fn new(
     definition(disk, place)
 }
 
-/// A name alone is taken as well, as templates have it.
+/// Returns the URL of a disk type. Templates name the type alone.
 fn type_url(given: &str, place: &Place) -> String {
     let name = resource_path(given).rsplit('/').next().unwrap_or_default();
     format!("{}/zones/{}/diskTypes/{name}", place.project_url, place.zone)

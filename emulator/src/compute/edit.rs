@@ -7,10 +7,10 @@ use super::instance::{Instance, State};
 use super::{labels, scheduling};
 use crate::error::ApiError;
 
-/// A change of an instance's definition: the body of its method.
+/// A change of an instance's definition, with the body of its method.
 #[derive(Debug, Clone)]
 pub enum Edit {
-    /// The URL of a type that exists.
+    /// The URL of an existing machine type.
     MachineType(String),
     Scheduling(Map<String, Value>),
     Metadata(Map<String, Value>),
@@ -19,7 +19,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// The operation's `operationType`.
+    /// Returns the operation's `operationType`.
     pub fn operation_type(&self) -> &'static str {
         match self {
             Self::MachineType(_) => "setMachineType",
@@ -30,11 +30,11 @@ impl Edit {
         }
     }
 
-    /// The fields that the definition has afterwards.
+    /// Returns the fields that the change sets in the definition.
     ///
     /// # Errors
-    /// The instance's state does not allow it, its fingerprint is another, or the options contradict each
-    /// other.
+    /// Returns an error if the instance's state does not allow the change, the fingerprint is out
+    /// of date, or the options contradict each other.
     pub fn fields(self, instance: &Instance) -> Result<Map<String, Value>, ApiError> {
         let current = |part: &str| instance.definition.get(part).cloned().unwrap_or_default();
         let fields = match self {
@@ -49,7 +49,7 @@ impl Edit {
             Self::Scheduling(given) => {
                 stopped(instance, "The scheduling")?;
                 let before = current("scheduling").as_object().cloned().unwrap_or_default();
-                json!({ "scheduling": scheduling::changed(before, &given)? })
+                json!({ "scheduling": scheduling::update(before, &given)? })
             }
             Self::Metadata(mut metadata) => {
                 let why = "Supplied fingerprint does not match current metadata fingerprint.";
@@ -84,8 +84,9 @@ fn stopped(instance: &Instance, what: &str) -> Result<(), ApiError> {
     }
 }
 
-/// "You must always provide an up-to-date fingerprint hash ..., otherwise the request will fail with error
-/// 412 conditionNotMet": <https://cloud.google.com/compute/docs/reference/rest/v1/instances/setMetadata>.
+/// Checks a fingerprint: "You must always provide an up-to-date fingerprint hash ..., otherwise the
+/// request will fail with error 412 conditionNotMet",
+/// <https://cloud.google.com/compute/docs/reference/rest/v1/instances/setMetadata>.
 fn check(given: Option<&Value>, current: &Value, why: &str) -> Result<(), ApiError> {
     match given == Some(current) {
         true => Ok(()),

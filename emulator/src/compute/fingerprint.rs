@@ -1,4 +1,4 @@
-//! Fingerprints, by which a client shows that it has seen what it changes:
+//! Fingerprints, by which a client proves that it has read the current value:
 //! <https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#optimistic_locking>.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use base64::prelude::{Engine, BASE64_STANDARD};
 use serde_json::{json, Value};
 
-/// Eight bytes that change with the content. What holds its last fingerprint always gets a new one.
+/// Returns eight bytes that change with the content. Content that includes its last fingerprint
+/// always gets a new one.
 pub fn fingerprint(content: &Value) -> Value {
     let mut hasher = DefaultHasher::new();
     content.to_string().hash(&mut hasher);

@@ -1,10 +1,10 @@
-//! Images, as far as their names go: <https://cloud.google.com/compute/docs/images/os-details>.
+//! Images, which are names only: <https://cloud.google.com/compute/docs/images/os-details>.
 
 use serde_json::{json, Value};
 
 use crate::error::ApiError;
 
-/// The families of the public projects. Every other project has whatever family it is asked for.
+/// The families of the public projects. Every other project has families of all names.
 const FAMILIES: &[(&str, &[&str])] = &[
     (
         "almalinux-cloud",
@@ -94,14 +94,14 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What the emulator's one image of each family has at the end of its name.
+/// The end of the name of the one image that each family has.
 const VERSION: &str = "-v20251001";
 
-/// The newest image of a family; `url` is the project's.
+/// Returns the newest image of a family. `url` is the project's.
 ///
 /// # Errors
-/// A family that a public project does not have.
-pub fn of_family(project: &str, url: &str, family: &str) -> Result<Value, ApiError> {
+/// Returns an error if a public project does not have the family.
+pub fn from_family(project: &str, url: &str, family: &str) -> Result<Value, ApiError> {
     match FAMILIES.iter().find(|(known, _)| *known == project) {
         Some((_, families)) if !families.contains(&family) => {
             Err(ApiError::not_found(&format!("projects/{project}/global/images/family/{family}")))
@@ -110,7 +110,7 @@ pub fn of_family(project: &str, url: &str, family: &str) -> Result<Value, ApiErr
     }
 }
 
-/// An image. There is one of every name, as no list of them would ever be complete.
+/// Returns an image. Images of all names exist, because no list of them would ever be complete.
 pub fn resource(url: &str, name: &str) -> Value {
     let mut image = json!({
         "kind": "compute#image",

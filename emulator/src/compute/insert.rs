@@ -1,22 +1,23 @@
-//! What `instances.insert` asks for, and what it leaves to Compute Engine.
+//! The body of `instances.insert`, and the defaults that Compute Engine fills in.
 
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
+use super::object::set_default;
 use super::place::Place;
 use super::{disks, labels, machine_types, network, scheduling};
 use crate::error::ApiError;
 
-/// An instance as Compute Engine would keep it, and the disks that are to be made for it.
+/// An instance in the form in which Compute Engine stores it, and the disks to create with it.
 pub struct Definition {
     pub instance: Map<String, Value>,
     pub disks: Vec<Map<String, Value>>,
 }
 
-/// Checks a body that fits the schema and fills in what the API fills in.
+/// Checks a body that matches the schema, and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse the instance.
 pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition, ApiError> {
     let mut definition = body;
     let name = match definition.get("name").and_then(Value::as_str) {
@@ -25,15 +26,15 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition,
     };
     let machine_type = machine_types::url(definition.get("machineType").and_then(Value::as_str), place)?;
     definition.insert("machineType".into(), json!(machine_type));
-    let disks = disks::attached(&mut definition, &name, place)?;
-    network::interfaces(&mut definition, place)?;
+    let disks = disks::prepare_attached(&mut definition, &name, place)?;
+    network::prepare_interfaces(&mut definition, place)?;
     labels::check(definition.get("labels"))?;
     let given = definition.get("scheduling").and_then(Value::as_object).cloned().unwrap_or_default();
     definition.insert("scheduling".into(), Value::Object(scheduling::complete(given)?));
-    default(&mut definition, "canIpForward", json!(false));
-    default(&mut definition, "deletionProtection", json!(false));
-    default(&mut definition, "tags", json!({}));
-    default(&mut definition, "metadata", json!({}));
+    set_default(&mut definition, "canIpForward", json!(false));
+    set_default(&mut definition, "deletionProtection", json!(false));
+    set_default(&mut definition, "tags", json!({}));
+    set_default(&mut definition, "metadata", json!({}));
     definition["metadata"]["kind"] = json!("compute#metadata");
     for part in ["tags", "metadata"] {
         definition[part]["fingerprint"] = fingerprint(&definition[part]);
@@ -43,17 +44,4 @@ pub fn definition(body: Map<String, Value>, place: &Place) -> Result<Definition,
     let whole = fingerprint(&Value::Object(definition.clone()));
     definition.insert("fingerprint".into(), whole);
     Ok(Definition { instance: definition, disks })
-}
-
-/// A field that is a list, which it becomes if it is not there.
-pub fn list<'a>(definition: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
-    match definition.entry(name).or_insert_with(|| json!([])) {
-        Value::Array(elements) => elements,
-        _ => unreachable!("the schema has a list at {name}"),
-    }
-}
-
-/// Fills in what is not given.
-pub fn default(object: &mut Map<String, Value>, name: &str, value: Value) {
-    object.entry(name).or_insert(value);
 }

@@ -1,4 +1,4 @@
-//! An instance: <https://cloud.google.com/compute/docs/reference/rest/v1/instances>.
+//! Instances: <https://cloud.google.com/compute/docs/reference/rest/v1/instances>.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
 use super::console::Console;
+use super::host_addresses::{write_addresses, AddressRequest, HostAddresses};
 use super::place::Scope;
-use super::reach::{show, Reach, Wanted};
 use super::{scheduling, zones};
 use crate::clock::pacific;
 
@@ -17,10 +17,10 @@ pub struct Instance {
     pub id: u64,
     pub name: String,
     pub zone: String,
-    /// As inserted, with Compute Engine's defaults.
+    /// The inserted body with Compute Engine's defaults.
     pub definition: Map<String, Value>,
     pub state: State,
-    /// The operation at work on it.
+    /// The name of the operation at work on the instance.
     pub operation: Option<String>,
     pub boots: u64,
     pub console: Console,
@@ -30,25 +30,26 @@ pub struct Instance {
     pub last_suspended: Option<SystemTime>,
 }
 
-/// The states of <https://cloud.google.com/compute/docs/instances/instance-lifecycle> that the emulator
-/// passes through, with the addresses at which the machine is reached in those that have some.
+/// The states of <https://cloud.google.com/compute/docs/instances/instance-lifecycle> that the
+/// emulator has, with the addresses of the machine in the states that have some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Provisioning,
-    Staging(Reach),
+    Staging(HostAddresses),
     Running {
-        reach: Reach,
-        /// When `maxRunDuration` ends it.
+        #[serde(rename = "reach")]
+        addresses: HostAddresses,
+        /// The time at which `maxRunDuration` ends the run.
         until: Option<SystemTime>,
     },
-    Stopping(Option<Reach>),
+    Stopping(Option<HostAddresses>),
     Terminated,
-    Suspending(Reach),
+    Suspending(HostAddresses),
     Suspended,
 }
 
 impl State {
-    /// The `status` field.
+    /// Returns the `status` field.
     pub fn status(self) -> &'static str {
         match self {
             Self::Provisioning => "PROVISIONING",
@@ -61,80 +62,83 @@ impl State {
         }
     }
 
-    /// Where the machine is, while it has addresses.
-    pub fn reach(self) -> Option<Reach> {
+    /// Returns the machine's addresses. `None` means that the state has none.
+    pub fn addresses(self) -> Option<HostAddresses> {
         match self {
-            Self::Staging(reach) | Self::Running { reach, .. } | Self::Suspending(reach) => Some(reach),
-            Self::Stopping(reach) => reach,
+            Self::Staging(addresses) | Self::Running { addresses, .. } | Self::Suspending(addresses) => {
+                Some(addresses)
+            }
+            Self::Stopping(addresses) => addresses,
             Self::Provisioning | Self::Terminated | Self::Suspended => None,
         }
     }
 
-    /// Whether the machine holds processors and memory.
+    /// Returns `true` if the machine holds processors and memory.
     pub fn holds_hardware(self) -> bool {
         !matches!(self, Self::Terminated | Self::Suspended)
     }
 }
 
 impl Instance {
-    /// Its path below the project.
+    /// Returns the path below the project.
     pub fn path(&self) -> String {
         Scope::zone(&self.zone).path("instances", &self.name)
     }
 
-    /// Its zone's region.
+    /// Returns the region of the zone.
     pub fn region(&self) -> &str {
         zones::region_of(&self.zone).unwrap_or_default()
     }
 
-    /// The addresses that it needs to run.
-    pub fn wanted(&self) -> Wanted {
-        Wanted::of(self.first_interface())
+    /// Returns the addresses that the instance needs to run.
+    pub fn address_request(&self) -> AddressRequest {
+        AddressRequest::of(self.first_interface())
     }
 
-    /// Its address in its network, which it has for life.
+    /// Returns the address in the instance's network, which never changes.
     pub fn internal_ip(&self) -> Option<&str> {
         self.first_interface()?.get("networkIP")?.as_str()
     }
 
-    /// The last part of its machine type's URL.
+    /// Returns the name of the machine type.
     pub fn machine_type(&self) -> &str {
         let url = self.definition.get("machineType").and_then(Value::as_str).unwrap_or_default();
         url.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether Compute Engine deletes it where it ends the run itself, rather than stopping it.
+    /// Returns `true` if Compute Engine deletes the instance, rather than stopping it, when it ends
+    /// the run itself.
     pub fn is_deleted_when_terminated(&self) -> bool {
         self.scheduled("instanceTerminationAction") == Some(&json!("DELETE"))
     }
 
-    /// Whether it moves to another host when its own is maintained.
+    /// Returns `true` if the instance moves to another host when its host is maintained.
     pub fn migrates(&self) -> bool {
         self.scheduled("onHostMaintenance") != Some(&json!("TERMINATE"))
     }
 
-    /// Whether Compute Engine starts it again after it has ended it.
+    /// Returns `true` if Compute Engine restarts the instance after stopping it.
     pub fn restarts_automatically(&self) -> bool {
         self.scheduled("automaticRestart") == Some(&json!(true))
     }
 
-    /// Whether it is a Spot VM, or a preemptible one.
+    /// Returns `true` if the instance is a Spot VM or a preemptible one.
     pub fn is_preemptible(&self) -> bool {
         self.scheduled("preemptible") == Some(&json!(true))
     }
 
-    /// How long it may run, if there is a limit.
+    /// Returns the longest duration of a run. `None` means no limit.
     pub fn max_run_duration(&self) -> Option<Duration> {
         self.scheduling().and_then(scheduling::max_run_duration)
     }
 
-    /// The value of a metadata entry.
+    /// Returns the value of a metadata entry.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let items = self.definition.get("metadata")?.get("items")?.as_array()?;
         items.iter().find(|item| item.get("key").is_some_and(|k| k == key))?.get("value")?.as_str()
     }
 
-    /// The resource as the API gives it; `project_url` ends in the project's name.
+    /// Returns the resource as the API shows it. `project_url` ends in the project's name.
     pub fn resource(&self, project_url: &str) -> Value {
         let zone_url = format!("{project_url}/zones/{}", self.zone);
         let mut resource = self.definition.clone();
@@ -148,7 +152,7 @@ impl Instance {
         set("creationTimestamp", json!(pacific(self.created)));
         set(
             "cpuPlatform",
-            json!(if self.state.reach().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
+            json!(if self.state.addresses().is_some() { "Intel Broadwell" } else { "Unknown CPU Platform" }),
         );
         set("startRestricted", json!(false));
         let times = [
@@ -165,8 +169,8 @@ impl Instance {
             set("resourceStatus", json!({ "scheduling": { "terminationTimestamp": pacific(until) } }));
         }
         let interface = resource.get_mut("networkInterfaces").and_then(|interfaces| interfaces.get_mut(0));
-        if let (Some(reach), Some(interface)) = (self.state.reach(), interface) {
-            show(reach, interface);
+        if let (Some(addresses), Some(interface)) = (self.state.addresses(), interface) {
+            write_addresses(addresses, interface);
         }
         Value::Object(resource)
     }
@@ -179,7 +183,7 @@ impl Instance {
         self.scheduling()?.get(option)
     }
 
-    /// Only this one reaches the instance's server.
+    /// Returns the first interface, the only one with addresses that can be reached.
     fn first_interface(&self) -> Option<&Value> {
         self.definition.get("networkInterfaces")?.get(0)
     }

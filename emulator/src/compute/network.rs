@@ -1,20 +1,20 @@
-//! The network interfaces that `instances.insert` asks for.
+//! The network interfaces in the body of `instances.insert`.
 
 use serde_json::{json, Map, Value};
 
 use super::fingerprint::fingerprint;
-use super::insert::{default, list};
+use super::object::{array_mut, set_default};
 use super::place::{resource_path, Place};
 use super::zones;
 use crate::error::ApiError;
 
-/// Checks the interfaces and fills in what the API fills in.
+/// Checks the interfaces and fills in the API's defaults.
 ///
 /// # Errors
-/// What Compute Engine refuses.
-pub fn interfaces(definition: &mut Map<String, Value>, place: &Place) -> Result<(), ApiError> {
+/// Returns an error if Compute Engine would refuse an interface.
+pub fn prepare_interfaces(definition: &mut Map<String, Value>, place: &Place) -> Result<(), ApiError> {
     let region = zones::region_of(place.zone)?;
-    let interfaces = list(definition, "networkInterfaces");
+    let interfaces = array_mut(definition, "networkInterfaces");
     if interfaces.is_empty() {
         let why = "At least one network interface is required.";
         return Err(ApiError::required("resource.networkInterfaces", why));
@@ -22,14 +22,14 @@ pub fn interfaces(definition: &mut Map<String, Value>, place: &Place) -> Result<
     for (index, interface) in interfaces.iter_mut().enumerate() {
         let at = format!("resource.networkInterfaces[{index}]");
         let Some(interface) = interface.as_object_mut() else { continue };
-        default(interface, "stackType", json!("IPV4_ONLY"));
-        stack(interface, &at)?;
+        set_default(interface, "stackType", json!("IPV4_ONLY"));
+        check_stack(interface, &at)?;
         for (name, only) in [("accessConfigs", &ACCESS_CONFIG), ("ipv6AccessConfigs", &IPV6_ACCESS_CONFIG)] {
-            access_configs(interface, name, only, &at)?;
+            prepare_access_configs(interface, name, only, &at)?;
         }
         let url = place.project_url;
-        default(interface, "network", json!(format!("{url}/global/networks/default")));
-        default(interface, "subnetwork", json!(format!("{url}/regions/{region}/subnetworks/default")));
+        set_default(interface, "network", json!(format!("{url}/global/networks/default")));
+        set_default(interface, "subnetwork", json!(format!("{url}/regions/{region}/subnetworks/default")));
         for name in ["network", "subnetwork"] {
             let path = interface[name].as_str().map(resource_path).unwrap_or_default().to_owned();
             let path = path.strip_prefix(&format!("projects/{}/", place.project)).unwrap_or(&path).to_owned();
@@ -45,14 +45,14 @@ pub fn interfaces(definition: &mut Map<String, Value>, place: &Place) -> Result<
     Ok(())
 }
 
-/// Gives each interface an internal address, different for most ids: made up where the machine is reached
-/// from outside, and `reachable` where it is the only one.
+/// Gives each interface an internal address, different for most ids. The address is made up, except
+/// that an interface whose only address is internal gets `reachable`.
 pub fn with_internal_addresses(
     mut definition: Map<String, Value>,
     id: u64,
     reachable: Option<String>,
 ) -> Map<String, Value> {
-    for (index, interface) in list(&mut definition, "networkInterfaces").iter_mut().enumerate() {
+    for (index, interface) in array_mut(&mut definition, "networkInterfaces").iter_mut().enumerate() {
         if interface.get("networkIP").is_some() || interface["stackType"] == "IPV6_ONLY" {
             continue;
         }
@@ -63,7 +63,7 @@ pub fn with_internal_addresses(
     definition
 }
 
-/// What there is of a kind of access config.
+/// The constant fields of a kind of access config.
 struct AccessConfigKind {
     kind: &'static str,
     name: &'static str,
@@ -72,9 +72,10 @@ struct AccessConfigKind {
 const ACCESS_CONFIG: AccessConfigKind = AccessConfigKind { kind: "ONE_TO_ONE_NAT", name: "external-nat" };
 const IPV6_ACCESS_CONFIG: AccessConfigKind = AccessConfigKind { kind: "DIRECT_IPV6", name: "external-ipv6" };
 
-/// Subnetworks of an auto mode network, such as the default one, have no IPv6 addresses:
+/// Checks the IP stack of an interface. Subnetworks of an auto mode network, such as the default
+/// one, have no IPv6 addresses:
 /// <https://cloud.google.com/compute/docs/ip-addresses/configure-ipv6-address>.
-fn stack(interface: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
+fn check_stack(interface: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
     let stack = interface.get("stackType").and_then(Value::as_str).unwrap_or_default();
     let refuse = |field: &str, why: &str| Err(ApiError::invalid_field(&format!("{at}.{field}"), stack, why));
     let given =
@@ -101,7 +102,7 @@ fn stack(interface: &Map<String, Value>, at: &str) -> Result<(), ApiError> {
     }
 }
 
-fn access_configs(
+fn prepare_access_configs(
     interface: &mut Map<String, Value>,
     name: &str,
     only: &AccessConfigKind,
@@ -113,7 +114,7 @@ fn access_configs(
         return Err(ApiError::invalid_field(&at, "", "At most one access config currently supported."));
     }
     for config in configs.iter_mut().filter_map(Value::as_object_mut) {
-        default(config, "type", json!(only.kind));
+        set_default(config, "type", json!(only.kind));
         if config["type"] != only.kind {
             let kind = config["type"].as_str().unwrap_or_default();
             return Err(ApiError::invalid_field(
@@ -126,8 +127,8 @@ fn access_configs(
             return Err(ApiError::not_implemented("static IPv6 addresses"));
         }
         config.insert("kind".into(), json!("compute#accessConfig"));
-        default(config, "name", json!(only.name));
-        default(config, "networkTier", json!("PREMIUM"));
+        set_default(config, "name", json!(only.name));
+        set_default(config, "networkTier", json!("PREMIUM"));
     }
     if configs.is_empty() {
         interface.remove(name);

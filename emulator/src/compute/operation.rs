@@ -10,45 +10,45 @@ use super::operation_error::OperationError;
 use super::place::Scope;
 use crate::clock::pacific;
 
-/// A change at work, or done.
+/// A change that is pending, running or done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
     pub id: u64,
     pub name: String,
     pub scope: Scope,
-    /// `insert`, `start`, `compute.instances.preempted`...
+    /// `operationType`, such as `insert`, `start` or `compute.instances.preempted`.
     pub kind: Cow<'static, str>,
     pub target: Target,
     pub inserted: SystemTime,
     pub state: OperationState,
 }
 
-/// What an operation changes.
+/// The resource that an operation changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    /// `zones/us-central1-a/instances/vm`.
+    /// The path below the project, such as `zones/us-central1-a/instances/vm`.
     pub path: String,
     pub id: u64,
 }
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum OperationState {
-    /// Accepted.
+    /// The operation is accepted.
     Pending,
-    /// At work.
+    /// The operation is at work.
     Running { since: SystemTime },
-    /// Over, well or not.
+    /// The operation has ended, successfully or with an error.
     Done { since: SystemTime, end: SystemTime, error: Option<OperationError> },
 }
 
 impl Operation {
-    /// Whether it is over.
+    /// Returns `true` if the operation has ended.
     pub fn is_done(&self) -> bool {
         matches!(self.state, OperationState::Done { .. })
     }
 
-    /// The resource as the API gives it; `project_url` ends in the project's name.
+    /// Returns the resource as the API shows it. `project_url` ends in the project's name.
     pub fn resource(&self, project_url: &str, user: &str) -> Value {
         let scope_url = format!("{project_url}/{}", self.scope);
         let event = system_event(&self.kind);
@@ -97,8 +97,9 @@ impl Operation {
     }
 }
 
-/// What Compute Engine says of a change that it makes itself, if this is one:
-/// <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-reboots>.
+/// Returns Compute Engine's description of a change that it makes itself:
+/// <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-reboots>. `None` means
+/// that the change is a caller's.
 pub fn system_event(kind: &str) -> Option<&'static str> {
     match kind {
         "compute.instances.preempted" => Some("Instance was preempted."),

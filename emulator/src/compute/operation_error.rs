@@ -1,4 +1,4 @@
-//! Why an operation failed.
+//! Errors of operations.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -16,7 +16,7 @@ pub struct OperationError {
     details: Vec<Value>,
 }
 
-/// A code alone, or with its message.
+/// The JSON forms of an error: a code alone, or an object.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ErrorForm {
@@ -34,17 +34,17 @@ struct FullError {
 }
 
 impl OperationError {
-    /// An error with a text for people.
+    /// Creates an error with a message for people.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: Some(message.into()), details: Vec::new() }
     }
 
-    /// There was no address for the instance.
+    /// Creates the error for an instance for which no address is free.
     pub fn no_address(why: &str) -> Self {
         Self::new("IP_SPACE_EXHAUSTED", why)
     }
 
-    /// The region's limit does not allow it.
+    /// Creates the error for a change that exceeds a region's quota.
     pub fn quota_exceeded(metric: &str, limit: u64, region: &str) -> Self {
         let limit = limit as f64;
         let message = format!("Quota '{metric}' exceeded.  Limit: {limit:.1} in region {region}.");
@@ -57,7 +57,8 @@ impl OperationError {
         Self { details: vec![quota], ..Self::new("QUOTA_EXCEEDED", message) }
     }
 
-    /// The zone has no machine of this type left; its message is the usual one.
+    /// Creates the error for a machine type that is out of stock in a zone. The message is the
+    /// default one.
     pub fn stockout(zone: &str, machine_type: &str) -> Self {
         let text = format!(
             "A {machine_type} VM instance is currently unavailable in the {zone} zone. Alternatively, \
@@ -79,7 +80,7 @@ impl OperationError {
         Self { code: "ZONE_RESOURCE_POOL_EXHAUSTED".into(), message: None, details }
     }
 
-    /// `scope` is the operation's, from `projects/` on.
+    /// Returns the entry of `error.errors`. `scope` is the operation's, beginning with `projects/`.
     pub fn entry(&self, scope: &str) -> Value {
         let message = self.message.clone().unwrap_or_else(|| match self.code.as_str() {
             "ZONE_RESOURCE_POOL_EXHAUSTED" | "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS" => format!(
@@ -96,7 +97,7 @@ impl OperationError {
         entry
     }
 
-    /// The HTTP status that Google gives a failed operation, in its resource only.
+    /// Returns the HTTP status that Google writes into the resource of a failed operation.
     pub fn http(&self) -> (u16, &'static str) {
         match self.code.as_str() {
             "ZONE_RESOURCE_POOL_EXHAUSTED" | "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS" => {

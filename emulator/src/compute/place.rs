@@ -1,4 +1,4 @@
-//! Where a resource is, and how the URLs that point there are read.
+//! Scopes of resources, and the URLs that name resources.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -10,36 +10,37 @@ use crate::error::ApiError;
 pub struct Place<'a> {
     pub project: &'a str,
     pub zone: &'a str,
-    /// The API's root up to and with the project's name.
+    /// The API's root up to and including the project's name.
     pub project_url: &'a str,
 }
 
-/// What a collection is part of: `zones/us-central1-a`, `regions/us-central1` or `global`.
+/// The scope of a collection: `zones/us-central1-a`, `regions/us-central1` or `global`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Scope(String);
 
 impl Scope {
-    /// All of the project.
+    /// Returns the scope of the whole project.
     pub fn global() -> Self {
         Self("global".into())
     }
 
-    /// One of its regions.
+    /// Returns the scope of a region.
     pub fn region(name: &str) -> Self {
         Self(format!("regions/{name}"))
     }
 
-    /// One of its zones.
+    /// Returns the scope of a zone.
     pub fn zone(name: &str) -> Self {
         Self(format!("zones/{name}"))
     }
 
-    /// The path of a resource, below the project.
+    /// Returns the path of a resource below the project.
     pub fn path(&self, collection: &str, name: &str) -> String {
         format!("{self}/{collection}/{name}")
     }
 
-    /// The name of the field that tells it, if it is a part of the project.
+    /// Returns the name of the resource's field that holds the scope. `None` means that the scope
+    /// is global.
     pub fn field(&self) -> Option<&'static str> {
         match self.0.split_once('/')?.0 {
             "zones" => Some("zone"),
@@ -54,7 +55,7 @@ impl Display for Scope {
     }
 }
 
-/// A full URL without its root; a partial one as it is.
+/// Strips the root from a full URL, and leaves a partial URL as it is.
 pub fn resource_path(url: &str) -> &str {
     match url.split_once("/compute/v1/") {
         Some((root, path)) if root.starts_with("http") => path,
@@ -62,10 +63,10 @@ pub fn resource_path(url: &str) -> &str {
     }
 }
 
-/// The path below the project of what a URL names, such as `global/instanceTemplates/t`.
+/// Returns the path below the project that a URL names, such as `global/instanceTemplates/t`.
 ///
 /// # Errors
-/// It is another project's.
+/// Returns an error if the URL names another project.
 pub fn path_in_project<'a>(url: &'a str, project: &str, permission: &str) -> Result<&'a str, ApiError> {
     let path = resource_path(url);
     match path.strip_prefix("projects/").and_then(|rest| rest.split_once('/')) {

@@ -1,4 +1,4 @@
-//! Quotas of a region: <https://cloud.google.com/compute/resource-usage>.
+//! The quotas of a region: <https://cloud.google.com/compute/resource-usage>.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::discovery::COMPUTE;
 
 const PREEMPTIBLE_CPUS: &str = "PREEMPTIBLE_CPUS";
 
-/// The limits of each region, by metric; what is not named has none.
+/// The limits of each region, by metric. A metric without an entry has no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quotas(BTreeMap<String, BTreeMap<String, u64>>);
 
-/// An amount of each metric.
+/// Amounts by metric.
 pub type Amounts = BTreeMap<String, u64>;
 
 impl Quotas {
-    /// Sets limits: `{"us-central1": {"CPUS": 8}}`, with null where there is to be none.
+    /// Sets limits, such as `{"us-central1": {"CPUS": 8}}`. `None` removes a limit.
     ///
     /// # Errors
-    /// A region or metric that there is not.
+    /// Returns a message if a region or a metric is unknown.
     pub fn set(&mut self, changes: BTreeMap<String, BTreeMap<String, Option<u64>>>) -> Result<(), String> {
         for (region, metrics) in &changes {
             if !zones::regions().any(|known| known == region) {
@@ -31,9 +31,9 @@ impl Quotas {
             for metric in metrics.keys() {
                 if !is_counted(metric) {
                     return Err(format!(
-                        "unknown metric {metric:?}; counted are INSTANCES, IN_USE_ADDRESSES, \
+                        "unknown metric {metric:?}; expected one of INSTANCES, IN_USE_ADDRESSES, \
                          STATIC_ADDRESSES, DISKS_TOTAL_GB, SSD_TOTAL_GB, CPUS, \
-                         PREEMPTIBLE_CPUS and those such as N2_CPUS"
+                         PREEMPTIBLE_CPUS, or a series such as N2_CPUS"
                     ));
                 }
             }
@@ -51,24 +51,24 @@ impl Quotas {
         Ok(())
     }
 
-    /// The `quotas` of a region's resource.
-    pub fn resource(&self, region: &str, used: &Amounts) -> Value {
+    /// Returns the `quotas` field of a region's resource.
+    pub fn resource(&self, region: &str, usage: &Amounts) -> Value {
         let limits = self.0.get(region).into_iter().flatten();
         let quota = |(metric, limit): (&String, &u64)| {
             json!({
                 "metric": metric,
                 "limit": *limit as f64,
-                "usage": used.get(metric).copied().unwrap_or_default() as f64,
+                "usage": usage.get(metric).copied().unwrap_or_default() as f64,
             })
         };
         limits.map(quota).collect()
     }
 
-    /// The first limit that more would exceed, with its metric.
-    pub fn exceeded(&self, region: &str, used: &Amounts, more: &Amounts) -> Option<(&str, u64)> {
+    /// Returns the first limit that `more` would exceed, with its metric.
+    pub fn exceeded(&self, region: &str, usage: &Amounts, more: &Amounts) -> Option<(&str, u64)> {
         let over = |metric: &String, limit: u64| {
             let amount = |of: &Amounts| of.get(metric).copied().unwrap_or_default();
-            amount(more) > 0 && amount(used) + amount(more) > limit
+            amount(more) > 0 && amount(usage) + amount(more) > limit
         };
         let limits = self.0.get(region)?;
         limits
@@ -77,8 +77,8 @@ impl Quotas {
             .map(|(metric, limit)| (metric.as_str(), *limit))
     }
 
-    /// What an instance takes while it holds hardware.
-    pub fn of_hardware(&self, instance: &Instance) -> Amounts {
+    /// Returns the usage of an instance while it holds hardware.
+    pub fn hardware_usage(&self, instance: &Instance) -> Amounts {
         let machine_type = instance.machine_type();
         let cpus = machine_types::find(machine_type).map_or(0, |known| known.cpus().into());
         let granted =
@@ -90,25 +90,25 @@ impl Quotas {
             false => cpu_metric(machine_type),
         };
         let mut amounts = Amounts::from([(metric, cpus)]);
-        if instance.wanted().external_v4 {
+        if instance.address_request().external_v4 {
             amounts.insert("IN_USE_ADDRESSES".into(), 1);
         }
         amounts
     }
 }
 
-/// What an instance takes as long as it exists.
-pub fn of_existence() -> Amounts {
+/// Returns the usage of an instance as long as it exists.
+pub fn instance_usage() -> Amounts {
     Amounts::from([("INSTANCES".into(), 1)])
 }
 
-/// What a static address takes.
-pub fn of_address() -> Amounts {
+/// Returns the usage of a static address.
+pub fn address_usage() -> Amounts {
     Amounts::from([("STATIC_ADDRESSES".into(), 1)])
 }
 
-/// What a disk takes.
-pub fn of_disk(body: &serde_json::Map<String, Value>) -> Amounts {
+/// Returns the usage of a disk.
+pub fn disk_usage(body: &serde_json::Map<String, Value>) -> Amounts {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let metric = match text("type").rsplit('/').next() {
         Some("pd-ssd" | "pd-balanced") => "SSD_TOTAL_GB",
@@ -117,14 +117,15 @@ pub fn of_disk(body: &serde_json::Map<String, Value>) -> Amounts {
     Amounts::from([(metric.into(), text("sizeGb").parse().unwrap_or_default())])
 }
 
-/// Adds amounts up.
+/// Adds amounts to a sum.
 pub fn add(sum: &mut Amounts, more: Amounts) {
     for (metric, amount) in more {
         *sum.entry(metric).or_default() += amount;
     }
 }
 
-/// "E2 and N1 VMs share the CPUS quota"; most other series have one of their own.
+/// Returns the metric of a machine type's processors: "E2 and N1 VMs share the CPUS quota", and
+/// most other series have a metric of their own.
 fn cpu_metric(machine_type: &str) -> String {
     let series = machine_type.split('-').next().unwrap_or_default().to_uppercase();
     let own = format!("{series}_CPUS");

@@ -1,4 +1,4 @@
-//! What the project has besides instances: disks, static addresses and instance templates.
+//! The resources besides instances: disks, static addresses and instance templates.
 
 use std::time::SystemTime;
 
@@ -7,17 +7,17 @@ use serde_json::{json, Map, Value};
 
 use crate::clock::pacific;
 
-/// A resource, which is what was asked for until it is deleted.
+/// A resource, which does not change until it is deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
     pub id: u64,
-    /// `zones/us-central1-a/disks/vm`, below the project.
+    /// The path below the project, such as `zones/us-central1-a/disks/vm`.
     pub path: String,
     pub created: SystemTime,
     pub body: Map<String, Value>,
 }
 
-/// The collections of these resources.
+/// A collection of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collection {
     Disks,
@@ -26,7 +26,7 @@ pub enum Collection {
 }
 
 impl Collection {
-    /// That of a method such as `disks.get`.
+    /// Returns the collection of a method such as `disks.get`.
     pub fn of_method(id: &str) -> Option<Self> {
         match id.split_once('.')?.0 {
             "disks" => Some(Self::Disks),
@@ -36,7 +36,7 @@ impl Collection {
         }
     }
 
-    /// Its name in paths.
+    /// Returns the collection's name in paths.
     pub fn name(self) -> &'static str {
         match self {
             Self::Disks => "disks",
@@ -45,7 +45,7 @@ impl Collection {
         }
     }
 
-    /// The path parameter that names one of them.
+    /// Returns the path parameter that names a resource of the collection.
     pub fn parameter(self) -> &'static str {
         match self {
             Self::Disks => "disk",
@@ -54,7 +54,7 @@ impl Collection {
         }
     }
 
-    /// Their schema in the discovery document.
+    /// Returns the name of the resources' schema in the discovery document.
     pub fn schema(self) -> &'static str {
         match self {
             Self::Disks => "Disk",
@@ -70,18 +70,18 @@ impl Collection {
 }
 
 impl Resource {
-    /// Its name.
+    /// Returns the resource's name.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether it is one of these.
+    /// Returns `true` if the resource belongs to a collection.
     pub fn is_in(&self, collection: Collection) -> bool {
         Collection::of_path(&self.path) == Some(collection)
     }
 
-    /// The resource as the API gives it; `project_url` ends in the project's name, `users` are paths below
-    /// it.
+    /// Returns the resource as the API shows it. `project_url` ends in the project's name; `users`
+    /// are paths below it.
     pub fn resource(&self, project_url: &str, users: &[String]) -> Value {
         let mut resource = self.body.clone();
         let mut set = |name: &str, value: Value| resource.insert(name.to_owned(), value);

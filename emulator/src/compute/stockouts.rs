@@ -1,4 +1,4 @@
-//! Zones that have no machines left:
+//! Stockouts: zones that have no machines left,
 //! <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-availability>.
 
 use serde::{Deserialize, Serialize};
@@ -7,26 +7,26 @@ use serde_json::Value;
 use super::instance::Instance;
 use super::{machine_types, zones};
 
-/// Machines that are not to be had until somebody lifts it.
+/// Machines that are unavailable until the stockout is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stockout {
-    /// Every zone, if there is none.
+    /// `None` means every zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     zone: Option<String>,
-    /// Every machine type, if there is none.
+    /// `None` means every machine type.
     #[serde(skip_serializing_if = "Option::is_none")]
     machine_type: Option<String>,
-    /// `SPOT` or `STANDARD`; both, if there is none.
+    /// `SPOT` or `STANDARD`; `None` means both.
     #[serde(skip_serializing_if = "Option::is_none")]
     provisioning_model: Option<String>,
 }
 
 impl Stockout {
-    /// Checks what serde cannot.
+    /// Checks the rules that serde cannot check.
     ///
     /// # Errors
-    /// A text for whoever sent it.
+    /// Returns a message that names the unknown value.
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self { zone: Some(zone), .. } if zones::region_of(zone).is_err() => {
@@ -42,8 +42,8 @@ impl Stockout {
         }
     }
 
-    /// Whether an instance cannot be had.
-    pub fn meets(&self, instance: &Instance) -> bool {
+    /// Returns `true` if an instance is unavailable.
+    pub fn applies_to(&self, instance: &Instance) -> bool {
         let model = instance.definition.get("scheduling").and_then(|s| s.get("provisioningModel"));
         let of =
             |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);

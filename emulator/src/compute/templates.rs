@@ -7,10 +7,10 @@ use super::resource::Collection;
 use crate::discovery::COMPUTE;
 use crate::error::ApiError;
 
-/// The path below the project of the template that `sourceInstanceTemplate` names.
+/// Returns the path below the project of the template that `sourceInstanceTemplate` names.
 ///
 /// # Errors
-/// It names none of this project's.
+/// Returns an error if the URL is malformed or names another project.
 pub fn path(url: &str, project: &str) -> Result<String, ApiError> {
     let path = path_in_project(url, project, "compute.instanceTemplates.useReadOnly")?;
     match path.split('/').collect::<Vec<_>>().as_slice() {
@@ -19,10 +19,10 @@ pub fn path(url: &str, project: &str) -> Result<String, ApiError> {
     }
 }
 
-/// A template that `instanceTemplates.insert` asks for.
+/// Checks the body of `instanceTemplates.insert`.
 ///
 /// # Errors
-/// What Compute Engine refuses.
+/// Returns an error if Compute Engine would refuse the template.
 pub fn definition(body: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
     if body.contains_key("sourceInstance") {
         return Err(ApiError::not_implemented("sourceInstance in templates"));
@@ -37,7 +37,7 @@ pub fn definition(body: Map<String, Value>) -> Result<Map<String, Value>, ApiErr
             return Err(ApiError::required(&field, "It must be given in a template."));
         }
     }
-    // "Only the machine type's name": a template is of no zone.
+    // "Only the machine type's name": a template belongs to no zone.
     let machine_type = properties.get("machineType").and_then(Value::as_str).unwrap_or_default();
     if machine_type.contains('/') {
         let field = "resource.properties.machineType";
@@ -46,10 +46,10 @@ pub fn definition(body: Map<String, Value>) -> Result<Map<String, Value>, ApiErr
     Ok(body)
 }
 
-/// The body of `instances.insert` laid over a template's properties. "Override behavior in the Compute Engine
-/// API follows the JSON merge patch rules, described by RFC 7396":
+/// Merges the body of `instances.insert` into a template's properties. "Override behavior in the
+/// Compute Engine API follows the JSON merge patch rules, described by RFC 7396":
 /// <https://cloud.google.com/compute/docs/instances/create-vm-from-instance-template>.
-pub fn overridden(template: &Map<String, Value>, body: Map<String, Value>, zone: &str) -> Map<String, Value> {
+pub fn apply(template: &Map<String, Value>, body: Map<String, Value>, zone: &str) -> Map<String, Value> {
     let properties = template.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let known = COMPUTE.schemas.get("Instance").map(|schema| &schema.properties);
     let of_instances = |name: &str| known.is_some_and(|known| known.contains_key(name));
@@ -66,7 +66,8 @@ pub fn overridden(template: &Map<String, Value>, body: Map<String, Value>, zone:
     }
 }
 
-/// RFC 7396. There are no nulls to take anything out: Google's JSON takes them for "not given".
+/// Merges a patch by RFC 7396, without its rule for nulls: Google's JSON treats null as "not
+/// given".
 fn merge(target: &mut Value, patch: Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

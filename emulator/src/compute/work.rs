@@ -1,4 +1,4 @@
-//! Changes that are to be carried out, now that their operations exist.
+//! The work of accepted operations.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,56 +7,56 @@ use super::instance::State;
 use super::operation_error::OperationError;
 use super::resource::Resource;
 
-/// What an operation stands for.
+/// The work of an operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Work {
     /// The operation's name.
     pub operation: String,
     pub task: Task,
-    /// It is to fail.
+    /// The error with which the operation fails.
     pub failure: Option<OperationError>,
 }
 
-/// What is to be done.
+/// The change that an operation makes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Task {
-    /// Something to an instance, which was in this state.
+    /// Changes an instance, which was in the state `before`.
     Instance { id: u64, before: State, step: Step },
-    /// There is one more resource.
+    /// Adds a resource.
     Add(Resource),
-    /// The resource at this path is gone.
+    /// Removes the resource at this path.
     Remove(String),
 }
 
-/// What is to be done to an instance.
+/// The change that an operation makes to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Step {
-    /// Bring a new one up.
+    /// Starts a new machine.
     Create,
-    /// Bring it up again.
+    /// Starts an existing machine.
     Start,
-    /// Shut it down; the address stays until it is down.
+    /// Shuts the machine down. The address stays until it is down.
     Stop {
-        /// Compute Engine starts it afterwards.
+        /// `true` if Compute Engine starts the machine afterwards.
         and_restart: bool,
     },
     Suspend,
     Resume,
-    /// Boot again without leaving RUNNING.
+    /// Boots again without leaving RUNNING.
     Reset,
-    /// Shut it down and forget it.
+    /// Shuts the machine down and removes the instance.
     Delete,
-    /// Give the definition these fields.
+    /// Sets these fields of the definition.
     Edit(Map<String, Value>),
-    /// Move to another host, which nobody notices.
+    /// Moves to another host, which the guest does not notice.
     Migrate,
 }
 
 impl Step {
-    /// Shut it down for as long as nobody starts it.
+    /// Shuts the machine down until somebody starts it.
     pub const STOP: Self = Self::Stop { and_restart: false };
 
-    /// Whether the machine takes resources that it did not have.
+    /// Returns `true` if the step takes hardware that the machine did not have.
     pub fn brings_up(&self) -> bool {
         matches!(self, Self::Create | Self::Start | Self::Resume)
     }

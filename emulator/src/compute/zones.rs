@@ -1,10 +1,10 @@
-//! The regions and zones there are: <https://cloud.google.com/compute/docs/regions-zones>.
+//! The regions and zones: <https://cloud.google.com/compute/docs/regions-zones>.
 
 use serde_json::{json, Value};
 
 use crate::error::ApiError;
 
-/// Each region with the letters of its zones.
+/// The regions, each with the letters of its zones.
 const REGIONS: [(&str, &str); 42] = [
     ("africa-south1", "abc"),
     ("asia-east1", "abc"),
@@ -50,10 +50,10 @@ const REGIONS: [(&str, &str); 42] = [
     ("us-west4", "abc"),
 ];
 
-/// The region of a zone.
+/// Returns the region of a zone.
 ///
 /// # Errors
-/// A zone that does not exist.
+/// Returns an error if the zone does not exist.
 pub fn region_of(zone: &str) -> Result<&str, ApiError> {
     let exists = |region: &str, letter: &str| {
         REGIONS.iter().any(|(name, letters)| *name == region && letter.len() == 1 && letters.contains(letter))
@@ -64,15 +64,15 @@ pub fn region_of(zone: &str) -> Result<&str, ApiError> {
     }
 }
 
-/// Every region's name, in order.
+/// Returns the names of all regions, in order.
 pub fn regions() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(name, _)| *name)
 }
 
-/// A region as the API gives it, with the limits that it has.
+/// Returns a region as the API shows it, with its quotas.
 ///
 /// # Errors
-/// A region that does not exist.
+/// Returns an error if the region does not exist.
 pub fn region_resource(project_url: &str, region: &str, quotas: &Value) -> Result<Value, ApiError> {
     let Some((index, (_, letters))) = REGIONS.iter().enumerate().find(|(_, (name, _))| *name == region)
     else {
@@ -92,17 +92,17 @@ pub fn region_resource(project_url: &str, region: &str, quotas: &Value) -> Resul
     }))
 }
 
-/// Every zone's name, in order.
+/// Returns the names of all zones, in order.
 pub fn names() -> impl Iterator<Item = String> {
     REGIONS
         .iter()
         .flat_map(|(region, letters)| letters.chars().map(move |letter| format!("{region}-{letter}")))
 }
 
-/// The resource as the API gives it.
+/// Returns a zone as the API shows it.
 ///
 /// # Errors
-/// A zone that does not exist.
+/// Returns an error if the zone does not exist.
 pub fn resource(project_url: &str, zone: &str) -> Result<Value, ApiError> {
     let region = region_of(zone)?;
     let id = names().position(|name| name == zone).unwrap_or_default() + 2000;

@@ -1,4 +1,5 @@
-//! The demo server of an instance: what a proxy in front of it has to get right, on a few routes.
+//! The demo server of an instance: a few routes for the cases that a proxy in front of it has to
+//! handle.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,10 +22,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::Machine;
+use super::machine::Machine;
 use crate::clock::utc;
 
-/// What the server remembers since its boot.
+/// The demo server's memory since the boot.
 #[derive(Debug)]
 pub struct Memory {
     booted: SystemTime,
@@ -37,7 +38,7 @@ impl Default for Memory {
     }
 }
 
-/// The server's routes; WebSockets end with `life`.
+/// Returns the server's routes. WebSockets end with `life`.
 pub fn router(machine: Machine, memory: Arc<Memory>, address: SocketAddr, life: CancellationToken) -> Router {
     let demo = Demo { machine, memory, address, life };
     Router::new()
@@ -80,7 +81,8 @@ async fn front_page(State(demo): State<Demo>) -> Html<String> {
     Html(page)
 }
 
-/// The headers come in the order received, repeats together, names in lower case as hyper keeps them.
+/// Returns the request as JSON. Headers are in the order received, with repeated ones together and
+/// names in lower case, as hyper stores them.
 async fn echo(
     State(demo): State<Demo>,
     method: Method,
@@ -123,7 +125,7 @@ struct BytesQuery {
     chunked: u8,
 }
 
-/// Byte i is i modulo 256; every piece of the body is a slice of the same block.
+/// Returns bytes of which byte i is i modulo 256. Every piece of the body is a slice of one block.
 async fn bytes(Path(count): Path<u64>, Query(query): Query<BytesQuery>) -> Response {
     const BLOCK: u64 = 64 * 1024;
     let block: Bytes = (0..=u8::MAX).cycle().take(BLOCK as usize).collect();
@@ -169,7 +171,7 @@ async fn slow(Path(ms): Path<u64>) -> String {
     format!("after {ms} ms\n")
 }
 
-/// Echoes every message; of the subprotocols offered, the first is taken.
+/// Echoes every message, and accepts the first of the offered subprotocols.
 async fn websocket(State(demo): State<Demo>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     let offered: Vec<String> = headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
@@ -179,11 +181,11 @@ async fn websocket(State(demo): State<Demo>, headers: HeaderMap, upgrade: WebSoc
         .map(|protocol| protocol.trim().to_owned())
         .collect();
     upgrade.protocols(offered).on_upgrade(move |socket| async move {
-        let _ = demo.life.run_until_cancelled(converse(socket)).await;
+        let _ = demo.life.run_until_cancelled(echo_messages(socket)).await;
     })
 }
 
-async fn converse(mut socket: WebSocket) {
+async fn echo_messages(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         if matches!(message, Message::Text(_) | Message::Binary(_)) && socket.send(message).await.is_err() {
             return;

@@ -1,4 +1,4 @@
-//! `--exec`: a server of the user's own instead of the demo.
+//! `--exec`: a user's command in the place of the demo server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,35 +9,47 @@ use rustix::process::{kill_process_group, Pid, Signal};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use super::server::Listening;
-use super::Machine;
-use crate::compute::reach::Reach;
+use super::listening::Listening;
+use super::machine::Machine;
+use crate::compute::host_addresses::HostAddresses;
 use crate::log::Log;
 
-/// Runs the command until it ends; dropping this kills it and all it started.
-pub async fn run(command: &str, machine: &Machine, reach: Reach, listening: &Listening, log: Log) {
-    let Some(address) = reach.first() else { return };
-    let mut process = match Process::spawn(command, machine, reach, address) {
+/// Runs the command until it ends. Dropping the future kills the command and all processes that it
+/// has started.
+pub async fn run(
+    command: &str,
+    machine: &Machine,
+    addresses: HostAddresses,
+    listening: &Listening,
+    log: Log,
+) {
+    let Some(address) = addresses.first() else { return };
+    let mut process = match Process::spawn(command, machine, addresses, address) {
         Ok(process) => process,
         Err(error) => return log.line(format_args!("{}: cannot run sh: {error}", machine.name)),
     };
     tokio::select! {
-        ended = process.child.wait() => return report(ended, machine, log),
-        () = listens(address) => listening.set(true),
+        ended = process.child.wait() => return log_exit(ended, machine, log),
+        () = wait_until_listening(address) => listening.set(true),
     }
-    report(process.child.wait().await, machine, log);
+    log_exit(process.child.wait().await, machine, log);
     listening.set(false);
 }
 
-/// A shell command with all its children.
+/// A shell command and all its child processes.
 struct Process {
     child: Child,
     group: Option<Pid>,
 }
 
 impl Process {
-    fn spawn(command: &str, machine: &Machine, reach: Reach, address: SocketAddr) -> io::Result<Self> {
-        let v6 = reach
+    fn spawn(
+        command: &str,
+        machine: &Machine,
+        addresses: HostAddresses,
+        address: SocketAddr,
+    ) -> io::Result<Self> {
+        let v6 = addresses
             .v6
             .iter()
             .flat_map(|v6| [("IPV6", v6.ip().to_string()), ("IPV6_PORT", v6.port().to_string())]);
@@ -49,7 +61,7 @@ impl Process {
             .env("GCE_METADATA_HOST", &machine.metadata_host)
             .envs(v6)
             .stdin(Stdio::null())
-            // The emulator's own standard output has one line, for programs to wait for.
+            // The emulator's own standard output has a single line, for which programs wait.
             .stdout(io::stderr())
             .process_group(0)
             .spawn()?;
@@ -61,21 +73,21 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            // It fails when all of them have ended, which is what it is for.
+            // This fails if all processes have ended already, which is fine.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-async fn listens(address: SocketAddr) {
+async fn wait_until_listening(address: SocketAddr) {
     while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
-fn report(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
+fn log_exit(ended: io::Result<ExitStatus>, machine: &Machine, log: Log) {
     match ended {
         Ok(status) => log.line(format_args!("{}: the command ended: {status}", machine.name)),
-        Err(error) => log.line(format_args!("{}: the command is lost: {error}", machine.name)),
+        Err(error) => log.line(format_args!("{}: cannot wait for the command: {error}", machine.name)),
     }
 }

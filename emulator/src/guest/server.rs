@@ -1,9 +1,9 @@
-//! A guest's server: it ends, with its connections and processes, when dropped.
+//! The server of a guest. Dropping it ends its connections and processes.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
@@ -15,118 +15,117 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::demo::{self, Memory};
 use super::exec;
-use super::ready::Listener;
-use super::Machine;
-use crate::compute::reach::Reach;
+use super::listening::Listening;
+use super::machine::Machine;
+use super::ready_push::ReadyPush;
+use crate::compute::host_addresses::HostAddresses;
+use crate::http::serve;
 use crate::log::Log;
-use crate::serve::serve;
 
-/// What the server is.
+/// The number of connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// The program that a server runs.
 pub enum Program {
-    /// The built-in one, and whom it tells that it is ready.
-    Demo(Arc<Memory>, Option<Listener>),
-    /// A shell command, the user's.
+    /// The demo server, and the ready push that it sends when it listens.
+    Demo(Arc<Memory>, Option<ReadyPush>),
+    /// A user's shell command.
     Command(String),
 }
 
-/// How a machine says nothing.
+/// A way in which a machine does not respond.
 #[derive(Debug, Clone, Copy)]
-pub enum Silence {
-    /// It accepts connections and never answers.
+pub enum Hang {
+    /// The machine accepts connections and never responds.
     Accepting,
-    /// It does not even take them.
+    /// The machine does not even accept connections.
     Swallowing,
 }
 
-/// A server that is coming up, or is up, or has ended by itself.
+/// A server that starts, listens, or has ended by itself.
 pub struct Server {
     task: JoinHandle<()>,
     listening: Listening,
-    /// WebSockets outlive the connection that they began as.
+    /// WebSockets outlive the connection as which they began.
     _life: DropGuard,
 }
 
-/// Since when a server listens.
-#[derive(Clone, Default)]
-pub struct Listening(Arc<Mutex<Option<SystemTime>>>);
+/// Completes when a hang is in effect at all addresses of the machine.
+pub struct HangApplied(mpsc::Receiver<()>);
 
-impl Listening {
-    /// It listens from now on, or no longer does.
-    pub fn set(&self, listens: bool) {
-        *self.0.lock().unwrap() = listens.then(SystemTime::now);
-    }
-}
-
-/// Ends when a machine says nothing at any of its addresses.
-pub struct Settling(mpsc::Receiver<()>);
-
-impl Settling {
-    /// Waits for it.
-    pub async fn settled(mut self) {
-        // Nothing is sent: each address lets go of its end.
+impl HangApplied {
+    /// Waits until the hang is in effect.
+    pub async fn wait(mut self) {
+        // Nothing is ever sent: each address drops its sender.
         self.0.recv().await;
     }
 }
 
 impl Server {
-    /// Serves at all addresses, after a time.
-    pub fn start(machine: Machine, reach: Reach, program: Program, after: Duration, log: Log) -> Self {
+    /// Starts a server at all addresses, after the duration `after`.
+    pub fn start(
+        machine: Machine,
+        addresses: HostAddresses,
+        program: Program,
+        after: Duration,
+        log: Log,
+    ) -> Self {
         Self::spawn(|listening, life| async move {
             tokio::time::sleep(after).await;
             match program {
-                Program::Demo(memory, listener) => {
-                    let bound = join_all(reach.all().map(|address| bind(address, LISTENERS))).await;
+                Program::Demo(memory, push) => {
+                    let bound = join_all(addresses.all().map(|address| bind(address, BACKLOG))).await;
                     let listens = bound.iter().all(Option::is_some);
                     listening.set(listens);
-                    let serving = reach.all().zip(bound).filter_map(|(address, listener)| {
+                    let serving = addresses.all().zip(bound).filter_map(|(address, listener)| {
                         let app = demo::router(machine.clone(), memory.clone(), address, life.clone());
                         Some(serve(listener?, app))
                     });
-                    let told = async {
-                        if let Some(listener) = listener.filter(|_| listens) {
-                            listener.tell(log).await;
+                    let pushed = async {
+                        if let Some(push) = push.filter(|_| listens) {
+                            push.send(log).await;
                         }
                     };
-                    tokio::join!(join_all(serving), told);
+                    tokio::join!(join_all(serving), pushed);
                 }
-                Program::Command(command) => exec::run(&command, &machine, reach, &listening, log).await,
+                Program::Command(command) => exec::run(&command, &machine, addresses, &listening, log).await,
             }
         })
     }
 
-    /// Says nothing.
-    pub fn silent(reach: Reach, silence: Silence) -> (Self, Settling) {
-        let (settling, settled) = mpsc::channel(1);
+    /// Starts a server that never responds.
+    pub fn hanging(addresses: HostAddresses, hang: Hang) -> (Self, HangApplied) {
+        let (applied, waiter) = mpsc::channel(1);
         let server = Self::spawn(|listening, _| async move {
-            let waiting = match silence {
-                Silence::Accepting => LISTENERS,
-                Silence::Swallowing => 0,
+            let backlog = match hang {
+                Hang::Accepting => BACKLOG,
+                Hang::Swallowing => 0,
             };
-            let quiet = reach.all().map(|address| {
-                let (listening, settling) = (listening.clone(), settling.clone());
+            let hanging = addresses.all().map(|address| {
+                let (listening, applied) = (listening.clone(), applied.clone());
                 async move {
-                    let Some(listener) = bind(address, waiting).await else { return };
-                    if matches!(silence, Silence::Swallowing) {
-                        return swallow(address, settling).await;
+                    let Some(listener) = bind(address, backlog).await else { return };
+                    if matches!(hang, Hang::Swallowing) {
+                        return fill_backlog(address, applied).await;
                     }
                     listening.set(true);
-                    drop(settling);
+                    drop(applied);
                     let mut held = Vec::new();
                     while let Ok((connection, _)) = listener.accept().await {
                         held.push(connection);
                     }
                 }
             });
-            let quiet = join_all(quiet);
-            drop(settling);
-            quiet.await;
+            let hanging = join_all(hanging);
+            drop(applied);
+            hanging.await;
         });
-        (server, Settling(settled))
+        (server, HangApplied(waiter))
     }
 
-    /// Since when it listens, if it does.
+    /// Returns the time since which the server listens. `None` means that it does not listen.
     pub fn listening_since(&self) -> Option<SystemTime> {
-        *self.listening.0.lock().unwrap()
+        self.listening.since()
     }
 
     fn spawn<F: Future<Output = ()> + Send + 'static>(
@@ -144,14 +143,11 @@ impl Drop for Server {
     }
 }
 
-/// How many connections wait for a server that accepts them.
-const LISTENERS: u32 = 1024;
-
-/// The last server at this address may not have let go of it yet.
-async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
+/// Binds an address. The last server at the address may still hold it for a moment.
+async fn bind(address: SocketAddr, backlog: u32) -> Option<TcpListener> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        match listen(address, waiting) {
+        match listen(address, backlog) {
             Ok(listener) => return Some(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -164,23 +160,23 @@ async fn bind(address: SocketAddr, waiting: u32) -> Option<TcpListener> {
     }
 }
 
-fn listen(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(waiting)
+    socket.listen(backlog)
 }
 
-/// Takes all places of a queue from which nobody accepts, and whichever becomes free: Linux drops the SYNs
-/// that come then, as if there were no machine.
-async fn swallow(address: SocketAddr, settling: mpsc::Sender<()>) {
+/// Fills the queue of a listener that never accepts, and refills each place that becomes free:
+/// Linux drops the SYN packets of further connections, as if there were no machine.
+async fn fill_backlog(address: SocketAddr, applied: mpsc::Sender<()>) {
     const LONGER_THAN_A_HANDSHAKE: Duration = Duration::from_millis(250);
-    let (mut held, mut settling) = (Vec::new(), Some(settling));
+    let (mut held, mut applied) = (Vec::new(), Some(applied));
     loop {
         match timeout(LONGER_THAN_A_HANDSHAKE, TcpStream::connect(address)).await {
             Ok(Ok(connection)) => held.push(connection),
             Ok(Err(_)) => tokio::time::sleep(LONGER_THAN_A_HANDSHAKE).await,
-            Err(_) => drop(settling.take()),
+            Err(_) => drop(applied.take()),
         }
     }
 }

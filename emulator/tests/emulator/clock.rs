@@ -1,4 +1,4 @@
-//! Google's clock may show another time than the client's.
+//! A clock of Google's that differs from the client's.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::harness::{Google, QUICK};
 
 const HOUR: i64 = 3600;
 
-/// What the `Date` header of the token server's answers says.
+/// Returns the `Date` header of the token server's responses.
 async fn date(google: &Google) -> i64 {
     let url = google.key["token_uri"].as_str().unwrap();
     let response = google.http.post(url).send().await.unwrap();

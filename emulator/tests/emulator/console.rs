@@ -1,4 +1,4 @@
-//! What an instance writes to its serial port.
+//! The serial port of an instance.
 
 use serde_json::{json, Value};
 

@@ -94,8 +94,8 @@ async fn a_hung_server_accepts_and_says_nothing() {
     assert_eq!(google.listening("vm").await, root);
     let mut connection = TcpStream::connect(root.trim_start_matches("http://")).await.unwrap();
     connection.write_all(b"GET / HTTP/1.1\r\nHost: vm\r\n\r\n").await.unwrap();
-    let answer = tokio::time::timeout(Duration::from_millis(300), connection.read_u8()).await;
-    assert!(answer.is_err(), "it answered: {answer:?}");
+    let response = tokio::time::timeout(Duration::from_millis(300), connection.read_u8()).await;
+    assert!(response.is_err(), "it responded: {response:?}");
 }
 
 #[tokio::test]

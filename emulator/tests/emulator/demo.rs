@@ -91,7 +91,7 @@ async fn bytes_with_a_length_or_in_chunks() {
 #[tokio::test]
 async fn events_arrive_one_by_one() {
     let (google, root) = demo().await;
-    // The second never comes, so the first was not held back for it.
+    // The second event never comes, so the first was not delayed for it.
     let mut response = get(&google, format!("{root}/stream?n=2&interval_ms={NEVER}")).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let first = response.chunk().await.unwrap().unwrap();

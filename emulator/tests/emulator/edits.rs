@@ -1,4 +1,4 @@
-//! The methods that change what an instance is.
+//! The methods that change an instance's definition.
 
 use reqwest::Method;
 use serde_json::{json, Value};
@@ -9,7 +9,7 @@ async fn set(google: &Google, method: &str, body: Value) -> (u16, Value) {
     google.call(Method::POST, &format!("zones/{ZONE}/instances/vm/{method}"), Some(body)).await
 }
 
-/// Calls the method and waits for its operation, which must go well.
+/// Calls the method and waits for its operation, which must succeed.
 async fn set_well(google: &Google, method: &str, body: Value) {
     let (status, operation) = set(google, method, body).await;
     assert_eq!((status, &operation["operationType"]), (200, &json!(method)), "{operation}");
@@ -108,7 +108,7 @@ async fn what_has_a_fingerprint_changes_only_with_it() {
         assert_eq!(after.pointer(content), Some(&body[part]), "{method}");
         assert_eq!(set(&google, method, with(&first)).await.0, 412, "{method}");
 
-        // The same again is a change all the same.
+        // Setting the same value again is a change, too.
         let second = after.pointer(current).unwrap();
         set_well(&google, method, with(second)).await;
         assert_ne!(google.instance("vm").await.pointer(current), Some(second), "{method}");
@@ -146,7 +146,7 @@ async fn a_repeated_or_failing_change() {
     let (_, first) = set(&google, method, body.clone()).await;
     assert_eq!(first.as_object().unwrap().len(), 2, "{first}");
     google.wait(&first).await;
-    // Its fingerprint is an old one by now.
+    // The fingerprint is out of date by now.
     let (status, again) = set(&google, method, body).await;
     assert_eq!((status, again), (200, json!({ "name": first["name"], "status": "DONE" })));
 }

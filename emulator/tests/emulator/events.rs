@@ -1,5 +1,4 @@
-//! What happens to instances without a call: maintenance, preemption, a guest that powers off, a network that
-//! is gone.
+//! Events without a call: maintenance, preemption, a guest that powers off, a lost network.
 
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use tokio::net::TcpStream;
 
 use crate::harness::{accepts, eventually, instance, Google, QUICK, ZONE};
 
-async fn happens(google: &Google, what: &str) -> Value {
+async fn trigger(google: &Google, what: &str) -> Value {
     let (status, body) = google.control(Method::POST, &format!("instances/vm/{what}"), None).await;
     assert_eq!(status, 200, "{body}");
     google.wait(&json!({ "name": body["operation"] })).await
 }
 
-fn is_system_event(operation: &Value, kind: &str, message: &str) {
+fn assert_system_event(operation: &Value, kind: &str, message: &str) {
     assert_eq!(operation["operationType"], kind);
     assert_eq!(operation["statusMessage"], message);
     assert_eq!(operation["user"], "system");
@@ -36,8 +35,8 @@ async fn start_with(scheduling: Value) -> (Google, String) {
 #[tokio::test]
 async fn a_preemption_is_a_system_event() {
     let (google, _) = start_with(json!({ "provisioningModel": "SPOT" })).await;
-    let operation = happens(&google, "preempt").await;
-    is_system_event(&operation, "compute.instances.preempted", "Instance was preempted.");
+    let operation = trigger(&google, "preempt").await;
+    assert_system_event(&operation, "compute.instances.preempted", "Instance was preempted.");
     assert_eq!(google.instance("vm").await["status"], "TERMINATED");
 }
 
@@ -46,9 +45,9 @@ async fn an_instance_migrates_when_its_host_is_maintained() {
     let (google, root) = start_with(json!({})).await;
     let mut stream = google.http.get(format!("{root}/stream?n=2&interval_ms=3600000")).send().await.unwrap();
     assert!(stream.chunk().await.unwrap().is_some());
-    let operation = happens(&google, "maintain").await;
+    let operation = trigger(&google, "maintain").await;
     let kind = "compute.instances.migrateOnHostMaintenance";
-    is_system_event(&operation, kind, "Instance migrated during Compute Engine maintenance.");
+    assert_system_event(&operation, kind, "Instance migrated during Compute Engine maintenance.");
     assert_eq!(google.instance("vm").await["status"], "RUNNING");
     let more = tokio::time::timeout(Duration::from_millis(100), stream.chunk()).await;
     assert!(more.is_err(), "its connections stay open: {more:?}");
@@ -61,11 +60,11 @@ async fn an_instance_that_cannot_migrate_ends_and_comes_back_if_it_says_so() {
     let message = "Instance terminated during Compute Engine maintenance.";
     let (google, _) =
         start_with(json!({ "onHostMaintenance": "TERMINATE", "automaticRestart": false })).await;
-    is_system_event(&happens(&google, "maintain").await, kind, message);
+    assert_system_event(&trigger(&google, "maintain").await, kind, message);
     assert_eq!(google.instance("vm").await["status"], "TERMINATED");
 
     let (google, _) = start_with(json!({ "onHostMaintenance": "TERMINATE" })).await;
-    is_system_event(&happens(&google, "maintain").await, kind, message);
+    assert_system_event(&trigger(&google, "maintain").await, kind, message);
     let restart = eventually("it is started again", || async {
         let filter = "filter=operationType%3Dcompute.instances.automaticRestart";
         let (_, list) = google.get(&format!("zones/{ZONE}/operations?{filter}")).await;
@@ -74,7 +73,7 @@ async fn an_instance_that_cannot_migrate_ends_and_comes_back_if_it_says_so() {
     .await;
     let restarted = google.wait(&restart).await;
     let message = "Instance automatically restarted by Compute Engine.";
-    is_system_event(&restarted, "compute.instances.automaticRestart", message);
+    assert_system_event(&restarted, "compute.instances.automaticRestart", message);
     google.listening("vm").await;
     assert_eq!(google.report("vm").await.unwrap()["boots"], 2);
 }
@@ -82,9 +81,9 @@ async fn an_instance_that_cannot_migrate_ends_and_comes_back_if_it_says_so() {
 #[tokio::test]
 async fn a_guest_powers_its_machine_off() {
     let (google, root) = start_with(json!({})).await;
-    let operation = happens(&google, "poweroff").await;
+    let operation = trigger(&google, "poweroff").await;
     let kind = "compute.instances.guestTerminate";
-    is_system_event(&operation, kind, "Instance terminated by guest OS shutdown.");
+    assert_system_event(&operation, kind, "Instance terminated by guest OS shutdown.");
     assert_eq!(google.instance("vm").await["status"], "TERMINATED");
     assert!(!accepts(&root).await);
     for what in ["poweroff", "maintain"] {

@@ -1,4 +1,4 @@
-//! Faults meet the calls they were asked for, and no others.
+//! Faults apply to the requested calls, and to no others.
 
 use reqwest::Method;
 use serde_json::{json, Value};

@@ -1,4 +1,4 @@
-//! An emulator on free ports, and a client that holds a token.
+//! An emulator on free ports, and a client with a token.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use serde_json::{json, Value};
 
 pub const ZONE: &str = "us-central1-a";
 pub const INSTANCE_PORT: u16 = 18_080;
-/// Long enough that a test which waits for it fails.
+/// A time that no test can wait for.
 pub const NEVER: u64 = 3_600_000;
 pub const QUICK: Timing =
     Timing { provision_ms: 10, stage_ms: 10, boot_ms: 10, stop_ms: 10, suspend_ms: 10, resume_ms: 10 };
@@ -23,7 +23,7 @@ pub struct Google {
     pub http: Client,
     pub key: Value,
     pub token: String,
-    /// None if the emulator is a process of its own.
+    /// `None` means that the emulator is a process of its own.
     _running: Option<Running>,
 }
 
@@ -48,7 +48,7 @@ impl Google {
         google
     }
 
-    /// A valid assertion with some claims replaced; null takes one out.
+    /// Signs a valid assertion with some claims replaced; null removes a claim.
     pub fn assertion(&self, claims: Value) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let mut all = json!({
@@ -89,19 +89,19 @@ impl Google {
         let url = self.key["token_uri"].as_str().unwrap();
         let request =
             self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(form);
-        answer(request).await
+        send(request).await
     }
 
-    /// A request below the project, without a token.
+    /// Builds a request below the project, without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/compute/v1/projects/emulator-project/{path}", self.endpoint);
         self.http.request(method, url)
     }
 
-    /// A call below the project.
+    /// Calls a method below the project.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request = self.request(method, path).bearer_auth(&self.token);
-        answer(match body {
+        send(match body {
             Some(body) => request.json(&body),
             None => request,
         })
@@ -128,7 +128,7 @@ impl Google {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// A call whose operation goes well.
+    /// Calls a method and waits for its operation, which must succeed.
     pub async fn done(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let (status, operation) = self.call(method, path, body).await;
         assert_eq!(status, 200, "{operation}");
@@ -137,7 +137,7 @@ impl Google {
         done
     }
 
-    /// `start`, `stop`... and the operation's end.
+    /// Calls `start`, `stop` or the like and waits for the operation.
     pub async fn change(&self, name: &str, verb: &str) -> Value {
         let (status, operation) = self.post(&format!("zones/{ZONE}/instances/{name}/{verb}")).await;
         assert_eq!(status, 200, "{operation}");
@@ -154,7 +154,7 @@ impl Google {
         done
     }
 
-    /// Creates an instance and gives the root of its server, which listens.
+    /// Creates an instance and returns the root of its server, which listens.
     pub async fn create(&self, name: &str) -> String {
         let (status, operation) = self.insert(instance(name)).await;
         assert_eq!(status, 200, "{operation}");
@@ -172,7 +172,7 @@ impl Google {
         .await
     }
 
-    /// What `/emulator/instances` says of it.
+    /// Returns the entry of an instance in `/emulator/instances`.
     pub async fn report(&self, name: &str) -> Option<Value> {
         let (_, list) = self.control(Method::GET, "instances", None).await;
         list["instances"].as_array().unwrap().iter().find(|instance| instance["name"] == name).cloned()
@@ -180,7 +180,7 @@ impl Google {
 
     pub async fn control(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request = self.http.request(method, format!("{}/emulator/{path}", self.endpoint));
-        answer(match body {
+        send(match body {
             Some(body) => request.json(&body),
             None => request,
         })
@@ -192,13 +192,13 @@ pub fn options() -> Options {
     Options { port: 0, instance_port: INSTANCE_PORT, quiet: true, timing: QUICK, ..Options::default() }
 }
 
-/// Every request on a connection of its own, and no redirect followed.
+/// Builds a client that opens a connection for each request and follows no redirect.
 pub fn client() -> Client {
     let no_redirect = reqwest::redirect::Policy::none();
     Client::builder().pool_max_idle_per_host(0).redirect(no_redirect).timeout(DEADLINE).build().unwrap()
 }
 
-/// The body of `instances.insert`.
+/// Returns a body of `instances.insert`.
 pub fn instance(name: &str) -> Value {
     json!({
         "name": name,
@@ -211,26 +211,26 @@ pub fn instance(name: &str) -> Value {
     })
 }
 
-/// Asks until there is an answer; fails after a while.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let asking = async {
+/// Polls until there is a result, and panics after a while.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut poll: impl FnMut() -> F) -> T {
+    let polling = async {
         loop {
-            if let Some(answer) = ask().await {
-                return answer;
+            if let Some(result) = poll().await {
+                return result;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(DEADLINE, asking).await.unwrap_or_else(|_| panic!("never: {what}"))
+    tokio::time::timeout(DEADLINE, polling).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-/// Whether anything listens at a server's root.
+/// Returns `true` if a server listens at this root.
 pub async fn accepts(root: &str) -> bool {
     tokio::net::TcpStream::connect(root.trim_start_matches("http://")).await.is_ok()
 }
 
-async fn answer(request: RequestBuilder) -> (u16, Value) {
-    let response = request.send().await.expect("an answer");
+async fn send(request: RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.expect("a response");
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) };

@@ -1,4 +1,4 @@
-//! Tokens of another account, for those who may have them.
+//! Tokens of another account, for callers that may impersonate it.
 
 use reqwest::Method;
 use serde_json::{json, Value};
@@ -78,12 +78,8 @@ async fn what_google_refuses() {
         (&own, STARTER, json!({ "scope": [COMPUTE], "lifetime": "1h" }), 400, "INVALID_ARGUMENT"),
         (&own, STARTER, json!({ "scope": [COMPUTE], "delegates": ["x"] }), 501, "UNIMPLEMENTED"),
     ] {
-        let (answered, error) = generate(&google, bearer, email, &body).await;
-        assert_eq!(
-            (answered, &error["error"]["status"]),
-            (status, &json!(reason)),
-            "{email} {body}: {error}"
-        );
+        let (got, error) = generate(&google, bearer, email, &body).await;
+        assert_eq!((got, &error["error"]["status"]), (status, &json!(reason)), "{email} {body}: {error}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Instances with IPv6 addresses. All emulators of a machine share its one loopback address, so ports vary.
+//! Instances with IPv6 addresses. All emulators of a machine share one loopback address, so their
+//! ports vary.
 
 use gce_emulator::Options;
 use serde_json::{json, Value};
@@ -74,9 +75,10 @@ async fn a_command_is_told_its_ipv6_address() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
         return;
     }
-    let told = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ipv6-{}", std::process::id()));
-    let _ = std::fs::remove_file(&told);
-    let command = format!("echo \"$IP $IPV6 $PORT $IPV6_PORT\" > '{}'; sleep 3600", told.display());
+    let output =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ipv6-{}", std::process::id()));
+    let _ = std::fs::remove_file(&output);
+    let command = format!("echo \"$IP $IPV6 $PORT $IPV6_PORT\" > '{}'; sleep 3600", output.display());
     let google = Google::start_with(Options { exec: Some(command), ..options() }).await;
     let mut body = instance("vm");
     body["networkInterfaces"] = json!([{
@@ -90,8 +92,8 @@ async fn a_command_is_told_its_ipv6_address() {
     let report = google.report("vm").await.unwrap();
     let (ip, port) = (report["public_ip"].as_str().unwrap(), &report["port"]);
     let expected = format!("{ip} ::1 {port} {}\n", report["ipv6_port"]);
-    eventually("it is told", || async {
-        (std::fs::read_to_string(&told).unwrap_or_default() == expected).then_some(())
+    eventually("the command has its addresses", || async {
+        (std::fs::read_to_string(&output).unwrap_or_default() == expected).then_some(())
     })
     .await;
 }

@@ -97,7 +97,7 @@ async fn a_suspended_instance_goes_on_where_it_was() {
     assert_eq!((&suspended["status"], nat_ip(&suspended)), (&json!("SUSPENDED"), None));
     assert!(suspended["lastSuspendedTimestamp"].is_string());
 
-    // No boot on the way back: it would never end.
+    // A resumed instance does not boot: a boot would never end.
     google.control(Method::PUT, "timing", Some(json!({ "boot_ms": NEVER }))).await;
     google.change("vm", "resume").await;
     let root = google.listening("vm").await;
@@ -191,7 +191,7 @@ async fn an_instance_without_access_config_has_no_public_address() {
     assert_eq!(interface["accessConfigs"], Value::Null);
     assert_eq!(google.report("vm").await.unwrap()["public_ip"], Value::Null);
 
-    // Whoever is in its network reaches it, at an address that it keeps.
+    // Clients in its network reach it, at an address that never changes.
     let internal = format!("http://{}:{INSTANCE_PORT}", interface["networkIP"].as_str().unwrap());
     assert_eq!(google.listening("vm").await, internal);
     assert!(google.http.get(&internal).send().await.unwrap().status().is_success());

@@ -1,12 +1,12 @@
-//! What cannot be had: quotas, machines that are out of stock, too many calls.
+//! Limits: quotas, stockouts and the rate limit.
 
 use reqwest::Method;
 use serde_json::{json, Value};
 
 use crate::harness::{instance, Google, QUICK, ZONE};
 
-/// Inserts an instance and gives its operation's error.
-async fn error_of_insert(google: &Google, body: Value) -> Value {
+/// Inserts an instance and returns its operation.
+async fn operation_of_insert(google: &Google, body: Value) -> Value {
     let (status, operation) = google.insert(body).await;
     assert_eq!(status, 200, "{operation}");
     google.wait(&operation).await
@@ -14,8 +14,8 @@ async fn error_of_insert(google: &Google, body: Value) -> Value {
 
 async fn set_quota(google: &Google, metric: &str, limit: Value) {
     let body = json!({ "us-central1": { metric: limit } });
-    let (status, answer) = google.control(Method::PUT, "quotas", Some(body)).await;
-    assert_eq!(status, 200, "{answer}");
+    let (status, body) = google.control(Method::PUT, "quotas", Some(body)).await;
+    assert_eq!(status, 200, "{body}");
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn more_than_a_quota_is_refused_by_the_operation() {
     let google = Google::start(QUICK).await;
     set_quota(&google, "CPUS", json!(1)).await;
     google.create("vm").await;
-    let done = error_of_insert(&google, instance("second")).await;
+    let done = operation_of_insert(&google, instance("second")).await;
     let error = json!([{
         "code": "QUOTA_EXCEEDED",
         "message": "Quota 'CPUS' exceeded.  Limit: 1.0 in region us-central1.",
@@ -68,11 +68,11 @@ async fn every_quota_counts_its_own() {
         let mut body = instance("vm");
         body.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
         set_quota(&google, metric, json!(0)).await;
-        let done = error_of_insert(&google, body.clone()).await;
+        let done = operation_of_insert(&google, body.clone()).await;
         let message = done["error"]["errors"][0]["message"].as_str().unwrap_or_default();
         assert!(message.starts_with(&format!("Quota '{metric}' exceeded.")), "{metric}: {done}");
         set_quota(&google, metric, json!(10)).await;
-        assert_eq!(error_of_insert(&google, body).await["error"], Value::Null, "{metric}");
+        assert_eq!(operation_of_insert(&google, body).await["error"], Value::Null, "{metric}");
     }
     let google = Google::start(QUICK).await;
     set_quota(&google, "STATIC_ADDRESSES", json!(0)).await;
@@ -92,7 +92,7 @@ async fn a_zone_is_out_of_stock_until_it_is_lifted() {
     let listed = google.control(Method::GET, "stockouts", None).await.1;
     assert_eq!(listed, json!({ "stockouts": [stockout] }));
 
-    for done in [google.change("vm", "start").await, error_of_insert(&google, instance("other")).await] {
+    for done in [google.change("vm", "start").await, operation_of_insert(&google, instance("other")).await] {
         let error = &done["error"]["errors"][0];
         assert_eq!(error["code"], "ZONE_RESOURCE_POOL_EXHAUSTED");
         assert!(error["message"].as_str().unwrap().contains("does not have enough resources available"));
@@ -105,7 +105,7 @@ async fn a_zone_is_out_of_stock_until_it_is_lifted() {
     }
     let mut body = instance("small");
     body["machineType"] = json!(format!("zones/{ZONE}/machineTypes/e2-small"));
-    assert_eq!(error_of_insert(&google, body).await["error"], Value::Null, "other types are there");
+    assert_eq!(operation_of_insert(&google, body).await["error"], Value::Null, "other types are there");
     google.control(Method::DELETE, "stockouts", None).await;
     assert_eq!(google.change("vm", "start").await["error"], Value::Null);
 }
@@ -117,7 +117,7 @@ async fn spot_machines_run_out_alone() {
     let mut body = instance("spot");
     body["scheduling"] = json!({ "provisioningModel": "SPOT" });
     assert_eq!(
-        error_of_insert(&google, body).await["error"]["errors"][0]["code"],
+        operation_of_insert(&google, body).await["error"]["errors"][0]["code"],
         "ZONE_RESOURCE_POOL_EXHAUSTED"
     );
     google.create("standard").await;

@@ -1,4 +1,4 @@
-//! The emulator from outside, as its users see it.
+//! Tests of the emulator from outside, as its users see it.
 
 mod catalogue;
 mod clock;

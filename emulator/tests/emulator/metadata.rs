@@ -1,4 +1,4 @@
-//! The metadata servers of the instances, and who reads them.
+//! The metadata servers of the instances, and their clients.
 
 use gce_emulator::Options;
 use reqwest::Method;
@@ -8,12 +8,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{instance, options, Google, QUICK, ZONE};
 
-/// An answer of the metadata server: its status and its text.
+/// Reads from the metadata server; returns the status and the text.
 async fn read(google: &Google, name: &str, path: &str) -> (u16, String) {
     let url = format!("{}/emulator/instances/{name}/computeMetadata/v1/instance/{path}", google.endpoint);
-    let answer = google.http.get(url).header("Metadata-Flavor", "Google").send().await.unwrap();
-    assert_eq!(answer.headers()["metadata-flavor"], "Google");
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = google.http.get(url).header("Metadata-Flavor", "Google").send().await.unwrap();
+    assert_eq!(response.headers()["metadata-flavor"], "Google");
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 fn with_metadata(items: &[(&str, &str)]) -> Value {
@@ -90,7 +90,7 @@ async fn a_command_finds_it() {
     assert!(heard.next().await.starts_with("GET /green HTTP/1.1\r\n"));
 }
 
-/// At each boot, and at nothing else.
+/// A push is sent at each boot, and at no other time.
 #[tokio::test]
 async fn the_demo_server_says_that_it_is_ready() {
     let heard = Listening::start().await;
@@ -114,7 +114,7 @@ async fn the_demo_server_says_that_it_is_ready() {
     assert!(request.contains("authorization: Bearer second\r\n"), "nothing in between: {request}");
 }
 
-/// A server that takes requests and says nothing.
+/// A server that records requests.
 struct Listening {
     listener: TcpListener,
 }
@@ -124,7 +124,7 @@ impl Listening {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
     }
 
-    /// The head of the next request.
+    /// Returns the head of the next request.
     async fn next(&self) -> String {
         let (mut connection, _): (TcpStream, _) = self.listener.accept().await.unwrap();
         let mut head = Vec::new();

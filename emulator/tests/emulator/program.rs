@@ -1,4 +1,4 @@
-//! The program itself: its line, its end, and `--exec`.
+//! The program: its line of output, its end, and `--exec`.
 
 use std::process::Stdio;
 
@@ -33,7 +33,7 @@ impl Program {
         Self { child, output, endpoint }
     }
 
-    /// It gets no chance to end in order.
+    /// Kills the program, which cannot end in order.
     pub async fn kill(mut self, signal: Signal) {
         self.signal(signal);
         assert!(!self.child.wait().await.unwrap().success());
@@ -62,7 +62,8 @@ async fn it_says_when_it_listens_and_ends_when_told() {
     }
 }
 
-/// The server is a second emulator, in a process below the shell: it must die with its instance all the same.
+/// The server is a second emulator, in a child process of the shell, and must end with its
+/// instance.
 #[tokio::test]
 async fn a_command_serves_and_dies_with_its_instance() {
     let exec = format!(

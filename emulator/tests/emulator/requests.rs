@@ -1,4 +1,4 @@
-//! Requests are held against the discovery document, and the rules of Compute Engine.
+//! Requests are checked against the discovery document and the rules of Compute Engine.
 
 use reqwest::Method;
 use serde_json::{json, Value};
@@ -114,7 +114,7 @@ async fn an_instance_comes_back_as_google_returns_it() {
     body["metadata"] = json!({ "items": [{ "key": "startup-script", "value": "true" }] });
     body["labels"] = json!({ "team": "a" });
     body["serviceAccounts"] = json!([{ "email": "default", "scopes": ["s"] }]);
-    // Read-only, so taken and ignored.
+    // Read-only fields are accepted and ignored.
     body["status"] = json!("TERMINATED");
     let machine_type =
         format!("https://www.googleapis.com/compute/v1/projects/p/zones/{ZONE}/machineTypes/e2-micro");
@@ -236,7 +236,7 @@ async fn operations_are_listed_and_deleted() {
     assert_eq!(google.get(&path).await.0, 404);
 }
 
-/// The usual body with one value replaced, or taken out by null.
+/// Returns the usual body with one value replaced; null removes it.
 fn with(pointer: &str, value: Value) -> Value {
     let mut body = instance("vm");
     let (parent, name) = pointer.rsplit_once('/').unwrap();

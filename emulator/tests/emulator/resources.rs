@@ -1,4 +1,4 @@
-//! Disks and static addresses, as far as instances need them.
+//! The disks and static addresses of instances.
 
 use gce_emulator::Timing;
 use reqwest::Method;
@@ -16,8 +16,8 @@ fn vm(name: &str) -> String {
     format!("zones/{ZONE}/instances/{name}")
 }
 
-fn reason(answer: &Value) -> &str {
-    answer["error"]["errors"][0]["reason"].as_str().unwrap_or_default()
+fn reason(response: &Value) -> &str {
+    response["error"]["errors"][0]["reason"].as_str().unwrap_or_default()
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_static_address_is_its_instances_through_every_start() {
     assert_eq!((status, reason(&refused)), (400, "invalidResourceUsage"));
     assert_eq!(refused["error"]["message"], format!("External IP address: {ip} is already in-use."));
 
-    // Nobody else gets it while its instance is down.
+    // No other instance gets the address while its instance is down.
     assert_ne!(google.create("third").await, root);
     google.change("vm", "start").await;
     assert_eq!(google.listening("vm").await, root);

@@ -7,7 +7,7 @@ use crate::harness::{accepts, eventually, instance, Google, QUICK, ZONE};
 
 const TERMINATION: &str = "/resourceStatus/scheduling/terminationTimestamp";
 
-/// Inserts an instance that may run so long.
+/// Inserts an instance with this scheduling.
 async fn insert(google: &Google, scheduling: Value) -> Value {
     let mut body = instance("vm");
     body["scheduling"] = scheduling;
@@ -40,7 +40,7 @@ async fn an_instance_stops_when_its_time_is_over() {
 #[tokio::test]
 async fn an_instance_is_deleted_if_it_says_so() {
     let google = Google::start(QUICK).await;
-    // It is over before the insertion is.
+    // The run is over before the insertion is.
     let limit = json!({ "maxRunDuration": { "nanos": 1 }, "instanceTerminationAction": "DELETE" });
     let inserted = insert(&google, limit).await;
     assert_eq!(inserted["error"], Value::Null);

@@ -1,4 +1,4 @@
-//! `--state`: what an emulator knows survives it.
+//! `--state`: the state survives a restart.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::program::Program;
 
 const ADDRESSES: &str = "regions/us-central1/addresses";
 
-/// A path where nothing is.
+/// Returns a path at which no file exists.
 fn file(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()));
     let _ = fs::remove_file(&path);
@@ -24,7 +24,7 @@ async fn start(path: &Path, timing: Timing) -> Google {
     Google::start_with(Options { state: Some(path.to_owned()), timing, ..options() }).await
 }
 
-/// The same with one emulator's address for another's.
+/// Replaces one emulator's address with another's in a value.
 fn moved(value: &Value, from: &str, to: &str) -> Value {
     serde_json::from_str(&value.to_string().replace(from, to)).unwrap()
 }

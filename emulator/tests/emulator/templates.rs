@@ -80,7 +80,7 @@ async fn an_instance_has_its_templates_properties_and_what_the_body_says_over_th
     let (_, disk) = google.get(&format!("zones/{ZONE}/disks/plain?fields=type")).await;
     assert_eq!(disk["type"], format!("{root}/zones/{ZONE}/diskTypes/pd-balanced"));
 
-    // By its full URL; objects are merged, lists and plain values replaced.
+    // A full URL; objects are merged, arrays and plain values replaced.
     let source = format!("https://www.googleapis.com/compute/v1/projects/emulator-project/{TEMPLATES}/web");
     let body = json!({
         "name": "other",

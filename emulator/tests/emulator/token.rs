@@ -1,4 +1,4 @@
-//! The token server takes what Google takes, and says no in Google's words.
+//! The token server accepts and refuses the same assertions as Google, in Google's words.
 
 use reqwest::Method;
 use serde_json::{json, Value};
@@ -46,8 +46,8 @@ async fn assertions_that_google_refuses() {
         ),
     ];
     for (claims, error, description) in cases {
-        let answer = google.grant(&google.assertion(claims.clone())).await;
-        assert_eq!(answer, (400, json!({ "error": error, "error_description": description })), "{claims}");
+        let response = google.grant(&google.assertion(claims.clone())).await;
+        assert_eq!(response, (400, json!({ "error": error, "error_description": description })), "{claims}");
     }
 }
 

@@ -3,23 +3,23 @@ import { join } from "node:path";
 import axe from "axe-core";
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
 import { expect } from "vitest";
-import { eventually } from "../../e2e/harness/eventually.ts";
-import { test as base } from "../../e2e/harness/test.ts";
-import { root } from "../../e2e/harness/root.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { test as base } from "../../harness/test.ts";
+import { root } from "../../harness/root.ts";
 
 const screenshots = join(root, "tests", "browser", "screenshots");
 
 export interface Visit extends BrowserContextOptions {
-  /** What the browser may complain about, because the test provokes it. */
+  /** Console messages and errors that the test provokes on purpose. */
   mayComplain?: RegExp;
 }
 
-/** Somebody with a browser, whose every complaint is remembered. */
+/** A visitor with a browser; records every complaint. */
 export class Visitor {
   readonly page: Page;
-  /** What went wrong in the browser, or was asked of anybody but the proxy. */
+  /** Errors, console messages and requests to other origins than the proxy. */
   readonly complaints: string[] = [];
-  /** Which documents were loaded: their status and address. */
+  /** The documents loaded so far: status and URL. */
   readonly documents: { status: number; url: string }[] = [];
   readonly #home: string;
   readonly #mayComplain: RegExp | undefined;
@@ -33,9 +33,9 @@ export class Visitor {
     };
     page.on("pageerror", (error) => complain(`exception: ${error}`));
     page.on("console", (message) => {
-      // The console tells of the waiting page itself, which is a 503.
+      // The console reports the waiting page itself, which is a 503.
       const isStatus = /status of 50[234]/.test(message.text()) && !message.location().url.includes("/_vmproxy/");
-      // Nor is it a complaint that the app has no icon.
+      // The app has no icon; that is no complaint either.
       const isIcon = message.location().url.endsWith("/favicon.ico") && this.documents.at(-1)?.status === 200;
       if (["error", "warning"].includes(message.type()) && !isStatus && !isIcon) complain(`console: ${message.text()}`);
     });
@@ -52,19 +52,19 @@ export class Visitor {
     return new Visitor(await context.newPage(), home, mayComplain);
   }
 
-  /** An element of the page, by its mark. */
+  /** Returns the element with this `data-vmproxy` mark. */
   marked(mark: string) {
     return this.page.locator(`[data-vmproxy="${mark}"]`);
   }
 
-  /** Stops the page's clock: it moves as `page.clock` is told to, however busy the machine is. */
+  /** Stops the page's clock: only `page.clock` advances it, however busy the machine is. */
   async stopClock(): Promise<void> {
     const now = Date.now();
     await this.page.clock.install({ time: now });
     await this.page.clock.pauseAt(now + 1000);
   }
 
-  /** How often a waiting page was shown. */
+  /** The number of waiting pages shown. */
   get waits(): number {
     return this.documents.filter(({ status }) => status === 503).length;
   }
@@ -74,9 +74,9 @@ export class Visitor {
     expect(this.page.url()).toBe(this.#home + path);
   }
 
-  /** What axe-core finds that keeps people out. */
+  /** Returns the serious accessibility violations that axe-core finds. */
   async barriers(): Promise<string[]> {
-    // The debugger's way in is not bound by the page's policy.
+    // Code evaluated by the debugger is exempt from the page's content security policy.
     await this.page.evaluate(axe.source);
     const { violations } = await this.page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
     const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
@@ -88,7 +88,7 @@ export class Visitor {
     await this.page.screenshot({ path: join(screenshots, `${name}.png`) });
   }
 
-  /** Whether something has to be scrolled sideways. */
+  /** Whether the page needs horizontal scrolling. */
   overflows(): Promise<boolean> {
     return this.page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
   }
@@ -98,12 +98,12 @@ function isDocument(request: Request): boolean {
   return request.isNavigationRequest() && request.frame().parentFrame() === null;
 }
 
-/** A test with visitors, of whom none may have anything to complain about. */
+/** A test with visitors; fails if any of them has a complaint. */
 export const test = base.extend<{ visit: (home: string, how?: Visit) => Promise<Visitor> }>({
   visit: async ({}, use) => {
     const browser = await chromium.launch({
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-      // In a container there is no sandbox to be had; and nothing of its own shall go out.
+      // Containers have no sandbox. Chromium must make no requests of its own.
       args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     });
     const visitors: Visitor[] = [];

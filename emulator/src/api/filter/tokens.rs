@@ -1,4 +1,4 @@
-//! The words and signs of a filter.
+//! The tokens of a filter.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ pub enum Token {
     Quoted(String),
 }
 
-/// How a field and a value compare.
+/// A comparison of a field with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     Equal,
@@ -24,7 +24,7 @@ pub enum Operator {
     Has,
 }
 
-/// Those that begin as others do come first.
+/// The signs. A sign precedes the signs that are a prefix of it.
 const SIGNS: [(&str, Token); 9] = [
     ("(", Token::Open),
     (")", Token::Close),
@@ -38,7 +38,8 @@ const SIGNS: [(&str, Token); 9] = [
 ];
 
 impl Operator {
-    /// Whether a field's value, in this order to the other, is as wanted.
+    /// Returns `true` if the comparison holds for a field's value that is in this order to the
+    /// given value.
     pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -52,7 +53,7 @@ impl Operator {
     }
 }
 
-/// Takes a filter apart; `None` if a quotation does not end.
+/// Splits a filter into tokens. `None` means that a quotation does not end.
 pub fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -64,7 +65,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// The first token, and what comes after it.
+/// Returns the first token and the rest.
 fn token(text: &str) -> Option<(Token, &str)> {
     for (sign, token) in SIGNS {
         if let Some(rest) = text.strip_prefix(sign) {
@@ -77,7 +78,7 @@ fn token(text: &str) -> Option<(Token, &str)> {
     }
     let ends = |c: char| c.is_whitespace() || "()=<>:\"'".contains(c);
     let length = text.find(ends).unwrap_or(text.len());
-    // `name!=x`.
+    // The word of `name!=x` ends before the `!`.
     let length = match text.get(..length) {
         Some(word) if word.ends_with('!') && text[length..].starts_with('=') => length - 1,
         _ => length,

@@ -1,7 +1,8 @@
-//! The predefined machine types, as of autumn 2025: <https://cloud.google.com/compute/docs/machine-resource>.
-//! Not all: no TPUs, no X4.
+//! The predefined machine types, as of autumn 2025, without TPUs and X4:
+//! <https://cloud.google.com/compute/docs/machine-resource>.
 
-/// Names with `{}` for the vCPUs, GiB of memory for each vCPU, and the numbers of vCPUs that there are.
+/// The regular types: names with `{}` for the vCPUs, GiB of memory for each vCPU, and the numbers
+/// of vCPUs.
 pub const ROWS: &[(&str, f64, &[u32])] = &[
     ("c2-standard-{}", 4.0, &[4, 8, 16, 30, 60]),
     ("c2d-highcpu-{}", 2.0, C2D),
@@ -65,8 +66,8 @@ pub const ROWS: &[(&str, f64, &[u32])] = &[
     ("z3-highmem-{}-standardlssd", 8.0, &[14, 22, 44, 88]),
 ];
 
-/// Those that fit no row: vCPUs and GiB of memory.
-pub const ODD: &[(&str, u32, f64)] = &[
+/// The types that do not fit a row: vCPUs and GiB of memory.
+pub const IRREGULAR: &[(&str, u32, f64)] = &[
     ("a2-highgpu-1g", 12, 85.0),
     ("a2-highgpu-2g", 24, 170.0),
     ("a2-highgpu-4g", 48, 340.0),
@@ -133,10 +134,11 @@ pub const ODD: &[(&str, u32, f64)] = &[
     ("z3-highmem-192-highlssd-metal", 192, 1536.0),
 ];
 
-/// Those with a part of a core: <https://cloud.google.com/compute/docs/general-purpose-machines#sharedcore>.
+/// The shared-core types:
+/// <https://cloud.google.com/compute/docs/general-purpose-machines#sharedcore>.
 pub const SHARED_CORE: &[&str] = &["e2-medium", "e2-micro", "e2-small", "f1-micro", "g1-small"];
 
-/// What the names of Arm machines begin with.
+/// The prefixes of the names of Arm types.
 pub const ARM: &[&str] = &["a4x-", "c4a-", "n4a-", "t2a-"];
 
 /// The series with custom types.

@@ -1,4 +1,4 @@
-//! What the project cannot have: more than its quotas, and machines that are out of stock.
+//! The limits of the project: quotas and stockouts.
 
 use serde_json::{Map, Value};
 
@@ -9,56 +9,58 @@ use crate::compute::quotas::{self, Amounts};
 use crate::compute::zones;
 
 impl World {
-    /// What a region's instances, disks and addresses take of its quotas.
-    pub fn used(&self, region: &str) -> Amounts {
-        let mut used = Amounts::new();
+    /// Returns the quota usage of a region's instances, disks and addresses.
+    pub fn usage(&self, region: &str) -> Amounts {
+        let mut usage = Amounts::new();
         for instance in self.instances().filter(|instance| instance.region() == region) {
-            quotas::add(&mut used, quotas::of_existence());
+            quotas::add(&mut usage, quotas::instance_usage());
             if instance.state.holds_hardware() {
-                quotas::add(&mut used, self.quotas.of_hardware(instance));
+                quotas::add(&mut usage, self.quotas.hardware_usage(instance));
             }
         }
         for resource in self.resources.values() {
             match resource.path.split('/').collect::<Vec<_>>().as_slice() {
                 ["regions", here, "addresses", _] if *here == region => {
-                    quotas::add(&mut used, quotas::of_address());
+                    quotas::add(&mut usage, quotas::address_usage());
                 }
                 ["zones", zone, "disks", _] if zones::region_of(zone) == Ok(region) => {
-                    quotas::add(&mut used, quotas::of_disk(&resource.body));
+                    quotas::add(&mut usage, quotas::disk_usage(&resource.body));
                 }
                 _ => {}
             }
         }
-        used
+        usage
     }
 
-    /// Why an instance that exists cannot come up.
-    pub(super) fn lacking(&self, instance: &Instance) -> Option<OperationError> {
-        self.lacking_quota(instance.region(), &self.quotas.of_hardware(instance))
-            .or_else(|| self.lacking_stock(instance))
+    /// Returns the error if an existing instance lacks a quota or a machine. `None` means that it
+    /// can start.
+    pub(super) fn missing_resource(&self, instance: &Instance) -> Option<OperationError> {
+        self.missing_quota(instance.region(), &self.quotas.hardware_usage(instance))
+            .or_else(|| self.missing_stock(instance))
     }
 
-    /// Why a new instance cannot come up with its new disks.
-    pub(super) fn lacking_for_new(
+    /// Returns the error if a new instance or one of its new disks lacks a quota or a machine.
+    /// `None` means that it can start.
+    pub(super) fn missing_resource_for_new(
         &self,
         instance: &Instance,
         disks: &[Map<String, Value>],
     ) -> Option<OperationError> {
-        let mut more = self.quotas.of_hardware(instance);
-        quotas::add(&mut more, quotas::of_existence());
+        let mut more = self.quotas.hardware_usage(instance);
+        quotas::add(&mut more, quotas::instance_usage());
         for disk in disks {
-            quotas::add(&mut more, quotas::of_disk(disk));
+            quotas::add(&mut more, quotas::disk_usage(disk));
         }
-        self.lacking_quota(instance.region(), &more).or_else(|| self.lacking_stock(instance))
+        self.missing_quota(instance.region(), &more).or_else(|| self.missing_stock(instance))
     }
 
-    pub(super) fn lacking_quota(&self, region: &str, more: &Amounts) -> Option<OperationError> {
-        let (metric, limit) = self.quotas.exceeded(region, &self.used(region), more)?;
+    pub(super) fn missing_quota(&self, region: &str, more: &Amounts) -> Option<OperationError> {
+        let (metric, limit) = self.quotas.exceeded(region, &self.usage(region), more)?;
         Some(OperationError::quota_exceeded(metric, limit, region))
     }
 
-    fn lacking_stock(&self, instance: &Instance) -> Option<OperationError> {
-        let met = self.stockouts.iter().any(|stockout| stockout.meets(instance));
+    fn missing_stock(&self, instance: &Instance) -> Option<OperationError> {
+        let met = self.stockouts.iter().any(|stockout| stockout.applies_to(instance));
         met.then(|| OperationError::stockout(&instance.zone, instance.machine_type()))
     }
 }

@@ -1,4 +1,4 @@
-//! How far instances and their operations have come.
+//! The progress of instances and their operations.
 
 use std::time::SystemTime;
 
@@ -6,22 +6,23 @@ use serde_json::{Map, Value};
 
 use super::resources::{disks, disks_deleted_with};
 use super::World;
-use crate::compute::console::{boot_log, Console};
+use crate::compute::boot_log::boot_log;
+use crate::compute::console::Console;
 use crate::compute::fingerprint::fingerprint;
+use crate::compute::host_addresses::HostAddresses;
 use crate::compute::instance::{Instance, State};
 use crate::compute::operation_error::OperationError;
-use crate::compute::reach::Reach;
 
 impl World {
-    /// The operation's work begins.
-    pub fn run(&mut self, operation: &str, now: SystemTime) {
+    /// Marks an operation as running.
+    pub fn start_operation(&mut self, operation: &str, now: SystemTime) {
         self.operations.run(operation, now);
     }
 
-    /// The operation is over and the instance is free for the next.
-    pub fn finish(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
+    /// Marks an operation as done and frees its instance for the next one.
+    pub fn finish_operation(&mut self, operation: &str, error: Option<OperationError>, now: SystemTime) {
         self.operations.finish(operation, error, now);
-        self.under_way.retain(|work| work.operation != operation);
+        self.pending_work.retain(|work| work.operation != operation);
         for instance in self.instances.values_mut() {
             if instance.operation.as_deref() == Some(operation) {
                 instance.operation = None;
@@ -29,9 +30,9 @@ impl World {
         }
     }
 
-    /// An instance enters a state; `None` if it is gone.
+    /// Moves an instance to a state. `None` means that the instance is gone.
     pub fn enter(&mut self, instance: u64, state: State, now: SystemTime) -> Option<&Instance> {
-        let instance = self.by_id(instance)?;
+        let instance = self.instance_mut(instance)?;
         match state {
             State::Running { .. } => instance.last_start = Some(now),
             State::Terminated => {
@@ -45,54 +46,61 @@ impl World {
         Some(instance)
     }
 
-    /// An instance runs from now on; `None` if it is gone.
-    pub fn run_at(&mut self, instance: u64, reach: Reach, now: SystemTime) -> Option<&Instance> {
-        let limit = self.by_id(instance)?.max_run_duration();
-        self.enter(instance, State::Running { reach, until: limit.map(|limit| now + limit) }, now)
+    /// Moves an instance to RUNNING, with the end of its run. `None` means that the instance is
+    /// gone.
+    pub fn enter_running(
+        &mut self,
+        instance: u64,
+        addresses: HostAddresses,
+        now: SystemTime,
+    ) -> Option<&Instance> {
+        let limit = self.instance_mut(instance)?.max_run_duration();
+        self.enter(instance, State::Running { addresses, until: limit.map(|limit| now + limit) }, now)
     }
 
-    /// The guest of an instance boots; `None` if it is gone.
+    /// Counts a boot of an instance and writes it to the console. `None` means that the instance is
+    /// gone.
     pub fn boot(&mut self, instance: u64) -> Option<&Instance> {
-        let instance = self.by_id(instance)?;
+        let instance = self.instance_mut(instance)?;
         instance.boots += 1;
         let log = boot_log(instance);
         instance.console.write(&log);
         Some(instance)
     }
 
-    /// An instance's definition gets other fields.
+    /// Sets fields of an instance's definition.
     pub fn edit(&mut self, instance: u64, fields: Map<String, Value>) {
-        if let Some(instance) = self.by_id(instance) {
+        if let Some(instance) = self.instance_mut(instance) {
             instance.definition.extend(fields);
             let whole = fingerprint(&Value::Object(instance.definition.clone()));
             instance.definition.insert("fingerprint".into(), whole);
         }
     }
 
-    /// An instance is again as it was before a change that failed.
-    pub fn put_back(&mut self, instance: u64, before: State) {
-        if let Some(instance) = self.by_id(instance) {
+    /// Restores an instance's state after a change that failed.
+    pub fn restore(&mut self, instance: u64, before: State) {
+        if let Some(instance) = self.instance_mut(instance) {
             instance.state = before;
         }
     }
 
-    /// An instance is deleted, and the disks that go with it.
-    pub fn remove(&mut self, instance: u64) {
-        let Some(instance) = self.known(instance) else { return };
+    /// Deletes an instance, and the disks that are deleted with it.
+    pub fn remove_instance(&mut self, instance: u64) {
+        let Some(instance) = self.instance_by_id(instance) else { return };
         let (path, disks) = (instance.path(), disks_deleted_with(instance));
         self.instances.remove(&path);
         self.resources.retain(|path, _| !disks.contains(path));
     }
 
-    /// An instance could not be created, nor the disks that were to be made with it.
-    pub fn never_was(&mut self, instance: u64) {
-        let Some(instance) = self.known(instance) else { return };
+    /// Discards an instance that could not be created, and the disks that were created with it.
+    pub fn discard(&mut self, instance: u64) {
+        let Some(instance) = self.instance_by_id(instance) else { return };
         let (path, created, disks) = (instance.path(), instance.created, disks(instance));
         self.instances.remove(&path);
         self.resources.retain(|path, known| !(disks.contains(path) && known.created == created));
     }
 
-    pub(super) fn by_id(&mut self, id: u64) -> Option<&mut Instance> {
+    pub(super) fn instance_mut(&mut self, id: u64) -> Option<&mut Instance> {
         self.instances.values_mut().find(|instance| instance.id == id)
     }
 }

@@ -6,94 +6,94 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::{Asked, Begun, World};
+use super::{Accepted, RequestContext, World};
+use crate::compute::host_addresses::Ipv4Request;
 use crate::compute::instance::Instance;
 use crate::compute::operation::Target;
 use crate::compute::operation_error::OperationError;
 use crate::compute::place::{resource_path, Scope};
 use crate::compute::quotas;
-use crate::compute::reach::WantedV4;
 use crate::compute::resource::{Collection, Resource};
 use crate::compute::work::Task;
 use crate::error::ApiError;
 
 impl World {
-    /// A resource by name, or by id as the API allows.
+    /// Finds a resource by path, or by id as the API allows.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no such resource.
     pub fn resource(&self, path: &str) -> Result<&Resource, ApiError> {
         let by_id = || {
             let (collection, id) = path.rsplit_once('/')?;
             let there = |known: &&Resource| known.path.rsplit_once('/').is_some_and(|(c, _)| c == collection);
             self.resources.values().filter(there).find(|known| known.id.to_string() == id)
         };
-        self.resources.get(path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full(path)))
+        self.resources.get(path).or_else(by_id).ok_or_else(|| ApiError::not_found(&self.full_path(path)))
     }
 
-    /// Every resource of a collection, in order.
+    /// Returns all resources of a collection, in order.
     pub fn resources(&self, scope: &Scope, collection: Collection) -> impl Iterator<Item = &Resource> {
         let prefix = scope.path(collection.name(), "");
         self.resources.values().filter(move |known| known.path.starts_with(&prefix))
     }
 
-    /// The paths of the instances that use a disk or an address.
+    /// Returns the paths of the instances that use a disk or an address.
     pub fn users(&self, resource: &Resource) -> Vec<String> {
         self.instances().filter(|instance| uses(instance, resource)).map(Instance::path).collect()
     }
 
-    /// Addresses that are somebody's, on the instances' port.
-    pub fn taken(&self, port: u16) -> HashSet<SocketAddr> {
+    /// Returns the addresses that belong to an instance or are reserved, with the instances' port.
+    pub fn taken_addresses(&self, port: u16) -> HashSet<SocketAddr> {
         let reserved = self.resources.values().filter_map(static_ip);
         let internal = self.instances().filter_map(|instance| instance.internal_ip()?.parse().ok());
         let at_port = reserved.chain(internal).map(|ip: IpAddr| SocketAddr::new(ip, port));
-        let in_use = self.instances().filter_map(|instance| instance.state.reach());
-        at_port.chain(in_use.flat_map(|reach| reach.all())).collect()
+        let in_use = self.instances().filter_map(|instance| instance.state.addresses());
+        at_port.chain(in_use.flat_map(|addresses| addresses.all())).collect()
     }
 
-    /// Begins to create a resource from its checked definition, which has its name.
+    /// Accepts the creation of a resource from its checked definition, which includes the name.
     ///
     /// # Errors
-    /// The name is taken.
+    /// Returns an error if the name is missing or taken.
     pub fn insert_resource(
         &mut self,
         scope: Scope,
         collection: Collection,
         body: Map<String, Value>,
-        asked: Asked,
+        context: RequestContext,
         now: SystemTime,
-    ) -> Result<Begun, ApiError> {
+    ) -> Result<Accepted, ApiError> {
         let Some(name) = body.get("name").and_then(Value::as_str) else {
             return Err(ApiError::required("resource.name", "A name must be given."));
         };
         let path = scope.path(collection.name(), name);
-        if let Some(known) = self.repeated(&asked, "insert", &path, now) {
+        if let Some(known) = self.find_repeated(&context, "insert", &path, now) {
             return Ok((known, None));
         }
         let is_coming = |task: &Task| matches!(task, Task::Add(resource) if resource.path == path);
-        if self.resources.contains_key(&path) || self.under_way.iter().any(|work| is_coming(&work.task)) {
-            return Err(ApiError::already_exists(&self.full(&path)));
+        if self.resources.contains_key(&path) || self.pending_work.iter().any(|work| is_coming(&work.task)) {
+            return Err(ApiError::already_exists(&self.full_path(&path)));
         }
         let resource = Resource { id: self.next_id(), path, created: now, body };
-        let failure = asked.failure.or_else(|| self.lacking_for_resource(&scope, &resource));
+        let failure = context.failure.or_else(|| self.missing_quota_for(&scope, &resource));
         let target = Target { path: resource.path.clone(), id: resource.id };
-        let operation = self.record("insert".into(), scope, target, asked.request_id, now);
-        let work = self.undertake(&operation, Task::Add(resource), failure);
+        let operation = self.record_operation("insert".into(), scope, target, context.request_id, now);
+        let work = self.add_work(&operation, Task::Add(resource), failure);
         Ok((operation, Some(work)))
     }
 
-    /// Begins to delete a resource.
+    /// Accepts the deletion of a resource.
     ///
     /// # Errors
-    /// There is none, or an instance uses it.
+    /// Returns an error if there is no such resource, or an instance uses it.
     pub fn delete_resource(
         &mut self,
         scope: Scope,
         path: &str,
-        asked: Asked,
+        context: RequestContext,
         now: SystemTime,
-    ) -> Result<Begun, ApiError> {
-        if let Some(known) = self.repeated(&asked, "delete", path, now) {
+    ) -> Result<Accepted, ApiError> {
+        if let Some(known) = self.find_repeated(&context, "delete", path, now) {
             return Ok((known, None));
         }
         let resource = self.resource(path)?;
@@ -102,22 +102,22 @@ impl World {
         }
         let target = Target { path: resource.path.clone(), id: resource.id };
         let task = Task::Remove(resource.path.clone());
-        let operation = self.record("delete".into(), scope, target, asked.request_id, now);
-        let work = self.undertake(&operation, task, asked.failure);
+        let operation = self.record_operation("delete".into(), scope, target, context.request_id, now);
+        let work = self.add_work(&operation, task, context.failure);
         Ok((operation, Some(work)))
     }
 
-    /// A resource is there from now on.
+    /// Adds a resource.
     pub fn add_resource(&mut self, resource: Resource) {
         self.resources.insert(resource.path.clone(), resource);
     }
 
-    /// A resource is gone.
+    /// Removes a resource.
     pub fn remove_resource(&mut self, path: &str) {
         self.resources.remove(path);
     }
 
-    /// A disk that is made with its instance.
+    /// Adds a disk that is created with its instance.
     pub(super) fn add_disk(&mut self, scope: &Scope, body: Map<String, Value>, now: SystemTime) {
         let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
         let path = scope.path(Collection::Disks.name(), name);
@@ -125,8 +125,8 @@ impl World {
         self.add_resource(Resource { id, path, created: now, body });
     }
 
-    /// Whether a new instance can have its disks and its address.
-    pub(super) fn check_parts(
+    /// Checks that a new instance can have its disks and its address.
+    pub(super) fn check_disks_and_address(
         &self,
         instance: &Instance,
         made: &[Map<String, Value>],
@@ -140,7 +140,7 @@ impl World {
         for path in disks(instance) {
             if made.contains(&path) {
                 if self.resources.contains_key(&path) {
-                    return Err(ApiError::already_exists(&self.full(&path)));
+                    return Err(ApiError::already_exists(&self.full_path(&path)));
                 }
                 continue;
             }
@@ -175,28 +175,28 @@ impl World {
 
     fn in_use(&self, resource: &Resource, user: &str) -> ApiError {
         let kind = if resource.is_in(Collection::Disks) { "disk" } else { "address" };
-        ApiError::in_use(kind, &self.full(&resource.path), &self.full(user))
+        ApiError::in_use(kind, &self.full_path(&resource.path), &self.full_path(user))
     }
 
-    fn lacking_for_resource(&self, scope: &Scope, resource: &Resource) -> Option<OperationError> {
+    fn missing_quota_for(&self, scope: &Scope, resource: &Resource) -> Option<OperationError> {
         let scope = scope.to_string();
         let (_, place) = scope.split_once('/')?;
         if resource.is_in(Collection::Addresses) {
-            self.lacking_quota(place, &quotas::of_address())
+            self.missing_quota(place, &quotas::address_usage())
         } else {
             let region = crate::compute::zones::region_of(place).ok()?;
-            self.lacking_quota(region, &quotas::of_disk(&resource.body))
+            self.missing_quota(region, &quotas::disk_usage(&resource.body))
         }
     }
 }
 
-/// The paths of an instance's disks.
+/// Returns the paths of an instance's disks.
 pub fn disks(instance: &Instance) -> Vec<String> {
     let disks = instance.definition.get("disks").and_then(Value::as_array).into_iter().flatten();
     disks.filter_map(|disk| below_project(disk.get("source")?.as_str()?)).collect()
 }
 
-/// The paths of the disks that are deleted with an instance.
+/// Returns the paths of the disks that are deleted with an instance.
 pub fn disks_deleted_with(instance: &Instance) -> Vec<String> {
     let disks = instance.definition.get("disks").and_then(Value::as_array).into_iter().flatten();
     let with = disks.filter(|disk| disk.get("autoDelete") == Some(&Value::Bool(true)));
@@ -206,8 +206,8 @@ pub fn disks_deleted_with(instance: &Instance) -> Vec<String> {
 fn uses(instance: &Instance, resource: &Resource) -> bool {
     match static_ip(resource) {
         Some(ip) => {
-            let wanted = instance.wanted();
-            wanted.external_v4 && wanted.v4 == Some(WantedV4::Fixed(ip))
+            let address_request = instance.address_request();
+            address_request.external_v4 && address_request.v4 == Some(Ipv4Request::Fixed(ip))
         }
         None => resource.is_in(Collection::Disks) && disks(instance).contains(&resource.path),
     }

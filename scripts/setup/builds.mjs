@@ -1,0 +1,65 @@
+// What is compiled here: the program that builds Workers, the Worker, and the emulator.
+
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { npmBin, root } from "../project.mjs";
+import { run } from "../process.mjs";
+import { compiler, linkerOf } from "./compiler.mjs";
+import { npmPackages } from "./npm-packages.mjs";
+import { rust } from "./rust.mjs";
+import { wasmTarget } from "./wasm-target.mjs";
+
+export const bundler = {
+  ...program("bundler"),
+  task: "Compile the bundler",
+  duration: 40,
+  after: [rust],
+};
+
+export const worker = {
+  task: "Compile the Worker",
+  duration: 90,
+  after: [npmPackages, wasmTarget, bundler],
+  isThere: () => ["index.js", "index_bg.wasm"].every((name) => existsSync(join(root, "build", name))),
+  install: () => bundle(root),
+  byHand: () => "npm run build",
+};
+
+export const emulator = {
+  ...program("gce-emulator"),
+  task: "Compile the emulator",
+  duration: 40,
+  // Cargo would wait for the other build in the same folder; the Worker needs the bundler first.
+  after: [rust, bundler],
+};
+
+// Builds a Worker into its folder's `build/`, unless it is up to date.
+export async function bundle(crate, { workspace = root, env = {} } = {}) {
+  const rust = compiler();
+  const { isBuiltIn, program } = linkerOf(rust);
+  await bundler.install();
+  await run(bundler.path, [crate], {
+    cwd: workspace,
+    env: {
+      // The compiler for wasm32 may be another one than for this machine.
+      PATH: [npmBin, dirname(rust.rustc), process.env.PATH].join(delimiter),
+      // Their files must not mix.
+      CARGO_TARGET_DIR: join(root, "target", "worker"),
+      CARGO_TERM_QUIET: "true",
+      ...(isBuiltIn ? {} : { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: program }),
+      ...env,
+    },
+  });
+}
+
+function program(name) {
+  const path = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", name);
+  const build = ["build", "--locked", "--quiet", "--package", name];
+  return {
+    path,
+    isThere: () => existsSync(path),
+    // Cargo knows whether it is up to date.
+    install: () => run("cargo", build, { cwd: root }),
+    byHand: () => ["cargo", ...build].join(" "),
+  };
+}

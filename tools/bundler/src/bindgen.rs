@@ -1,0 +1,45 @@
+//! The JavaScript that the WebAssembly is called through: wasm-bindgen.
+
+use std::path::Path;
+
+use anyhow::Result;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// Writes `index.js` and `index_bg.wasm` to `folder`, with the options of `worker-build`.
+///
+/// # Errors
+/// The WebAssembly was made with another version of `wasm-bindgen`, or is not its at all.
+pub fn generate(wasm: &Path, folder: &Path) -> Result<()> {
+    Bindgen::new()
+        .input_path(wasm)
+        .module(true)?
+        .typescript(false)
+        .out_name("index")
+        // The two that renew the instance after an abort.
+        .reset_state_function(true)
+        .force_enable_abort_handler(true)
+        .generate(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use std::process::Command;
+
+    #[test]
+    fn the_crate_and_the_generator_are_of_one_version() {
+        let cargo = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version=1", "--locked", "--offline"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let metadata: Value = serde_json::from_slice(&cargo.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap();
+        let versions = |name: &str| -> Vec<&str> {
+            let named = packages.iter().filter(|package| package["name"] == name);
+            named.filter_map(|package| package["version"].as_str()).collect()
+        };
+        assert_eq!(versions("wasm-bindgen").len(), 1);
+        assert_eq!(versions("wasm-bindgen"), versions("wasm-bindgen-cli-support"));
+    }
+}
