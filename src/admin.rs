@@ -1,22 +1,26 @@
 //! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
 
+mod common;
 mod ready;
 
 use std::rc::Rc;
 
 use futures::future::join_all;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use crate::compute::Mutation;
+use common::{bearer, failed, find, method_not_allowed};
+
+use crate::compute::TakeDown;
 use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake, Watch};
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::headers::value;
-use crate::problem::{json_response, Problem};
-use crate::vm::{Expected, Status, Vm};
+use crate::platform::response::json_response;
+use crate::problem::Problem;
+use crate::secret::equal;
+use crate::vm::{StartEstimates, Status, Vm};
 
 /// The rest of a path that is the proxy's own.
 pub(crate) fn own_path(path: &str) -> Option<&str> {
@@ -82,10 +86,6 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
     }
 }
 
-fn find<'v>(vms: &'v [Rc<Vm>], name: &str) -> Option<&'v Rc<Vm>> {
-    vms.iter().find(|vm| vm.instance.name == name)
-}
-
 /// How far the VM's start is, for anybody, since whoever sees the waiting page asks: wakes nothing and is no activity.
 async fn wait(vm: &Vm, request: &Request, object: &ObjectClient) -> Response {
     let accept = value(&request.headers(), "accept").unwrap_or_default();
@@ -107,7 +107,7 @@ pub(crate) fn misconfigured() -> Response {
 /// [`Error::Internal`]: its object did not answer.
 pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
     match object.call(vm, &Command::Status).await? {
-        Reply::Status(status) => Ok(Status { expected: Expected::of(&status.cold_starts), ..*status }),
+        Reply::Status(status) => Ok(Status { expected: StartEstimates::of(&status.cold_starts), ..*status }),
         Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
             Err(Error::internal("the VM's object gave the wrong answer"))
         }
@@ -134,14 +134,14 @@ async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result
 }
 
 fn command(action: &str) -> Option<Command> {
-    let down = |mutation| Some(Command::GoDown(GoDown { mutation, wait: false }));
+    let down = |take_down| Some(Command::GoDown(GoDown { take_down, wait: false }));
     match action {
         "start" => {
             Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true, client: None }))
         }
-        "stop" => down(Mutation::Stop),
-        "suspend" => down(Mutation::Suspend),
-        "delete" => down(Mutation::Delete),
+        "stop" => down(TakeDown::Stop),
+        "suspend" => down(TakeDown::Suspend),
+        "delete" => down(TakeDown::Delete),
         _ => None,
     }
 }
@@ -150,45 +150,6 @@ fn command(action: &str) -> Option<Command> {
 fn is_admin(request: &Request, env: &Env) -> bool {
     let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
     bearer(request).is_some_and(|given| equal(&given, &token))
-}
-
-/// The bearer token that a request carries.
-fn bearer(request: &Request) -> Option<String> {
-    bearer_in(&value(&request.headers(), "authorization")?).map(str::to_owned)
-}
-
-/// The bearer token of an `Authorization` (RFC 6750).
-fn bearer_in(authorization: &str) -> Option<&str> {
-    let (scheme, given) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| given.trim())
-}
-
-/// Whether an `Authorization` has this bearer token.
-pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
-    bearer_in(authorization).is_some_and(|given| equal(given, token))
-}
-
-/// Compares without telling by its time how much of a guess was right.
-pub(crate) fn equal(given: &str, token: &str) -> bool {
-    given.as_bytes().ct_eq(token.as_bytes()).into()
-}
-
-fn method_not_allowed(method: &str, allowed: &str) -> Response {
-    let problem = Problem {
-        status: 405,
-        title: "Method not allowed",
-        detail: format!("{method} is not possible here: use {allowed}."),
-        retry_after: None,
-    };
-    let response = problem.details();
-    // The headers of an answer of our own can always be set.
-    let _ = response.headers().set("allow", allowed);
-    response
-}
-
-fn failed(vm: &Vm, error: &Error) -> Response {
-    worker::console_error!("vmproxy: {error}");
-    error.problem(Some(vm)).details()
 }
 
 #[cfg(test)]
@@ -206,14 +167,6 @@ mod tests {
             ("/", None),
         ] {
             assert_eq!(own_path(path), own, "{path}");
-        }
-    }
-
-    #[test]
-    fn tokens_are_equal_or_not() {
-        assert!(equal("secret", "secret"));
-        for guess in ["", "secre", "secrets", "Secret"] {
-            assert!(!equal(guess, "secret"), "{guess}");
         }
     }
 }

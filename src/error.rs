@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use web_sys::{Request, Response};
-
 use crate::config::ConfigError;
 use crate::lifecycle::{Failure, FailureKind, Progress};
 use crate::problem::Problem;
@@ -112,12 +110,6 @@ impl Error {
                 Error::Refused { vm: name, reason, retry_after }
             }
         }
-    }
-
-    /// Logs the error, and answers the client.
-    pub(crate) fn answer(&self, vm: Option<&Vm>, request: &Request) -> Response {
-        worker::console_error!("vmproxy: {self}");
-        self.problem(vm).answer(request)
     }
 
     /// What the client is told.

@@ -46,36 +46,37 @@
 
 mod admin;
 pub mod auth;
+mod collections;
 pub mod compute;
 pub mod config;
-mod control;
 mod durable_object;
 mod error;
-mod gather;
 mod json;
 pub mod lifecycle;
 mod pages;
 mod platform;
 mod problem;
 mod proxy;
-#[cfg(feature = "ready-made")]
-mod ready_made;
 pub mod schedule;
+mod secret;
 mod text;
 pub mod time;
 mod vm;
+mod vm_api;
 mod wake;
+#[cfg(feature = "ready-made")]
+mod worker_entry;
 
 pub use config::ConfigError;
 pub use durable_object::VmObject;
 pub use error::Error;
 pub use ipnet::IpNet;
-pub use lifecycle::{Endpoint, Phase, Progress};
+pub use lifecycle::{Phase, Progress};
 pub use proxy::{follow_configured_schedules, serve_configured, Proxy};
 pub use vm::{
-    Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Expected, ExpectedPhases, Instance,
-    OnDrift, OnIdle, Spread, StartKind, Status, Vm, VmState, Wake, DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE,
-    DEFAULT_MACHINE_TYPE, DEFAULT_TAG, WAITING_PAGE,
+    Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Endpoint, Instance, OnDrift, OnIdle,
+    Percentiles, PhaseEstimates, StartEstimates, StartKind, Status, Vm, VmState, WakePolicy,
+    DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG, WAITING_PAGE,
 };
 
 /// What the proxy calls itself towards Google and the VMs' health paths.

@@ -23,17 +23,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vmproxy::compute::{
-    Answer, ApiError, Call, CallError, Change, InstanceStatus, InstanceView, Mutation, OperationName,
-    OperationView,
+    ApiError, BringUp, Call, CallError, Change, InstanceStatus, InstanceView, OperationName, OperationView,
+    Response, Update,
 };
 use vmproxy::lifecycle::{
-    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken,
+    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken, Seed,
 };
 use vmproxy::schedule::Plan;
 use vmproxy::time::Timestamp;
-use vmproxy::{Instance, Vm, VmState, Wake};
+use vmproxy::{Instance, Vm, VmState, WakePolicy};
 
-const LOADED: Event = Event::Loaded { seed: [7; 32] };
+const SEED: Seed = [7; 32];
 
 #[test]
 fn every_order_of_events_ends_well() {
@@ -103,6 +103,7 @@ enum Choice {
 
 #[derive(Clone)]
 struct World {
+    policy: Policy,
     lifecycle: Lifecycle,
     now: Timestamp,
     instance: Model,
@@ -142,13 +143,14 @@ impl World {
     fn new(ready_push: Option<&str>) -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
         // One wake is all that a client needs for one start, whatever happens during it.
-        let wake = Wake { wakes_per_hour: Some(1), ..Wake::default() };
+        let wake = WakePolicy { wakes_per_hour: Some(1), ..WakePolicy::default() };
         let ready_push = ready_push.map(Into::into);
         let policy = Policy::of(&Vm { instance, wake, ready_push, ..Vm::default() });
         let now = Timestamp::from_millis(1_700_000_000_000);
-        let mut lifecycle = Lifecycle::new(7, policy, now);
-        lifecycle.handle(LOADED, now);
+        let mut lifecycle = Lifecycle::new(7, policy.clone(), now);
+        lifecycle.handle(Event::Loaded { seed: SEED }, now);
         Self {
+            policy,
             lifecycle,
             now,
             instance: Model::Absent,
@@ -180,8 +182,8 @@ impl World {
         let awake_until = Some(first.now + Duration::from_secs(60 * 60));
         let few = Self { requests_left: 1, lost_answers_left: 0, ..first };
         let mut world = Self { looks_left: 1, is_in_a_window: true, ..few };
-        world.handle(Event::Planned(Plan { awake_until, wake_at: None }));
-        world.handle(Event::Tick);
+        world.lifecycle.set_plan(Plan { awake_until, wake_at: None }, world.now);
+        world.handle(Event::Timer);
         world
     }
 
@@ -228,19 +230,19 @@ impl World {
                 let gone = serving.filter(|endpoint| self.instance != Model::Running(endpoint.ip));
                 let unreachable = gone.map(|endpoint| endpoint.generation);
                 self.gone = unreachable.or(self.gone);
-                self.handle(Event::Wake { unreachable, insist: false, client: Some("client".into()) });
+                self.handle(Event::Wake { unreachable, force: false, client: Some("client".into()) });
             }
             Choice::Answer(index) => {
                 let (call, what, token) = self.calls.remove(index);
                 let result = self.carry_out(&what, token);
-                self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
+                self.handle(Event::Responded { call, result, token_took: Duration::ZERO });
             }
             Choice::LoseAnswer(index) => {
                 self.lost_answers_left -= 1;
                 let (call, what, token) = self.calls.remove(index);
                 let _ = self.carry_out(&what, token);
                 let result = Err(CallError::Unanswered("lost".into()));
-                self.handle(Event::Answered { call, result, token_took: Duration::ZERO });
+                self.handle(Event::Responded { call, result, token_took: Duration::ZERO });
             }
             Choice::Probe => {
                 let endpoint = self.probes.remove(0);
@@ -254,9 +256,10 @@ impl World {
                 self.probes.clear();
                 self.requests_left += std::mem::take(&mut self.held);
                 let stored = serde_json::to_string(&self.lifecycle).unwrap();
-                self.lifecycle = serde_json::from_str(&stored).unwrap();
-                self.handle(LOADED);
-                self.handle(Event::Tick);
+                let lifecycle: Lifecycle = serde_json::from_str(&stored).unwrap();
+                self.lifecycle = lifecycle.restored(self.policy.clone());
+                self.handle(Event::Loaded { seed: SEED });
+                self.handle(Event::Timer);
             }
             Choice::Preempt => {
                 self.preemptions_left -= 1;
@@ -266,14 +269,14 @@ impl World {
             Choice::Word => {
                 self.words_left -= 1;
                 let token = self.read.clone().expect("it has read a token");
-                self.handle(Event::SaidReady { token });
+                self.handle(Event::ReadyPushed { token });
             }
             Choice::StrangeWord => {
                 self.strange_words_left -= 1;
                 let before = self.lifecycle.vm_state();
                 // What the lifecycle has not yet seen end is no earlier boot to it.
                 let token = self.earlier.clone().filter(|token| self.lifecycle.ready_token() != Some(token));
-                self.handle(Event::SaidReady { token: token.unwrap_or(ReadyToken::from("guess")) });
+                self.handle(Event::ReadyPushed { token: token.unwrap_or(ReadyToken::from("guess")) });
                 let after = self.lifecycle.vm_state();
                 assert_eq!(before, after, "the word of an earlier boot is believed: {:?}", self.trace);
             }
@@ -282,7 +285,7 @@ impl World {
                 let deadline = self.lifecycle.deadline().expect("something is under way without a deadline");
                 assert!(deadline > self.now, "the deadline does not move: {:?}", self.trace);
                 self.now = deadline;
-                self.handle(Event::Tick);
+                self.handle(Event::Timer);
             }
         }
         self
@@ -312,9 +315,9 @@ impl World {
             match action {
                 Action::Call(id, call) => {
                     self.calls.push((id, call, self.lifecycle.ready_token().cloned()));
-                    let mutations =
-                        self.calls.iter().filter(|(_, call, _)| matches!(call, Call::Mutate { .. }));
-                    assert!(mutations.count() <= 1, "two changes at once: {:?}", self.trace);
+                    let changes =
+                        self.calls.iter().filter(|(_, call, _)| matches!(call, Call::Change { .. }));
+                    assert!(changes.count() <= 1, "two changes at once: {:?}", self.trace);
                 }
                 Action::Probe(endpoint) => self.probes.push(endpoint),
                 Action::Release(Outcome::Ready { endpoint, cold_start }) => {
@@ -328,19 +331,19 @@ impl World {
                 Action::Release(Outcome::Failed(failure)) => {
                     panic!("nothing fails for good here, but: {}: {:?}", failure.message, self.trace)
                 }
-                Action::ReleaseDown(_) | Action::AskIfBusy(_) => {}
+                Action::ReleaseDown(_) | Action::CheckBusy(_) => {}
             }
         }
     }
 
-    fn carry_out(&mut self, call: &Call, token: Option<ReadyToken>) -> Result<Answer, CallError> {
-        let done = Ok(Answer::Operation(OperationView {
+    fn carry_out(&mut self, call: &Call, token: Option<ReadyToken>) -> Result<Response, CallError> {
+        let done = Ok(Response::Operation(OperationView {
             name: OperationName("operation".into()),
             outcome: Some(Ok(())),
         }));
-        let (mutation, request_id) = match call {
-            Call::Mutate { mutation, request_id } => (mutation, request_id),
-            Call::Adapt { change: Change::Ready { .. }, .. } => {
+        let (change, request_id) = match call {
+            Call::Change { change, request_id } => (change, request_id),
+            Call::Update { update: Update::Ready { .. }, .. } => {
                 self.told = token;
                 return done;
             }
@@ -349,14 +352,14 @@ impl World {
         if self.carried_out.contains(&request_id.to_string()) {
             return done;
         }
-        match (mutation, self.instance) {
-            (Mutation::Insert, Model::Absent) => {
+        match (change, self.instance) {
+            (Change::Up(BringUp::Insert), Model::Absent) => {
                 self.inserts += 1;
                 assert_eq!(self.inserts, 1, "a second instance: {:?}", self.trace);
                 self.told = token;
             }
-            (Mutation::Start, Model::Terminated) => {}
-            (Mutation::Start, Model::Running(_)) => return done,
+            (Change::Up(BringUp::Start), Model::Terminated) => {}
+            (Change::Up(BringUp::Start), Model::Running(_)) => return done,
             _ => return Err(refused(409, "alreadyExists")),
         }
         self.carried_out.push(request_id.to_string());
@@ -366,14 +369,14 @@ impl World {
         done
     }
 
-    fn look(&self) -> Result<Answer, CallError> {
+    fn look(&self) -> Result<Response, CallError> {
         let (status, ip) = match self.instance {
             Model::Absent => return Err(refused(404, "notFound")),
             Model::Running(ip) => (InstanceStatus::Running, Some(ip)),
             Model::Terminated => (InstanceStatus::Terminated, None),
         };
-        let ready = Some(Change::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
-        Ok(Answer::Instance(InstanceView { status, ip, drift: vec![], ready }))
+        let ready = Some(Update::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
+        Ok(Response::Instance(InstanceView { status, ip, drift: vec![], ready }))
     }
 
     /// What tells this world from others: all but the absolute time and the way here.

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use schema::discovery::{discovery, Method};
 use serde_json::{json, Map, Value};
-use vmproxy::compute::{Call, Change, HttpRequest, Mutation, OperationName, RequestId, Target};
+use vmproxy::compute::{
+    BringUp, Call, Change, HttpRequest, OperationName, RequestId, TakeDown, Target, Update,
+};
 use vmproxy::{Accelerator, Address, Instance};
 
 #[test]
@@ -44,7 +46,7 @@ fn every_field_that_is_misspelt_is_found() {
 #[test]
 fn every_wrong_value_is_found() {
     let document = discovery();
-    let insert = Call::Mutate { mutation: Mutation::Insert, request_id: request_id() };
+    let insert = Call::Change { change: BringUp::Insert.into(), request_id: request_id() };
     let request = request(&insert, &fullest());
     let method = Method::of(&document, insert.method_id());
     for (field, wrong) in [
@@ -74,7 +76,7 @@ fn every_wrong_value_is_found() {
 #[test]
 fn every_wrong_method_path_and_parameter_is_found() {
     let document = discovery();
-    let start = Call::Mutate { mutation: Mutation::Start, request_id: request_id() };
+    let start = Call::Change { change: BringUp::Start.into(), request_id: request_id() };
     let right = request(&start, &fullest());
     let method = Method::of(&document, start.method_id());
     assert_eq!(method.complaints(&right), Vec::<String>::new());
@@ -102,7 +104,7 @@ fn every_wrong_method_path_and_parameter_is_found() {
 
 /// Every call about each instance, with its request.
 fn requests() -> Vec<(Call, HttpRequest)> {
-    let calls: Vec<Call> = successors(Some(Call::Look), next).collect();
+    let calls: Vec<Call> = successors(Some(Call::Get), next).collect();
     let instances = [least(), usual(), fullest(), inside(), over_ipv6(), of_a_template()];
     let pairs = instances.iter().flat_map(|instance| calls.iter().map(move |call| (instance, call)));
     pairs.map(|(instance, call)| (call.clone(), request(call, instance))).collect()
@@ -110,38 +112,38 @@ fn requests() -> Vec<(Call, HttpRequest)> {
 
 /// From each call to another, through all that there are: a new one does not compile until it has its place.
 fn next(call: &Call) -> Option<Call> {
-    let mutate = |mutation| Some(Call::Mutate { mutation, request_id: request_id() });
-    let adapt = |change| Some(Call::Adapt { change, request_id: request_id() });
+    let make = |change| Some(Call::Change { change, request_id: request_id() });
+    let set = |update| Some(Call::Update { update, request_id: request_id() });
     let fingerprint = || "42WmSpB8rSM=".to_owned();
     match call {
-        Call::Look => Some(Call::Wait { operation: OperationName("operation-1763837663999-64".to_owned()) }),
-        Call::Wait { .. } => mutate(Mutation::Insert),
-        Call::Mutate { mutation, .. } => match mutation {
-            Mutation::Insert => mutate(Mutation::InsertStandard),
-            Mutation::InsertStandard => mutate(Mutation::Start),
-            Mutation::Start => mutate(Mutation::Resume),
-            Mutation::Resume => mutate(Mutation::Stop),
-            Mutation::Stop => mutate(Mutation::Suspend),
-            Mutation::Suspend => mutate(Mutation::Delete),
-            Mutation::Delete => adapt(Change::MachineType),
+        Call::Get => Some(Call::Wait { operation: OperationName("operation-1763837663999-64".to_owned()) }),
+        Call::Wait { .. } => make(BringUp::Insert.into()),
+        Call::Change { change, .. } => match change {
+            Change::Up(BringUp::Insert) => make(BringUp::InsertStandard.into()),
+            Change::Up(BringUp::InsertStandard) => make(BringUp::Start.into()),
+            Change::Up(BringUp::Start) => make(BringUp::Resume.into()),
+            Change::Up(BringUp::Resume) => make(TakeDown::Stop.into()),
+            Change::Down(TakeDown::Stop) => make(TakeDown::Suspend.into()),
+            Change::Down(TakeDown::Suspend) => make(TakeDown::Delete.into()),
+            Change::Down(TakeDown::Delete) => set(Update::MachineType),
         },
-        Call::Adapt { change, .. } => match change {
-            Change::MachineType => adapt(Change::Scheduling { spot: true }),
-            Change::Scheduling { spot: true } => adapt(Change::Scheduling { spot: false }),
-            Change::Scheduling { spot: false } => adapt(Change::Tags { fingerprint: fingerprint() }),
-            Change::Tags { .. } => {
+        Call::Update { update, .. } => match update {
+            Update::MachineType => set(Update::Scheduling { spot: true }),
+            Update::Scheduling { spot: true } => set(Update::Scheduling { spot: false }),
+            Update::Scheduling { spot: false } => set(Update::Tags { fingerprint: fingerprint() }),
+            Update::Tags { .. } => {
                 let others = BTreeMap::from([("ssh-keys".to_owned(), "me:ssh-ed25519 AAAA".to_owned())]);
-                adapt(Change::Metadata { fingerprint: fingerprint(), others })
+                set(Update::Metadata { fingerprint: fingerprint(), others })
             }
-            Change::Metadata { .. } => {
+            Update::Metadata { .. } => {
                 let others = BTreeMap::from([("ssh-keys".to_owned(), "me:ssh-ed25519 AAAA".to_owned())]);
-                adapt(Change::Ready { fingerprint: fingerprint(), others })
+                set(Update::Ready { fingerprint: fingerprint(), others })
             }
-            Change::Ready { .. } => {
+            Update::Ready { .. } => {
                 let others = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
-                adapt(Change::Labels { fingerprint: fingerprint(), others })
+                set(Update::Labels { fingerprint: fingerprint(), others })
             }
-            Change::Labels { .. } => None,
+            Update::Labels { .. } => None,
         },
     }
 }

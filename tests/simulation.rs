@@ -33,25 +33,25 @@
 //!
 //! | invariant | change | found as | seeds | first |
 //! |---|---|---|---|---|
-//! | never two instances, never two mutations | `start/mod.rs`: another request id at each try of a change | `two instances: an insert while another is under way` | 47 | 60 |
-//! |  | the same | `two mutations in flight: Start during Change(Start)` | 20 | 115 |
-//! | never two mutations | `sleep.rs`: another request id after an error that is no answer | `two mutations in flight: Stop during Change(Stop)` | 22 | 164 |
-//! |  | the same | `two mutations in flight: Delete during Change(Delete)` | 18 | 60 |
-//! |  | `sleep.rs`: `begin_sleep` instead of `look_and_sleep` from `Failed` | `two mutations in flight: Delete during Change(Insert)` | 2 | 234 |
+//! | never two instances, never two mutations | `starting/mod.rs`: another request id at each try of a change | `two instances: an insert while another is under way` | 47 | 60 |
+//! |  | the same | `two mutations in flight: Start during Change(Up(Start))` | 20 | 115 |
+//! | never two mutations | `stopping.rs`: another request id after an error that is no answer | `two mutations in flight: Stop during Change(Down(Stop))` | 22 | 164 |
+//! |  | the same | `two mutations in flight: Delete during Change(Down(Delete))` | 18 | 60 |
+//! |  | `stopping.rs`: `Stop::begin` instead of `Stop::check_first` from `Failed` | `two mutations in flight: Delete during Change(Up(Insert))` | 2 | 234 |
 //! | a moved VM goes down | `mod.rs`: one that may run after a failed start is forgotten in the old zone | `two instances: … are up` | 9 | 611 |
 //! |  | `mod.rs`: one that runs is forgotten in the old zone | `two instances: … are up` | 113 | 46 |
 //! |  | the same | `an idle VM is not brought down: nobody has used it for …` | 4 | 88 |
-//! |  | `start/mod.rs`: a request calls the move off | `begins to serve in a zone that is not configured any more` | 2 | 615 |
-//! | only the current, healthy endpoint | `start/answers.rs`: `Unhealthy` treated as `Healthy` | `told an endpoint that no probe has found healthy: …` | 1297 | 2 |
+//! |  | `starting/mod.rs`: a request calls the move off | `begins to serve in a zone that is not configured any more` | 2 | 615 |
+//! | only the current, healthy endpoint | `starting/on_response.rs`: `Unhealthy` treated as `Healthy` | `told an endpoint that no probe has found healthy: …` | 1297 | 2 |
 //! |  | `mod.rs`: a `Wake` while booting is told the endpoint at once | `told an endpoint that is not the present one: …` | 1095 | 2 |
 //! |  | the same | `a VM in use is brought down: activity was reported … ago` | 11 | 60 |
-//! |  | `start/answers.rs`: the generation does not grow | `one generation, two endpoints: … and …` | 917 | 2 |
+//! |  | `starting/on_response.rs`: the generation does not grow | `one generation, two endpoints: … and …` | 917 | 2 |
 //! |  | the same | `… probes of one endpoint at once, and one more` | 19 | 67 |
 //! |  | isolates keep an endpoint for ever | `forwarded to an endpoint that was told … ago: …` | 1856 | 0 |
-//! | every request answered by its deadline | `sleep.rs`: a wake during the way down is forgotten when down | `request … is held for more than …` | 101 | 11 |
-//! |  | `start/mod.rs`: a start gives up an hour later | `request … is held for more than …` | 177 | 11 |
+//! | every request answered by its deadline | `stopping.rs`: a wake during the way down is forgotten when down | `request … is held for more than …` | 101 | 11 |
+//! |  | `starting/mod.rs`: a start gives up an hour later | `request … is held for more than …` | 177 | 11 |
 //! |  | the same | `a start does not end: Starting for …` | 2 | 1140 |
-//! | an idle VM goes down | `start/mod.rs`: `may_run` is not taken over from `Running` | `an idle VM is not brought down: nobody has used it for …` | 17 | 128 |
+//! | an idle VM goes down | `starting/mod.rs`: `may_run` is not taken over from `Running` | `an idle VM is not brought down: nobody has used it for …` | 17 | 128 |
 //! |  | the same | `two instances: … are up` | 1 | 670 |
 //! |  | `mod.rs`: `Failed` has no deadline | `an idle VM is not brought down: nobody has used it for …` | 54 | 1 |
 //! |  | the shell sets no alarm for the idle deadline | `an idle VM is not brought down: nobody has used it for …` | 792 | 3 |
@@ -62,51 +62,51 @@
 //! | nor does one that is busy | `running.rs`: a VM that says that it is busy is taken for idle | `a busy VM is brought down: it said that it is busy … ago` | 77 | 7 |
 //! |  | `running.rs`: the VM is not asked | `a VM is brought down that has not been asked whether it is busy` | 335 | 7 |
 //! |  | `running.rs`: that the VM is busy is not remembered | `a busy VM is brought down: it said that it is busy … ago` | 28 | 95 |
-//! | everything converges | `sleep.rs`: a suspended instance is to be stopped for ever | `does not converge: nobody wants the VM, and it is Stopping` | 7 | 228 |
+//! | everything converges | `stopping.rs`: a suspended instance is to be stopped for ever | `does not converge: nobody wants the VM, and it is Stopping` | 7 | 228 |
 //! |  | the same | `all is well for long, and a request is not served: Refused` | 1 | 560 |
 //! |  | the shell sets no alarm while something is under way | `does not converge: nobody wants the VM, and it is Stopping` | 5 | 666 |
 //! |  | the same | `a start does not end: Starting for …` | 2 | 228 |
 //! |  | `mod.rs`: a refusal is remembered for a day | `all is well for long, and a request is not served: Refused` | 177 | 0 |
 //! |  | `mod.rs`: an unreachable endpoint is not looked into | `all is well for long, and a request is not served: not connected twice` | 118 | 16 |
-//! | whoever waits for down is answered | `start/mod.rs`: a stop is called off, and nobody is told | `does not converge: somebody waits for it to be down, and it is Running` | 2 | 2 |
-//! | Compute calls are bounded | `start/mod.rs`: a look every 10 ms | `too many Compute calls: … for a start that lasts …` | 81 | 16 |
+//! | whoever waits for down is answered | `starting/mod.rs`: a stop is called off, and nobody is told | `does not converge: somebody waits for it to be down, and it is Running` | 2 | 2 |
+//! | Compute calls are bounded | `starting/mod.rs`: a look every 10 ms | `too many Compute calls: … for a start that lasts …` | 81 | 16 |
 //! |  | the same | `too many Compute calls: … in two minutes` | 2 | 718 |
-//! |  | `sleep.rs`: never more than 1 s between two tries | `too many Compute calls: … in two minutes, and all are refused` | 1 | 1982 |
+//! |  | `stopping.rs`: never more than 1 s between two tries | `too many Compute calls: … in two minutes, and all are refused` | 1 | 1982 |
 //! | a try a minute while refused | `mod.rs`: no pause after a refusal | `refused … times, and tried again after … only` | 208 | 0 |
-//! | not more starts than allowed | `start/answers.rs`: starts are not counted | `a start too many: … within an hour before it, of …` | 27 | 45 |
-//! | started as configured | `start/answers.rs`: only the first setting is brought in line | `an instance is started that differs from the configuration` | 4 | 557 |
-//! | four probes at once | `start/probing.rs`: ten | `… probes of one endpoint at once, and one more` | 1477 | 0 |
-//! | the deadline moves | `start/probing.rs`: the next probe is due although four are under way | `the deadline does not move: … after a tick` | 1480 | 0 |
-//! |  | `sleep.rs`: who waits for too long is not sent away | `the deadline does not move: … after a tick` | 70 | 62 |
-//! | no busy loop | `start/probing.rs`: probes begin 1 ms apart | `a busy loop: … events in a second` | 1101 | 1 |
+//! | not more starts than allowed | `starting/on_response.rs`: starts are not counted | `a start too many: … within an hour before it, of …` | 27 | 45 |
+//! | started as configured | `starting/on_response.rs`: only the first setting is brought in line | `an instance is started that differs from the configuration` | 4 | 557 |
+//! | four probes at once | `starting/probing.rs`: ten | `… probes of one endpoint at once, and one more` | 1477 | 0 |
+//! | the deadline moves | `starting/probing.rs`: the next probe is due although four are under way | `the deadline does not move: … after a tick` | 1480 | 0 |
+//! |  | `stopping.rs`: who waits for too long is not sent away | `the deadline does not move: … after a tick` | 70 | 62 |
+//! | no busy loop | `starting/probing.rs`: probes begin 1 ms apart | `a busy loop: … events in a second` | 1101 | 1 |
 //!
 //! What the first 600 seeds found of the hours in a month, the search after a loss, and the configuration; and 2,000 of
 //! the VM's own word:
 //!
 //! | invariant | change | found as | seeds | first |
 //! |---|---|---|---|---|
-//! | the hours in a month end a run | `usage.rs`: the hours up to the last stop are not counted | `hours are used up, and it stays: … of …, and Running` | 48 | 6 |
+//! | the hours in a month end a run | `limits/usage.rs`: the hours up to the last stop are not counted | `hours are used up, and it stays: … of …, and Running` | 48 | 6 |
 //! |  | the same | `hours are used up, and it is started: … of …` | 3 | 119 |
 //! |  | `running.rs`: a VM that runs is not ended | `the deadline does not move: … after a tick` | 54 | 6 |
 //! |  | `mod.rs`: a VM that may run after a failed start is not | `hours are used up, and it stays: … of …, and Failed` | 4 | 119 |
-//! |  | `start/answers.rs`: it becomes ready although they are used up | `told an endpoint that is not the present one: …` | 2 | 287 |
-//! | in the next month it may run | `usage.rs`: the hours of the last one are not forgotten | `hours are not used up, and it is refused: … of …` | 9 | 37 |
+//! |  | `starting/on_response.rs`: it becomes ready although they are used up | `told an endpoint that is not the present one: …` | 2 | 287 |
+//! | in the next month it may run | `limits/usage.rs`: the hours of the last one are not forgotten | `hours are not used up, and it is refused: … of …` | 9 | 37 |
 //! |  | `mod.rs`: the month turns at a start alone | `a VM in use is brought down: activity was reported … ago` | 1 | 574 |
 //! | a removed VM goes down | the shell's alarm does not see that it is removed | `does not converge: nobody wants the VM, and it is Running` | 6 | 1 |
 //! |  | the same | `does not converge: removed, shown as …, and the VM is up` | 1 | 409 |
 //! | the configuration does not flap | the object follows each message | `goes back from the configuration … to …` | 69 | 3 |
 //! | the VM's own word | `ready.rs`: any token will do | `an old or a wrong token makes the VM running` | 38 | 268 |
 //! |  | the same | `told an endpoint that no probe has found healthy: …` | 50 | 9 |
-//! |  | `start/answers.rs`, `sleep.rs`: a VM that is resumed keeps its token | `told an endpoint that no probe has found healthy: …` | 20 | 9 |
-//! |  | `start/answers.rs`: the VM is started though it is not known what has become of setMetadata | `two mutations in flight: Start during Adapt(Ready(…` | 10 | 273 |
-//! | all zones are looked into | `search.rs`: only the first zone is | `it is created, and has not been looked for in all zones` | 16 | 12 |
+//! |  | `starting/on_response.rs`, `stopping.rs`: a VM that is resumed keeps its token | `told an endpoint that no probe has found healthy: …` | 20 | 9 |
+//! |  | `starting/on_response.rs`: the VM is started though it is not known what has become of setMetadata | `two mutations in flight: Start during Adapt(Ready(…` | 10 | 273 |
+//! | all zones are looked into | `zone_search.rs`: only the first zone is | `it is created, and has not been looked for in all zones` | 16 | 12 |
 //!
 //! | a window keeps the VM up | `running.rs`: only requests do | `a VM is brought down in its window` | 50 | 22 |
-//! | a VM is up in its window | `schedule.rs`: a start that failed is not tried again | `in its window for …, and not up: …` | 6 | 106 |
-//! | the operator's stop goes before it | `schedule.rs`: it does not | `it is started although the operator wants it down` | 2 | 263 |
+//! | a VM is up in its window | `keep_awake.rs`: a start that failed is not tried again | `in its window for …, and not up: …` | 6 | 106 |
+//! | the operator's stop goes before it | `keep_awake.rs`: it does not | `it is started although the operator wants it down` | 2 | 263 |
 //!
-//! The 600 did not find these: `schedule.rs`: a VM in its window is not looked at (the exhaustive test does); `sleep.rs`: a request that waited for the way down starts the VM over its limits; `mod.rs`: it
-//! is not refused while the VM goes down; `sleep.rs`: the search does not go on when the VM is down; `start/answers.rs`: an
+//! The 600 did not find these: `keep_awake.rs`: a VM in its window is not looked at (the exhaustive test does); `stopping.rs`: a request that waited for the way down starts the VM over its limits; `mod.rs`: it
+//! is not refused while the VM goes down; `stopping.rs`: the search does not go on when the VM is down; `starting/on_response.rs`: an
 //! instance that is down ends the search; the shell looks into its configuration only where there is no deadline.
 
 mod simulation {

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use super::{bearer, failed, find, method_not_allowed};
+use super::common::{bearer, failed, find, method_not_allowed};
 use crate::durable_object::{Command, ObjectClient, Reply};
 use crate::lifecycle::ReadyToken;
-use crate::problem::{text_response, Problem};
+use crate::platform::response::text_response;
+use crate::problem::Problem;
 use crate::vm::Vm;
 
 /// The VM whose path this is, if it may say that it is ready.

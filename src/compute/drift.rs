@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::resource::{instance_resource, is_templated, item, object, Provisioning};
-use crate::gather::gather;
+use crate::collections::collect_unsorted;
 use crate::time::format_duration;
 use crate::vm::{is_ready_item, Instance};
 
@@ -22,14 +22,14 @@ pub struct Difference {
     /// What is configured.
     wanted: String,
     /// What brings it in line.
-    pub change: Change,
+    pub update: Update,
 }
 
 /// A change of a setting. Of tags, metadata and labels it carries the fingerprint of what it replaces, so that a change
 /// by somebody else meanwhile is not lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum Update {
     /// `instances.setMachineType`; only of a stopped instance.
     MachineType,
     /// `instances.setScheduling`; only of a stopped instance.
@@ -65,7 +65,7 @@ pub enum Change {
     },
 }
 
-impl Change {
+impl Update {
     /// The method's name, as `setTags`.
     pub fn verb(&self) -> &'static str {
         let id = self.method_id();
@@ -75,23 +75,23 @@ impl Change {
     /// The method's name in the API.
     pub(super) fn method_id(&self) -> &'static str {
         match self {
-            Change::MachineType => "instances.setMachineType",
-            Change::Scheduling { .. } => "instances.setScheduling",
-            Change::Tags { .. } => "instances.setTags",
-            Change::Metadata { .. } | Change::Ready { .. } => "instances.setMetadata",
-            Change::Labels { .. } => "instances.setLabels",
+            Update::MachineType => "instances.setMachineType",
+            Update::Scheduling { .. } => "instances.setScheduling",
+            Update::Tags { .. } => "instances.setTags",
+            Update::Metadata { .. } | Update::Ready { .. } => "instances.setMetadata",
+            Update::Labels { .. } => "instances.setLabels",
         }
     }
 
     /// The body of the request.
     pub(super) fn body(&self, instance: &Instance, zone: &str) -> Value {
-        let spot = matches!(self, Change::Scheduling { spot: true });
+        let spot = matches!(self, Update::Scheduling { spot: true });
         let provisioning = if spot { Provisioning::Spot } else { Provisioning::Standard };
         let mut wanted = instance_resource(instance, zone, provisioning);
         let mut take = |pointer: &str| wanted.pointer_mut(pointer).map(Value::take).unwrap_or_default();
         match self {
-            Change::MachineType => object(&mut [("machineType", take("/machineType"))]),
-            Change::Scheduling { .. } => {
+            Update::MachineType => object(&mut [("machineType", take("/machineType"))]),
+            Update::Scheduling { .. } => {
                 let mut scheduling = take("/scheduling");
                 // What is not given stays as it is, and what is given as null is cleared: `gcloud compute instances
                 // set-scheduling --clear-max-run-duration` sends that, too.
@@ -102,9 +102,9 @@ impl Change {
                 }
                 scheduling
             }
-            Change::Tags { fingerprint } => fingerprinted("items", take("/tags/items"), fingerprint),
-            Change::Metadata { fingerprint, others } | Change::Ready { fingerprint, others } => {
-                let all = matches!(self, Change::Metadata { .. });
+            Update::Tags { fingerprint } => fingerprinted("items", take("/tags/items"), fingerprint),
+            Update::Metadata { fingerprint, others } | Update::Ready { fingerprint, others } => {
+                let all = matches!(self, Update::Metadata { .. });
                 let wanted = take("/metadata/items");
                 let key = |item| text(item, "/key").unwrap_or_default();
                 let set = || elements(&wanted).filter(|item| all || is_ready_item(key(item)));
@@ -112,9 +112,9 @@ impl Change {
                 let kept = kept.map(|(name, value)| item(name, value));
                 fingerprinted("items", kept.chain(set().cloned()).collect(), fingerprint)
             }
-            Change::Labels { fingerprint, others } => {
+            Update::Labels { fingerprint, others } => {
                 let others = others.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
-                let mut labels: Map<_, _> = gather(others);
+                let mut labels: Map<_, _> = collect_unsorted(others);
                 if let Value::Object(wanted) = take("/labels") {
                     labels.extend(wanted);
                 }
@@ -130,12 +130,12 @@ fn fingerprinted(name: &str, value: Value, fingerprint: &str) -> Value {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let setting = match self.change {
-            Change::MachineType => "machine_type",
-            Change::Scheduling { .. } => "scheduling",
-            Change::Tags { .. } => "tags",
-            Change::Metadata { .. } | Change::Ready { .. } => "metadata",
-            Change::Labels { .. } => "labels",
+        let setting = match self.update {
+            Update::MachineType => "machine_type",
+            Update::Scheduling { .. } => "scheduling",
+            Update::Tags { .. } => "tags",
+            Update::Metadata { .. } | Update::Ready { .. } => "metadata",
+            Update::Labels { .. } => "labels",
         };
         write!(f, "{setting}: is {}, configured {}", self.is, self.wanted)
     }
@@ -157,7 +157,7 @@ pub(super) fn differences(is: &Value, instance: &Instance) -> Vec<Difference> {
 
 fn machine_type(is: &Value, wanted: &Value) -> Option<Difference> {
     let name = |resource| text(resource, "/machineType").and_then(|url| url.rsplit('/').next());
-    differ(name(is)?, name(wanted)?, Change::MachineType)
+    differ(name(is)?, name(wanted)?, Update::MachineType)
 }
 
 fn scheduling(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
@@ -173,7 +173,7 @@ fn scheduling(is: &Value, wanted: &Value, instance: &Instance) -> Option<Differe
         let model = if spot { "Spot" } else { "standard" };
         limit.map_or(model.to_owned(), |limit| format!("{model}, {limit} at most"))
     };
-    differ(&describe(is_spot, is_limit), &describe(spot, limit), Change::Scheduling { spot })
+    differ(&describe(is_spot, is_limit), &describe(spot, limit), Update::Scheduling { spot })
 }
 
 fn wants_spot(scheduling: &Value) -> Option<bool> {
@@ -194,39 +194,39 @@ fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
         None if is_templated(instance) => return None,
         items => items.unwrap_or(&Value::Null),
     };
-    let set = |items| gather::<BTreeSet<_>, _>(elements(items).filter_map(Value::as_str));
+    let set = |items| collect_unsorted::<BTreeSet<_>, _>(elements(items).filter_map(Value::as_str));
     let is = set(is.pointer("/tags/items").unwrap_or(&Value::Null));
-    differ(&format!("{is:?}"), &format!("{:?}", set(wanted)), Change::Tags { fingerprint })
+    differ(&format!("{is:?}"), &format!("{:?}", set(wanted)), Update::Tags { fingerprint })
 }
 
 fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
     let (differing, others) = entries_that_differ(metadata_items(is), &metadata_items(wanted))?;
-    let change = Change::Metadata { fingerprint, others };
-    Some(Difference { is: "otherwise".to_owned(), wanted: differing, change })
+    let update = Update::Metadata { fingerprint, others };
+    Some(Difference { is: "otherwise".to_owned(), wanted: differing, update })
 }
 
 fn metadata_items(resource: &Value) -> BTreeMap<String, String> {
     let items = elements(resource.pointer("/metadata/items").unwrap_or(&Value::Null));
     let pair = |item: &Value| Some((text(item, "/key")?.to_owned(), text(item, "/value")?.to_owned()));
-    gather(items.filter_map(pair))
+    collect_unsorted(items.filter_map(pair))
 }
 
 /// What tells an instance how it may say that it is ready, unless the answer leaves out its metadata.
-pub(super) fn ready(is: &Value) -> Option<Change> {
+pub(super) fn ready(is: &Value) -> Option<Update> {
     let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
-    Some(Change::Ready { fingerprint, others: metadata_items(is) })
+    Some(Update::Ready { fingerprint, others: metadata_items(is) })
 }
 
 fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/labelFingerprint")?.to_owned();
     let labels = |resource: &Value| {
         let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
-        gather(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
+        collect_unsorted(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
     };
     let (differing, others) = entries_that_differ(labels(is), &labels(wanted))?;
-    let change = Change::Labels { fingerprint, others };
-    Some(Difference { is: "otherwise".to_owned(), wanted: differing, change })
+    let update = Update::Labels { fingerprint, others };
+    Some(Difference { is: "otherwise".to_owned(), wanted: differing, update })
 }
 
 /// The keys whose values are not as wanted, and the entries that nobody wants to be one way or another. Values may be
@@ -244,8 +244,8 @@ fn entries_that_differ(
     (!differing.is_empty()).then(|| (differing.join(", "), is))
 }
 
-fn differ(is: &str, wanted: &str, change: Change) -> Option<Difference> {
-    (is != wanted).then(|| Difference { is: is.to_owned(), wanted: wanted.to_owned(), change })
+fn differ(is: &str, wanted: &str, update: Update) -> Option<Difference> {
+    (is != wanted).then(|| Difference { is: is.to_owned(), wanted: wanted.to_owned(), update })
 }
 
 fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
@@ -327,7 +327,7 @@ mod tests {
         let other = Instance { metadata: BTreeMap::from([("color".into(), "blue".into())]), ..other };
         let other = Instance { labels: BTreeMap::from([("team".into(), "blog".into())]), ..other };
         let differences = differences(&in_line(), &other);
-        let bodies: Vec<Value> = differences.iter().map(|d| d.change.body(&other, "z")).collect();
+        let bodies: Vec<Value> = differences.iter().map(|d| d.update.body(&other, "z")).collect();
         assert_eq!(
             bodies,
             [
@@ -351,16 +351,16 @@ mod tests {
         assert_eq!(told(&in_line(), &announced), Vec::<String>::new());
         let mut is = in_line();
         is["metadata"]["items"] = json!([item("color", "red"), item("vmproxy-ready-token", "old")]);
-        let body = |change: Change| change.body(&announced, "z")["items"].clone();
+        let body = |update: Update| update.body(&announced, "z")["items"].clone();
         let new = new.map(|(key, value)| item(&key, &value));
         assert_eq!(body(ready(&is).unwrap()), json!([item("color", "red"), new[0], new[1]]));
         let [difference] = differences(&is, &announced).try_into().unwrap();
         assert_eq!(difference.to_string(), "metadata: is otherwise, configured color, startup-script");
         let script = item("startup-script", "echo hi");
-        assert_eq!(body(difference.change), json!([item("color", "green"), script, new[0], new[1]]));
+        assert_eq!(body(difference.update), json!([item("color", "green"), script, new[0], new[1]]));
         // Nobody asks for them any more: they are left alone.
         let [difference] = differences(&is, &instance()).try_into().unwrap();
-        let items = difference.change.body(&instance(), "z")["items"].clone();
+        let items = difference.update.body(&instance(), "z")["items"].clone();
         assert_eq!(items[0], item("vmproxy-ready-token", "old"));
         assert_eq!(ready(&json!({"status": "RUNNING"})), None);
     }
@@ -382,7 +382,7 @@ mod tests {
         };
         let body = |is: Value, instance: Instance| {
             let [difference] = differences(&is, &instance).try_into().unwrap();
-            difference.change.body(&instance, "z")
+            difference.update.body(&instance, "z")
         };
         let spot = |limit: Value| {
             json!({
@@ -418,7 +418,7 @@ mod tests {
         let standard = Instance { not_preemptible: true, ..bare };
         let [difference] = differences(&in_line(), &standard).try_into().unwrap();
         assert_eq!(difference.to_string(), "scheduling: is Spot, configured standard");
-        assert_eq!(difference.change.body(&standard, "z"), json!({"provisioningModel": "STANDARD"}));
+        assert_eq!(difference.update.body(&standard, "z"), json!({"provisioningModel": "STANDARD"}));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //!
 //! See <https://cloud.google.com/compute/docs/reference/rest/v1>.
 
-mod answer;
-mod call;
+mod change;
 mod drift;
 mod error;
+mod request;
 mod resource;
+mod response;
 
-pub use answer::{Answer, InstanceStatus, InstanceView, OperationView, Settled};
-pub use call::{Call, HttpRequest, Mutation, OperationName, RequestId, Target};
-pub use drift::{Change, Difference};
+pub use change::{BringUp, Change, TakeDown};
+pub use drift::{Difference, Update};
 pub use error::{ApiError, CallError, Verdict};
+pub use request::{Call, HttpRequest, OperationName, RequestId, Target};
+pub use response::{InstanceStatus, InstanceView, OperationView, Response, StableStatus};

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::ensure::{check, in_key, option, require};
 use super::instance::check_instance;
 use super::value::unknown;
 use super::wake::check_wake;
 use super::{check_schedule, rule, ConfigError};
-use crate::proxy::origin::Origin;
 use crate::time::format_duration;
-use crate::vm::{Address, OnIdle, Vm, WAITING_PAGE};
+use crate::vm::{Address, OnIdle, Origin, Vm, WAITING_PAGE};
 
 const LOGO: &str =
     "a data: URL of an image such as \"data:image/svg+xml;base64,…\": the page loads no external files";
@@ -135,39 +135,4 @@ fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
         "with source_instance_template, requires instance.metadata or a script: it replaces the template's metadata";
     let is_its_own = instance.source_instance_template.is_none() || !instance.all_metadata().is_empty();
     require(is_its_own, "ready_push", templated)
-}
-
-/// Places the error of a value at its key.
-pub(super) fn in_key(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {
-    result.map_err(|error| error.nested_in(key))
-}
-
-/// Returns the error `problem` at a key unless `holds`.
-pub(super) fn require(holds: bool, key: &str, problem: &str) -> Result<(), ConfigError> {
-    check(holds, key, || problem.to_owned())
-}
-
-/// Does the same as [`require`], but formats the problem only if it is needed.
-pub(super) fn check(holds: bool, key: &str, problem: impl FnOnce() -> String) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ConfigError::new(key, problem()))
-    }
-}
-
-/// A rule for a string.
-pub(super) type Rule = fn(&str) -> Result<(), ConfigError>;
-
-/// Checks a string that may be missing.
-pub(super) fn option(key: &str, value: &Option<String>, rule: Rule) -> Result<(), ConfigError> {
-    value.as_deref().map_or(Ok(()), |value| in_key(key, rule(value)))
-}
-
-/// Checks every string of an array.
-pub(super) fn each(key: &str, values: &[String], rule: Rule) -> Result<(), ConfigError> {
-    for (index, value) in values.iter().enumerate() {
-        rule(value).map_err(|error| error.nested_in(&format!("{key}[{index}]")))?;
-    }
-    Ok(())
 }

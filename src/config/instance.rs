@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::check::{check, each, in_key, option, require};
+use super::ensure::{check, each, in_key, option, require};
 use super::{rule, ConfigError};
 use crate::vm::{is_ready_item, Address, Instance};
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::value::{one_of, Key, Setting, Table};
 use super::ConfigError;
-use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, Wake};
+use crate::vm::{Accelerator, Address, AsleepResponse, ColdStart, Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 /// Defines the keys of a type: the names of all its fields, or the name that follows a field.
 macro_rules! keys {
@@ -63,8 +63,8 @@ impl Table for Vm {
     }
 }
 
-impl Table for Wake {
-    keys!(Wake {
+impl Table for WakePolicy {
+    keys!(WakePolicy {
         methods,
         ignore_paths,
         ignore_user_agents,

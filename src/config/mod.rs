@@ -7,7 +7,7 @@
 //! # Adding a key
 //!
 //! 1. `src/vm/`: add the field, with its documentation and its default, to `Vm`, `Instance`,
-//!    `Wake`, `AsleepResponse` or `Accelerator`.
+//!    `WakePolicy`, `AsleepResponse` or `Accelerator`.
 //! 2. `src/config/keys.rs`: add the field's name to the same type, in the order of the document. A
 //!    new type of value also needs an implementation of `Setting` in `value.rs`.
 //! 3. `src/config/check.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the value
@@ -27,6 +27,8 @@
 mod check;
 #[cfg(test)]
 mod documented;
+mod ensure;
+mod error;
 mod instance;
 mod keys;
 #[cfg(test)]
@@ -39,9 +41,8 @@ mod value;
 mod wake;
 
 pub use check::{check_vm, check_vms};
+pub use error::ConfigError;
 pub(crate) use schedule::check_schedule;
-
-use std::fmt;
 
 use serde_json::Value;
 
@@ -54,35 +55,6 @@ pub const DEFAULT_COMPUTE_ENDPOINT: &str = "https://compute.googleapis.com/compu
 /// The name of the Durable Object binding that `wrangler.toml` must give to
 /// [`VmObject`](crate::VmObject).
 pub const OBJECT_BINDING: &str = "VM";
-
-/// An error in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The variable or key, such as `VMS[0].instance.zone`.
-    pub key: String,
-    /// The value, and what is allowed instead.
-    pub problem: String,
-}
-
-impl ConfigError {
-    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
-
-    /// Returns this error for the value that contains it at `key`.
-    pub(crate) fn nested_in(self, key: &str) -> Self {
-        let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
-        Self { key: [key, dot, &self.key].concat(), problem: self.problem }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Reads the VMs from the JSON of the `VMS` variable and checks them.
 ///

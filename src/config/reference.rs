@@ -7,7 +7,7 @@
 use serde_json::{json, Map, Value};
 
 use super::value::{Setting, Table};
-use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, Wake, WAITING_PAGE};
+use crate::vm::{Accelerator, AsleepResponse, Instance, Vm, WakePolicy, WAITING_PAGE};
 
 /// The variables and secrets, in the table's order.
 const VARIABLES: [&str; 9] = [
@@ -54,7 +54,7 @@ pub(super) fn tables() -> [Keys; 5] {
         Keys::of::<Vm>("vm", "VMS[0]"),
         Keys::of::<Instance>("instance", "VMS[0].instance"),
         Keys::of::<Accelerator>("accelerator", "VMS[0].instance.accelerators[0]"),
-        Keys::of::<Wake>("wake", "VMS[0].wake"),
+        Keys::of::<WakePolicy>("wake", "VMS[0].wake"),
         Keys::of::<AsleepResponse>("asleep_response", "VMS[0].wake.asleep_response[0]"),
     ]
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::ConfigError;
-use crate::gather::gather;
+use crate::collections::collect_unsorted;
 use crate::time::{format_duration, parse_duration, DURATION};
 
 /// A type of value.
@@ -59,7 +59,7 @@ impl<T: Table> Setting for T {
 
     fn write(&self) -> Value {
         let all = T::KEYS.iter().map(|key| (key.name.to_owned(), (key.write)(self)));
-        Value::Object(gather(all.filter(|(_, value)| !value.is_null())))
+        Value::Object(collect_unsorted(all.filter(|(_, value)| !value.is_null())))
     }
 }
 
@@ -192,7 +192,7 @@ impl Setting for BTreeMap<String, String> {
     }
 
     fn write(&self) -> Value {
-        Value::Object(gather(self.iter().map(|(name, text)| (name.clone(), text.as_str().into()))))
+        Value::Object(collect_unsorted(self.iter().map(|(name, text)| (name.clone(), text.as_str().into()))))
     }
 }
 

@@ -1,11 +1,11 @@
 //! The rules for `wake`.
 
-use super::check::{check, each, in_key, option, require, Rule};
+use super::ensure::{check, each, in_key, option, require, Rule};
 use super::{rule, ConfigError};
-use crate::vm::{AsleepResponse, Wake};
+use crate::vm::{AsleepResponse, WakePolicy};
 
 /// Checks a `wake` table. The keys of errors are relative to it.
-pub(super) fn check_wake(wake: &Wake) -> Result<(), ConfigError> {
+pub(super) fn check_wake(wake: &WakePolicy) -> Result<(), ConfigError> {
     let lists: [(&str, &[String], Rule); 5] = [
         ("methods", &wake.methods, rule::method),
         ("ignore_paths", &wake.ignore_paths, rule::path_pattern),

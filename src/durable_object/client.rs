@@ -59,7 +59,7 @@ impl ObjectClient {
             let answer = within(left, self.exchange(&vm.instance.name, &body)).await;
             let error = match answer {
                 Some(Ok(answer)) => {
-                    return crate::json::read(&answer).map_err(|error| {
+                    return crate::json::from_str(&answer).map_err(|error| {
                         Error::internal(format!("the VM's object answered {answer:?}: {error}"))
                     })
                 }

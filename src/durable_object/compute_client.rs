@@ -7,7 +7,7 @@ use worker::Env;
 
 use super::credentials::{keys, settings, TokenServers};
 use crate::auth::{AccessToken, AuthError, Credentials, Settings};
-use crate::compute::{Answer, Call, CallError, Target};
+use crate::compute::{Call, CallError, Response, Target};
 use crate::config::{ConfigError, DEFAULT_COMPUTE_ENDPOINT};
 use crate::platform::env::variable;
 use crate::platform::fetch::Fetcher;
@@ -33,7 +33,7 @@ impl ComputeClient {
         instance: &Instance,
         zone: &str,
         call: &Call,
-    ) -> (Result<Answer, CallError>, Duration) {
+    ) -> (Result<Response, CallError>, Duration) {
         let (token, token_took) = self.timed_token().await;
         let token = match token {
             Ok(token) => token,
@@ -59,7 +59,7 @@ impl ComputeClient {
         instance: &Instance,
         zone: &str,
         call: &Call,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         let endpoint =
             variable(&self.env, "COMPUTE_ENDPOINT").unwrap_or_else(|| DEFAULT_COMPUTE_ENDPOINT.to_owned());
         let target = Target { endpoint: &endpoint, project: &token.project, zone, instance };
@@ -78,7 +78,7 @@ impl ComputeClient {
             .await;
         let answer =
             answered.map_err(|error| CallError::Unanswered(format!("{}: {error}", call.method_id())))?;
-        Answer::read(call, instance, answer.status, &answer.body)
+        Response::read(call, instance, answer.status, &answer.body)
     }
 
     async fn timed_token(&self) -> (Result<AccessToken, AuthError>, Duration) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::vm_text;
-use crate::compute::Mutation;
+use crate::compute::TakeDown;
 use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
 use crate::time::Timestamp;
 use crate::vm::{Status, Vm};
@@ -64,7 +64,7 @@ pub(crate) enum Hold {
 /// How a VM is brought down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GoDown {
-    pub mutation: Mutation,
+    pub take_down: TakeDown,
     /// Whether the answer is held until the VM is down.
     pub wait: bool,
 }

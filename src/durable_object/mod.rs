@@ -12,6 +12,8 @@ mod object;
 mod planner;
 mod shell;
 mod store;
+#[cfg(test)]
+mod tests;
 mod vm_text;
 mod watchers;
 

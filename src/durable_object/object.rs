@@ -31,7 +31,7 @@ impl DurableObject for VmObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message = crate::json::read(&request.text().await?)?;
+        let message = crate::json::from_str(&request.text().await?)?;
         Ok(self.shell.receive(message).await?.into())
     }
 

@@ -15,17 +15,17 @@ use super::planner::Planner;
 use super::store::{Record, Store};
 use super::watchers::{Watchers, HEARTBEAT};
 use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
-use crate::compute::{Call, CallError, Mutation};
+use crate::compute::{Call, CallError, TakeDown};
 use crate::config::parse_vms;
 use crate::lifecycle::{
     Action, CallId, Endpoint, Event, Failure, Lifecycle, Outcome, Policy, Progress, ReadyToken,
 };
 use crate::platform::env::variable;
+use crate::platform::response::{event_response, json_text_response};
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
-use crate::problem::{event_response, json_text_response};
 use crate::proxy::probe::{is_busy, probe};
 use crate::time::Timestamp;
-use crate::vm::{Expected, Status, Vm};
+use crate::vm::{StartEstimates, Status, Vm};
 
 /// The object's memory. What matters of it is in the store.
 pub(super) struct Shell {
@@ -94,12 +94,12 @@ impl Shell {
                 Reply::Endpoint(self.serving())
             }
             Command::Where => {
-                self.step(Event::Tick);
+                self.step(Event::Timer);
                 Reply::Endpoint(self.serving())
             }
             Command::GoDown(way) => self.go_down(way).await,
             Command::Status => {
-                self.step(Event::Tick);
+                self.step(Event::Timer);
                 self.status()
             }
             Command::Watch(watch) => return self.watch(watch),
@@ -112,7 +112,7 @@ impl Shell {
     async fn wake(self: &Rc<Self>, Wake { unreachable, hold, insist, client }: Wake) -> Reply {
         let (sender, mut receiver) = oneshot::channel();
         self.waiting_for_up.borrow_mut().push(sender);
-        self.step(Event::Wake { unreachable, insist, client });
+        self.step(Event::Wake { unreachable, force: insist, client });
         let outcome = match hold {
             Hold::No => receiver.try_recv().ok().flatten(),
             Hold::Until(end) => within(end.since(now()), &mut receiver).await.and_then(Result::ok),
@@ -126,10 +126,10 @@ impl Shell {
         Reply::Pending(self.progress())
     }
 
-    async fn go_down(self: &Rc<Self>, GoDown { mutation, wait }: GoDown) -> Reply {
+    async fn go_down(self: &Rc<Self>, GoDown { take_down, wait }: GoDown) -> Reply {
         let (sender, receiver) = oneshot::channel();
         self.waiting_for_down.borrow_mut().push(sender);
-        self.step(Event::GoDown(mutation));
+        self.step(Event::TakeDown(take_down));
         if !wait {
             return self.status();
         }
@@ -143,7 +143,7 @@ impl Shell {
     fn watch(self: &Rc<Self>, watch: Watch) -> Result<Response, String> {
         // While somebody watches, the deadlines are met.
         if self.watchers.borrow().is_empty() {
-            self.step(Event::Tick);
+            self.step(Event::Timer);
         }
         let Some(news) = self.news() else { return Err("there is no record".to_owned()) };
         match watch {
@@ -162,7 +162,7 @@ impl Shell {
         if !self.record.borrow().as_ref().is_some_and(knows) {
             return Reply::Forbidden;
         }
-        self.step(Event::SaidReady { token });
+        self.step(Event::ReadyPushed { token });
         Reply::Done
     }
 
@@ -207,7 +207,7 @@ impl Shell {
         if is_removed {
             self.go_down_for_good();
         }
-        self.step(Event::Tick);
+        self.step(Event::Timer);
     }
 
     /// Follows the configuration that came with a message.
@@ -253,7 +253,7 @@ impl Shell {
             match action {
                 Action::Call(id, call) => self.call(id, call, zone.clone(), vm.clone()),
                 Action::Probe(endpoint) => self.probe(endpoint, vm.clone()),
-                Action::AskIfBusy(endpoint) => self.ask_if_busy(endpoint, vm.clone()),
+                Action::CheckBusy(endpoint) => self.ask_if_busy(endpoint, vm.clone()),
                 Action::ReleaseDown(result) => {
                     for waiting in self.waiting_for_down.take() {
                         let _ = waiting.send(result.clone());
@@ -282,9 +282,10 @@ impl Shell {
         let mut record = self.record.borrow_mut();
         let record = record.as_mut()?;
         let before = record.lifecycle.vm_state();
-        let plan = self.planner.plan(&record.vm, now()).map(Event::Planned);
-        let mut actions = plan.map_or(Vec::new(), |plan| record.lifecycle.handle(plan, now()));
-        actions.extend(record.lifecycle.handle(event, now()));
+        if let Some(plan) = self.planner.plan(&record.vm, now()) {
+            record.lifecycle.set_plan(plan, now());
+        }
+        let actions = record.lifecycle.handle(event, now());
         let after = record.lifecycle.vm_state();
         let name = record.vm.instance.name.clone();
         if before != after {
@@ -303,11 +304,11 @@ impl Shell {
         spawn(async move {
             let (result, token_took) = shell.compute.call(&vm.instance, &zone, &call).await;
             // That an instance is not there yet is an answer as good as any.
-            let expected = |error: &CallError| call == Call::Look && error.is_not_found();
+            let expected = |error: &CallError| call == Call::Get && error.is_not_found();
             if let Some(error) = result.as_ref().err().filter(|error| !expected(error)) {
                 worker::console_warn!("vmproxy: {}: {}: {error}", vm.instance.name, call.method_id());
             }
-            shell.step(Event::Answered { call: id, result, token_took });
+            shell.step(Event::Responded { call: id, result, token_took });
         });
     }
 
@@ -323,7 +324,7 @@ impl Shell {
         let shell = Rc::clone(self);
         spawn(async move {
             let busy = is_busy(&vm, &shell.env, &endpoint).await;
-            shell.step(Event::Asked { generation: endpoint.generation, busy });
+            shell.step(Event::BusyChecked { generation: endpoint.generation, busy });
         });
     }
 
@@ -351,7 +352,7 @@ impl Shell {
     fn go_down_for_good(self: &Rc<Self>) {
         if self.record.borrow().as_ref().is_some_and(|record| record.lifecycle.may_run()) {
             worker::console_log!("vmproxy: a VM is not in the configuration any more: it is stopped");
-            self.step(Event::GoDown(Mutation::Stop));
+            self.step(Event::TakeDown(TakeDown::Stop));
         }
     }
 
@@ -370,7 +371,7 @@ impl Shell {
             let (timer, handle) = abortable(async move {
                 sleep(deadline.since(now)).await;
                 shell.timer.take();
-                shell.step(Event::Tick);
+                shell.step(Event::Timer);
             });
             if let Some(older) = self.timer.replace(Some(handle)) {
                 older.abort();
@@ -421,7 +422,7 @@ impl Shell {
             error: lifecycle.failure().map(|failure| failure.message.clone()),
             drift: lifecycle.drift().iter().map(ToString::to_string).collect(),
             cold_starts: lifecycle.cold_starts().to_vec(),
-            expected: Expected::default(),
+            expected: StartEstimates::default(),
         }))
     }
 }

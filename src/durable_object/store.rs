@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use worker::{SqlStorage, SqlStorageValue};
 
 use super::vm_text;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Policy};
 use crate::vm::Vm;
 
 /// What is known of a VM.
@@ -44,9 +44,10 @@ impl Store {
             Some([SqlStorageValue::String(record)]) => record.clone(),
             Some(other) => return Err(format!("the row is {other:?}")),
         };
-        let parsed = crate::json::read(&record).map_err(|error| error.to_string())?;
+        let Record { vm, lifecycle } = crate::json::from_str(&record).map_err(|error| error.to_string())?;
         self.saved = record;
-        Ok(Some(parsed))
+        let lifecycle = lifecycle.restored(Policy::of(&vm));
+        Ok(Some(Record { vm, lifecycle }))
     }
 
     /// Writes the record, if it has changed.

@@ -1,419 +1,322 @@
 //! The life of one VM as a pure state machine: no clock, no I/O, nothing of the platform.
 //!
-//! [`Lifecycle::handle`] takes an event and the time and says what has to be done; [`Lifecycle::deadline`]
-//! says when to call again with [`Event::Tick`] if nothing else happens. Whoever drives it persists it after
+//! [`Lifecycle::handle`] takes an event and the time and returns what has to be done; [`Lifecycle::deadline`]
+//! says when to call again with [`Event::Timer`] if nothing else happens. Whoever drives it persists it after
 //! each event and before the actions, so that it can be lost at any moment: after [`Event::Loaded`] it asks
 //! again for whatever was under way, with the same request id, which makes the call idempotent.
+//!
+//! Each state has a file of its own, with its reactions (`on_*`). A reaction returns where the state leads
+//! (`Next`), and `transition` alone takes the VM there.
+//!
+//! | state | the VM | leads to |
+//! |---|---|---|
+//! | `down.rs` | does not exist, or is stopped or suspended | starting, stopping |
+//! | `starting/` | is looked at, created, started or resumed, and probed | running, failed, stopping |
+//! | `running.rs` | serves | starting, stopping |
+//! | `stopping.rs` | is stopped, suspended or deleted | down, starting |
+//! | `failed.rs` | is not ready, and may be running | starting, stopping, down |
 
+mod action;
 mod alarm;
 mod backoff;
+mod context;
+mod down;
+mod down_kind;
 mod event;
+mod failed;
+mod failure;
+mod keep_awake;
+mod limits;
+mod next;
+mod policy;
 mod progress;
-mod ready;
 mod running;
-mod schedule;
-mod search;
-mod sleep;
-mod start;
+mod starting;
 mod state;
+mod status;
+mod stopping;
 #[cfg(test)]
-mod tests;
-mod usage;
-mod view;
-mod wakes;
-
-use std::time::Duration;
+pub(crate) mod tests;
+mod timers;
+mod zone_search;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, CallId, Endpoint, Event, Failure, FailureKind, Outcome, ProbeResult};
+pub use crate::vm::{Endpoint, ReadyToken, Seed};
+pub use action::{Action, CallId, Outcome};
+pub use event::{Event, ProbeResult};
+pub use failure::{Failure, FailureKind};
+pub use limits::Limits;
+pub use policy::Policy;
 pub use progress::{Phase, Progress};
-pub use ready::{ReadyToken, Seed};
-pub use running::Up;
-pub use sleep::Sleep;
-pub use start::Start;
-pub use state::{DownKind, Policy, State};
-pub use usage::Limits;
+pub use timers::Timer;
 
-use crate::compute::{Difference, Mutation, RequestId};
+use crate::schedule::Plan;
 use crate::time::Timestamp;
-use crate::vm::ColdStartRecord;
-use schedule::{Following, RETRY_INTERVAL};
-use search::Search;
-use start::Then;
-use state::{Trouble, KEPT_COLD_STARTS};
-use usage::{OverLimit, Usage};
-use wakes::Client;
+use crate::vm::VmState;
+use context::{Context, Ended};
+use down_kind::DownKind;
+use failed::Failed;
+use keep_awake::ScheduleState;
+use limits::ClientHash;
+use next::Next;
+use running::Running;
+use starting::Starting;
+use state::State;
+use stopping::Stopping;
+use timers::Deadlines;
+use zone_search::ZoneSearch;
 
 /// The life of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// Random, and so the request ids of two objects never meet.
-    identity: u64,
-    /// How many request ids have been used.
-    request_ids: u64,
-    /// How many endpoints have been found: the generation of the newest.
-    generation: u64,
-    policy: Policy,
-    /// Where the instance is, or was last.
-    zone: String,
-    search: Search,
     state: State,
-    /// When the VM came into what it now shows.
-    since: Timestamp,
-    last_activity: Option<Timestamp>,
-    /// What went wrong last, until that is over.
-    trouble: Option<Trouble>,
-    /// Whether Compute Engine has refused to suspend the VM.
-    cannot_suspend: bool,
-    usage: Usage,
-    #[serde(default)]
-    following: Following,
-    /// In what the instance differed from the configuration when it was last looked at.
-    drift: Vec<Difference>,
-    /// Newest first.
-    cold_starts: Vec<ColdStartRecord>,
-    /// By which the VM of the present boot may say that it is ready.
-    #[serde(default)]
-    ready_token: Option<ReadyToken>,
-    /// What tokens are made of; each life of the object has its own.
-    #[serde(skip)]
-    seed: Option<Seed>,
-    /// The call that is under way. A lost object has none.
-    #[serde(skip)]
-    in_flight: Option<CallId>,
-    /// The look that is under way beside it.
-    #[serde(skip)]
-    peeking: Option<CallId>,
-    #[serde(skip)]
-    calls: u64,
+    context: Context,
 }
 
 impl Lifecycle {
     /// A VM of which nothing is known yet. `identity` is a random number.
     pub fn new(identity: u64, policy: Policy, now: Timestamp) -> Self {
-        Self {
-            identity,
-            request_ids: 0,
-            generation: 0,
-            zone: policy.first_zone(),
-            search: Search::default(),
-            policy,
-            state: State::Down(DownKind::Absent),
-            since: now,
-            last_activity: None,
-            trouble: None,
-            cannot_suspend: false,
-            usage: Usage::default(),
-            following: Following::default(),
-            drift: Vec::new(),
-            cold_starts: Vec::new(),
-            ready_token: None,
-            seed: None,
-            in_flight: None,
-            peeking: None,
-            calls: 0,
-        }
+        let context = Context::new(identity, policy, ZoneSearch::default(), now);
+        Self { state: State::Down(DownKind::Absent), context }
     }
 
     /// A VM whose history has been lost: it may be in any state and any of its zones, and must not be left running for
     /// ever.
     pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
-        let state = State::Failed { may_run_since: Some(now), unresolved: None };
-        let search = Search::through(&policy.zones);
-        Self { state, search, ..Self::new(identity, policy, now) }
+        let state = State::Failed(Failed { may_run_since: Some(now), unresolved: None });
+        let search = ZoneSearch::through(&policy.zones);
+        Self { state, context: Context::new(identity, policy, search, now) }
+    }
+
+    /// The machine as it was read from storage, with the policy of the configuration that was stored beside it.
+    #[must_use]
+    pub fn restored(mut self, policy: Policy) -> Self {
+        self.context.policy = policy;
+        self
     }
 
     /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
     /// instance in a zone that is not among the configured ones any more is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {
         let shown = self.vm_state();
-        self.policy = policy;
-        self.cannot_suspend = false;
-        if let Some(trouble) = &mut self.trouble {
-            trouble.failure.retry_at = now;
+        let Self { state, context: cx } = self;
+        cx.now = now;
+        cx.policy = policy;
+        cx.cannot_suspend = false;
+        if let Some(last) = &mut cx.last_failure {
+            last.failure.retry_at = now;
         }
-        self.following.try_at = now;
-        if self.is_out_of_place() {
-            self.leave_zone(now);
-        } else if let State::Starting(start) = &mut self.state {
-            start.stays();
-        }
-        if self.vm_state() != shown {
-            self.since = now;
-        }
+        cx.schedule.try_at = now;
+        let next = match state {
+            State::Starting(starting) if !cx.is_in_removed_zone() => starting.on_zone_kept(),
+            _ if !cx.is_in_removed_zone() => Next::Stay,
+            State::Down(_) => Next::Down(cx.settle_down(DownKind::Absent)),
+            State::Starting(starting) => starting.on_zone_removed(),
+            State::Running(running) => running.on_zone_removed(),
+            State::Failed(failed) => failed.on_zone_removed(cx),
+            // It is on its way down already.
+            State::Stopping(_) => Next::Stay,
+        };
+        self.transition(next);
+        self.note_change(shown);
+    }
+
+    /// The schedule is another one. What was planned by the old one is off.
+    pub fn forget_plan(&mut self) {
+        self.context.schedule = ScheduleState::default();
+    }
+
+    /// Takes what the schedule means now. The event for which the plan was made follows at once, and with its actions come
+    /// those of the plan: it may be the very request that keeps the VM up.
+    pub fn set_plan(&mut self, plan: Plan, now: Timestamp) {
+        let shown = self.vm_state();
+        self.context.now = now;
+        self.start_if_called();
+        self.context.schedule.set_plan(plan);
+        self.note_change(shown);
     }
 
     /// Takes an event that happened at `now` and returns what has to be done, in this order.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         let shown = self.vm_state();
-        let mut actions = Vec::new();
-        let is_all = !matches!(event, Event::Planned(_));
-        match event {
-            Event::Loaded { seed } => {
-                self.seed = Some(seed);
-                // Nothing is done yet: it may have been loaded by the very request that keeps the VM up.
-                self.forget_what_was_under_way(now);
-                return actions;
-            }
-            Event::Wake { unreachable, insist, client } => {
-                let client = client.map(|client| Client::new(self.identity, &client));
-                self.wake(unreachable, insist, client, now, &mut actions);
-            }
-            Event::Touch => self.last_activity = Some(now),
-            Event::Planned(plan) => self.planned(plan, now, &mut actions),
-            Event::GoDown(mutation) => self.go_down(mutation, now, &mut actions),
-            Event::Tick => {}
-            Event::Asked { generation, busy } => self.asked(generation, busy, now),
-            Event::Answered { call, result, .. } if self.peeking == Some(call) => {
-                self.peeking = None;
-                match &self.state {
-                    State::Running(up) => {
-                        self.looked_while_running(up.endpoint, result, now, &mut actions);
-                    }
-                    _ => self.peeked(result, now, &mut actions),
-                }
-            }
-            Event::Answered { call, result, token_took } => {
-                // The answer to a call that was given up is of no more use.
-                if self.in_flight == Some(call) {
-                    self.in_flight = None;
-                    match &mut self.state {
-                        State::Starting(start) => {
-                            start.token_took += token_took;
-                            self.start_answered(result, now, &mut actions);
-                        }
-                        State::Sleeping(_) => self.sleep_answered(result, now, &mut actions),
-                        State::Down(_) | State::Running(_) | State::Failed { .. } => {}
-                    }
-                }
-            }
-            Event::Probed { generation, result } => self.probed(generation, result, now, &mut actions),
-            Event::SaidReady { token } => self.said_ready(&token, now, &mut actions),
+        self.context.now = now;
+        if let Event::Loaded { seed } = event {
+            // Nothing is done yet: it may have been loaded by the very request that keeps the VM up.
+            self.on_loaded(seed);
+        } else {
+            self.context.usage.roll_over_month(now);
+            self.react(event);
+            self.run_timers();
+            self.note_change(shown);
         }
-        // The event for which the plan was made may be the very request that keeps the VM up.
-        if is_all {
-            self.drive(now, &mut actions);
-        }
-        if self.vm_state() != shown {
-            self.since = now;
-        }
-        actions
+        std::mem::take(&mut self.context.actions)
     }
 
-    /// When [`Event::Tick`] is due if nothing else happens before.
+    /// When [`Event::Timer`] is due if nothing else happens before.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let deadline = match &self.state {
-            State::Down(kind) => self.deep_sleep_at(*kind),
-            State::Failed { .. } => self.failed_deadline(),
-            State::Running(up) => self.running_deadline(up),
-            State::Starting(start) => Some(start.deadline(self.in_flight.is_some(), self.peeking.is_some())),
-            State::Sleeping(sleep) => sleep.deadline(self.in_flight.is_some(), &self.policy),
-        };
-        deadline.into_iter().chain(self.follow_at()).min()
+        self.next_timer().map(|(_, at)| at)
     }
 
-    /// When a VM that could not be started goes down. Requests that are refused meanwhile are activity, too.
-    fn failed_deadline(&self) -> Option<Timestamp> {
-        let State::Failed { may_run_since: Some(since), .. } = self.state else { return None };
-        let used_at = self.last_activity.map_or(since, |last| last.max(since));
-        let idle_at = self.policy.on_idle.map(|(idle_timeout, _)| used_at + idle_timeout);
-        idle_at
-            .max(idle_at.and(self.awake_until()))
-            .into_iter()
-            .chain(self.usage.check_at(&self.policy.limits))
-            .min()
-    }
-
-    fn drive_failed(&mut self, now: Timestamp) {
-        if self.failed_deadline().is_some_and(|deadline| now >= deadline) {
-            self.look_and_sleep(self.policy.way_down(), None, now);
+    /// What is due next if nothing else happens before, and when.
+    pub fn next_timer(&self) -> Option<(Timer, Timestamp)> {
+        let Self { state, context: cx } = self;
+        let mut deadlines = Deadlines::default();
+        match state {
+            State::Down(kind) => kind.deadlines(cx, &mut deadlines),
+            State::Starting(starting) => starting.deadlines(cx, &mut deadlines),
+            State::Running(running) => running.deadlines(cx, &mut deadlines),
+            State::Stopping(stopping) => stopping.deadlines(cx, &mut deadlines),
+            State::Failed(failed) => failed.deadlines(cx, &mut deadlines),
         }
+        deadlines.set(Timer::ScheduleStart, cx.schedule.wake_at());
+        deadlines.next()
     }
 
-    fn wake(
-        &mut self,
-        unreachable: Option<u64>,
-        insist: bool,
-        client: Option<Client>,
-        now: Timestamp,
-        actions: &mut Vec<Action>,
-    ) {
-        self.obey(now);
-        if insist {
-            self.trouble = None;
-        }
-        self.end_if_used_up(now);
-        match &mut self.state {
-            State::Running(up) if unreachable == Some(up.endpoint.generation) => {
-                let endpoint = up.endpoint;
-                self.begin_search(endpoint, now);
+    fn react(&mut self, event: Event) {
+        let Self { state, context: cx } = self;
+        let next = match event {
+            Event::Wake { unreachable, force, client } => return self.wake(unreachable, force, client),
+            Event::Touch => {
+                cx.last_activity = Some(cx.now);
+                Next::Stay
             }
-            State::Running(up) => {
-                let endpoint = up.endpoint;
-                actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: None }));
-            }
-            State::Starting(_) => self.call_off_the_stop(now, actions),
-            State::Sleeping(sleep) => match self.usage.over(&self.policy.limits, insist, now) {
-                Some(over) => self.refuse(over, now, actions),
-                None if sleep.is_woken() => sleep.wake(now),
-                None => match self.usage.wakes.count(client, &self.policy.limits, now) {
-                    Err(over) => turn_away(over, actions),
-                    Ok(()) => sleep.wake(now),
-                },
-            },
-            State::Down(_) | State::Failed { .. } => match &self.trouble {
-                Some(trouble) if now < trouble.failure.retry_at => {
-                    actions.push(Action::Release(Outcome::Failed(trouble.failure.clone())));
+            Event::TakeDown(take_down) => {
+                cx.schedule.override_schedule(cx.now);
+                match state {
+                    State::Down(kind) => kind.on_take_down(take_down),
+                    State::Starting(starting) => starting.on_take_down(take_down, cx),
+                    State::Running(running) => running.on_take_down(take_down),
+                    State::Stopping(stopping) => stopping.on_take_down(take_down, cx),
+                    State::Failed(failed) => failed.on_take_down(take_down),
                 }
-                _ => self.begin_start_within_limits(now, insist, client, now, actions),
-            },
-        }
-    }
-
-    /// Begins a start for a request that has waited since `began`, unless it would be one too many.
-    fn begin_start_within_limits(
-        &mut self,
-        began: Timestamp,
-        insist: bool,
-        client: Option<Client>,
-        now: Timestamp,
-        actions: &mut Vec<Action>,
-    ) {
-        match self.usage.over(&self.policy.limits, insist, now) {
-            Some(over) => self.refuse(over, now, actions),
-            None => match self.usage.wakes.count(client, &self.policy.limits, now) {
-                Err(over) => turn_away(over, actions),
-                Ok(()) => self.begin_start_for(began, now),
-            },
-        }
-    }
-
-    fn refuse(&mut self, over: OverLimit, now: Timestamp, actions: &mut Vec<Action>) {
-        let failure = self.remember(FailureKind::OverLimit, over.reason, now);
-        self.following.try_at = over.until;
-        actions.push(Action::Release(Outcome::Failed(Failure { retry_at: over.until, ..failure })));
-    }
-
-    fn forget_what_was_under_way(&mut self, now: Timestamp) {
-        self.forget_calls();
-        if let State::Starting(start) = &mut self.state {
-            start.forget(now);
-        }
-    }
-
-    fn forget_calls(&mut self) {
-        (self.in_flight, self.peeking) = (None, None);
-    }
-
-    /// Whether the instance is in a zone that it must not be in any more.
-    fn is_out_of_place(&self) -> bool {
-        !self.policy.zones.contains(&self.zone)
-    }
-
-    /// The instance is in such a zone.
-    fn leave_zone(&mut self, now: Timestamp) {
-        match &mut self.state {
-            State::Starting(start) if start.is_mutating() => start.then = Some(Then::Move),
-            State::Starting(start) => {
-                let began = start.began();
-                self.look_and_sleep(Mutation::Stop, Some(began), now);
             }
-            State::Running(_) => self.begin_sleep(Mutation::Stop, now),
-            State::Failed { may_run_since: Some(_), .. } => self.look_and_sleep(Mutation::Stop, None, now),
-            State::Down(_) | State::Failed { may_run_since: None, .. } => self.settle(DownKind::Absent),
-            // It is on its way down already.
-            State::Sleeping(_) => {}
-        }
+            Event::Responded { call, result, token_took } => match (state, cx.end_call(call)) {
+                (State::Starting(starting), Some(Ended::Call)) => {
+                    starting.on_response(result, token_took, cx)
+                }
+                (State::Starting(starting), Some(Ended::Look)) => starting.on_early_look(result, cx),
+                (State::Running(running), Some(Ended::Look)) => running.on_look(result, cx),
+                (State::Stopping(stopping), Some(Ended::Call)) => stopping.on_response(result, cx),
+                _ => Next::Stay,
+            },
+            Event::Probed { generation, result } => match state {
+                State::Starting(starting) => starting.on_probed(generation, result, cx),
+                _ => Next::Stay,
+            },
+            Event::BusyChecked { generation, busy } => match state {
+                State::Running(running) => running.on_busy_checked(generation, busy, cx),
+                _ => Next::Stay,
+            },
+            Event::ReadyPushed { token } => match state {
+                State::Starting(starting) => starting.on_ready_pushed(&token, cx),
+                _ => Next::Stay,
+            },
+            Event::Loaded { .. } | Event::Timer => Next::Stay,
+        };
+        self.transition(next);
     }
 
-    /// Nothing is under way any more, and the VM is down.
-    fn settle(&mut self, kind: DownKind) {
-        let moved = self.is_out_of_place();
-        if moved {
-            self.zone = self.policy.first_zone();
+    fn wake(&mut self, unreachable: Option<u64>, force: bool, client: Option<String>) {
+        let cx = &mut self.context;
+        let client = client.map(|client| ClientHash::new(cx.identity, &client));
+        cx.last_activity = Some(cx.now);
+        cx.schedule.clear_override();
+        if force {
+            cx.last_failure = None;
         }
-        self.state = State::Down(if moved { DownKind::Absent } else { kind });
+        if let State::Running(running) = &self.state {
+            let next = running.stop_when_exhausted(cx);
+            self.transition(next);
+        }
+        let Self { state, context: cx } = self;
+        let next = match state {
+            State::Down(kind) => kind.on_wake(force, client, cx),
+            State::Starting(starting) => starting.on_wake(cx),
+            State::Running(running) => running.on_wake(unreachable, cx),
+            State::Stopping(stopping) => stopping.on_wake(force, client, cx),
+            State::Failed(failed) => failed.on_wake(force, client, cx),
+        };
+        self.transition(next);
+    }
+
+    /// The object has been lost, and all that was under way with it.
+    fn on_loaded(&mut self, seed: Seed) {
+        let Self { state, context: cx } = self;
+        cx.seed = Some(seed);
+        cx.forget_calls();
+        if let State::Starting(starting) = state {
+            starting.on_loaded(cx);
+        }
     }
 
     /// Does what is due: calls, probes, and giving up.
-    fn drive(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        self.usage.turn_the_month(now);
-        self.follow(now, actions);
+    fn run_timers(&mut self) {
+        self.follow_schedule();
         // A start that is given up may have to go down at once.
-        self.drive_start(now, actions);
-        match &self.state {
-            State::Running(_) => {
-                self.drive_running(now, actions);
-                self.look_while_running(now, actions);
+        loop {
+            let Self { state, context: cx } = self;
+            let next = match state {
+                State::Down(kind) => kind.on_timers(cx),
+                State::Starting(starting) => starting.on_timers(cx),
+                State::Running(running) => running.on_timers(cx),
+                State::Stopping(stopping) => stopping.on_timers(cx),
+                State::Failed(failed) => failed.on_timers(cx),
+            };
+            if let Next::Stay = next {
+                return;
             }
-            State::Down(kind) if self.deep_sleep_at(*kind).is_some_and(|at| now >= at) => {
-                self.begin_deep_sleep(now);
-            }
-            State::Failed { .. } => self.drive_failed(now),
-            State::Down(_) | State::Starting(_) | State::Sleeping(_) => {}
+            self.transition(next);
         }
-        self.drive_sleep(now, actions);
     }
 
-    fn next_call(&mut self) -> CallId {
-        self.calls += 1;
-        let call = CallId(self.calls);
-        self.in_flight = Some(call);
-        call
+    /// Starts the VM if its time has come, or if it is to be awake and is not.
+    fn follow_schedule(&mut self) {
+        self.start_if_called();
+        let cx = &mut self.context;
+        cx.schedule.end_window(cx.now);
+        let is_due = cx.scheduled_start_at().is_some_and(|at| cx.now >= at);
+        if let (State::Down(_) | State::Failed(_), true) = (&self.state, is_due) {
+            self.start_scheduled();
+        }
     }
 
-    fn next_peek(&mut self) -> CallId {
-        self.calls += 1;
-        let call = CallId(self.calls);
-        self.peeking = Some(call);
-        call
+    fn start_if_called(&mut self) {
+        if self.context.schedule.take_wake(self.context.now) {
+            self.start_scheduled();
+        }
     }
 
-    fn next_request_id(&mut self) -> RequestId {
-        self.request_ids += 1;
-        RequestId::derive(self.identity, self.request_ids)
+    /// As a request does; but none waits for it.
+    fn start_scheduled(&mut self) {
+        if let State::Running(_) = self.state {
+            self.context.last_activity = Some(self.context.now);
+            self.context.schedule.clear_override();
+        } else {
+            self.wake(None, false, None);
+        }
     }
 
-    /// Remembers a failure, with a pause that grows while one follows another.
-    fn remember(&mut self, kind: FailureKind, message: String, now: Timestamp) -> Failure {
-        let streak = self.trouble.as_ref().map_or(0, |trouble| trouble.streak) + 1;
-        let retry_at = now + kind.pause(streak);
-        self.following.try_at = now + RETRY_INTERVAL;
-        let failure = Failure { kind, message, retry_at };
-        self.trouble = Some(Trouble { failure: failure.clone(), streak, silent: None });
-        failure
+    /// Takes the VM where its state leads.
+    fn transition(&mut self, next: Next) {
+        let cx = &mut self.context;
+        let to = match next {
+            Next::Stay => return,
+            Next::Start(begin) => State::Starting(Starting::new(begin, cx)),
+            Next::Run(endpoint) => State::Running(Running::new(endpoint)),
+            Next::Stop(stop) => State::Stopping(Stopping::new(stop, cx)),
+            Next::Fail { may_run_since, unresolved } => State::Failed(Failed { may_run_since, unresolved }),
+            Next::Down(kind) => State::Down(kind),
+        };
+        // What was under way was for the state that is left.
+        cx.forget_calls();
+        self.state = to;
     }
 
-    fn keep_record(&mut self, record: ColdStartRecord) {
-        self.cold_starts.insert(0, record);
-        let mut kept = 0;
-        self.cold_starts.retain(|older| {
-            kept += usize::from(older.kind == record.kind);
-            older.kind != record.kind || kept <= KEPT_COLD_STARTS
-        });
-    }
-}
-
-/// Refuses one client, who is alone: nobody waits for a VM that nobody has woken. It is no trouble of the VM's.
-fn turn_away(over: OverLimit, actions: &mut Vec<Action>) {
-    let failure = Failure { kind: FailureKind::OverLimit, message: over.reason, retry_at: over.until };
-    actions.push(Action::Release(Outcome::Failed(failure)));
-}
-
-impl FailureKind {
-    /// How long requests are refused after a failure before one may cause another try. A start that timed out
-    /// has taken its time already.
-    fn pause(self, streak: u32) -> Duration {
-        match self {
-            FailureKind::Refused => {
-                backoff::doubled(Duration::from_secs(10), streak - 1, Duration::from_secs(60))
-            }
-            FailureKind::StartupTimeout
-            | FailureKind::ServerDown
-            | FailureKind::OverLimit
-            | FailureKind::Interrupted
-            | FailureKind::NotDown => Duration::ZERO,
+    /// Notes since when the VM shows what it shows.
+    fn note_change(&mut self, shown: VmState) {
+        if self.vm_state() != shown {
+            self.context.since = self.context.now;
         }
     }
 }

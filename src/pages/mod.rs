@@ -1,6 +1,7 @@
 //! What a person sees in a browser. Pages are whole in themselves: nothing is loaded from anywhere.
 
 mod own;
+mod respond;
 mod waiting;
 
 pub(crate) use waiting::waiting_page;

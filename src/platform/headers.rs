@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
 use super::with_constant;
-use crate::text::cut;
+use crate::text::split_at_byte;
 
 #[wasm_bindgen]
 extern "C" {
@@ -63,7 +63,7 @@ impl Names {
         let values = with_constant("\n", |separator| values.join(separator));
         let (mut lines, mut rest) = (String::with_capacity(2 * values.len()), values.as_str());
         for name in &self.names {
-            let (value, others) = cut(rest, b'\n');
+            let (value, others) = split_at_byte(rest, b'\n');
             if !value.is_empty() {
                 for part in [name, ",", value, "\n"] {
                     lines.push_str(part);

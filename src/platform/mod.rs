@@ -3,19 +3,24 @@
 
 pub(crate) mod cache;
 pub(crate) mod cf;
+mod clock;
 pub(crate) mod env;
 pub(crate) mod fetch;
 pub(crate) mod headers;
+pub(crate) mod log;
 pub(crate) mod memory;
 mod promise;
+pub(crate) mod response;
 pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod stream;
 pub(crate) mod task;
+mod then;
 pub(crate) mod time_zone;
 mod timer;
 pub(crate) mod websocket;
 
+pub(crate) use clock::now;
 pub(crate) use promise::settled;
 pub(crate) use task::spawn;
 pub(crate) use timer::sleep;
@@ -28,14 +33,7 @@ use futures::future::{select, Either};
 use futures::pin_mut;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::time::{millis, Timestamp};
-
-/// The time. The runtime's clock stands still while code runs and moves on with I/O.
-#[allow(clippy::disallowed_methods)] // The one place that reads it.
-pub(crate) fn now() -> Timestamp {
-    // Whole milliseconds, positive, and below 2^53: nothing is lost.
-    Timestamp::from_millis(js_sys::Date::now() as u64)
-}
+use crate::time::millis;
 
 /// A random number, from the runtime's cryptographic source.
 pub(crate) fn random() -> u64 {

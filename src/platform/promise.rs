@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use js_sys::{Function, Promise};
-use wasm_bindgen::prelude::{wasm_bindgen, Closure};
+use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::task::in_callback;
+use super::then::then;
 
 /// What a promise gives, or the exception that it is rejected with.
 ///
@@ -26,25 +27,11 @@ pub(crate) fn ignore(promise: &Promise) {
     NOTHING.with(|nothing| then(promise, nothing, nothing));
 }
 
-/// Calls back when a promise is settled.
-pub(super) fn then(promise: &Promise, fulfilled: &Function, rejected: &Function) {
-    let _ = promise.unchecked_ref::<Thenable>().then(fulfilled, rejected);
-}
-
 thread_local! {
     /// Those that nobody uses. One that is given up is not among them: its promise may still settle.
     static IDLE: RefCell<Vec<Awaiter>> = const { RefCell::new(Vec::new()) };
 
     static NOTHING: Function = Closure::<dyn FnMut()>::new(|| {}).into_js_value().unchecked_into();
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(extends = Promise, js_name = Promise)]
-    type Thenable;
-
-    #[wasm_bindgen(method)]
-    fn then(this: &Thenable, fulfilled: &Function, rejected: &Function) -> Promise;
 }
 
 /// Two callbacks, for one promise after the other.

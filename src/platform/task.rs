@@ -14,7 +14,7 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::promise::then;
+use super::then::then;
 
 /// Runs a future up to where it first has to wait, and on from there whenever it can. The promise is for what it gives.
 pub(crate) fn run(future: impl Future<Output = JsValue> + 'static) -> Promise {

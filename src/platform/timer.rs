@@ -13,7 +13,7 @@ use js_sys::Function;
 use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::now;
+use super::clock::now;
 use super::task::{current, in_callback};
 use crate::time::{millis, Timestamp};
 

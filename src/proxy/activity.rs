@@ -10,9 +10,11 @@ use std::time::Duration;
 use futures::future::{select, Either};
 use worker::Env;
 
+use super::colo;
+use super::endpoints::Endpoints;
 use super::endpoints::Known;
-use super::{colo, log, Endpoints};
 use crate::durable_object::{Command, ObjectClient, Reply};
+use crate::platform::log::log;
 use crate::platform::{now, sleep};
 use crate::vm::Vm;
 

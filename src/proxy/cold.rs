@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::lifecycle::Progress;
 use crate::pages::{is_navigation, waiting_page};
 use crate::platform::headers::value;
-use crate::problem::text_response;
+use crate::platform::response::text_response;
 use crate::time::Timestamp;
 use crate::vm::{ColdStart, Vm};
 

@@ -4,10 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::origin::Origin;
 use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
-use crate::vm::Vm;
+use crate::vm::{Origin, Vm};
 
 /// What is known of each VM, by its instance's name. There are so few that a list is searched fastest.
 #[derive(Debug, Default)]

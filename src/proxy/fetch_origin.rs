@@ -4,9 +4,10 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
+use super::error::ForwardError;
 use super::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP, REPLACED};
+use super::incoming::Incoming;
 use super::websocket::{is_asked_for, over_fetch};
-use super::{ForwardError, Incoming};
 use crate::platform::describe;
 use crate::platform::fetch::Fetcher;
 use crate::platform::headers::{set, value, Names};

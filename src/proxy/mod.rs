@@ -5,11 +5,12 @@ mod body;
 mod cold;
 mod colo;
 mod endpoints;
+mod error;
 mod fetch_origin;
 mod headers;
 mod http1;
+mod incoming;
 mod location;
-pub(crate) mod origin;
 pub(crate) mod probe;
 mod room;
 pub(crate) mod route;
@@ -23,9 +24,6 @@ pub(crate) use endpoints::Endpoints;
 pub(crate) use serve::serve;
 
 use std::cell::OnceCell;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use web_sys::{Request, Response};
@@ -141,72 +139,4 @@ fn configured(env: &Env) -> Rc<Result<Proxy, ConfigError>> {
 fn check_time_zones(vms: &[Vm]) -> Result<(), ConfigError> {
     let mut checked = vms.iter().map(|vm| check_schedule(vm, is_zone)).enumerate();
     checked.try_for_each(|(index, vm)| vm.map_err(|error| error.nested_in(&format!("VMS[{index}]"))))
-}
-
-/// An answer whose body may still be on its way.
-pub(crate) struct Incoming {
-    pub response: Response,
-    /// Moves the rest of the bodies; ends when the exchange is over. Must be driven to its end.
-    pub transfer: Option<Pin<Box<dyn Future<Output = ()>>>>,
-}
-
-/// Why a request was not answered by its VM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ForwardError {
-    /// There was no connection: nothing was sent.
-    NotSent(String),
-    /// The request was sent, at least in part, and nothing came back.
-    NoAnswer(String),
-    /// The request was sent, and the VM took too long to answer.
-    Late(String),
-    /// What came back is no valid answer.
-    Invalid(String),
-}
-
-impl ForwardError {
-    /// Whether the request may be sent again: any request of which nothing was sent, and after that those that
-    /// change nothing (RFC 9110, section 9.2.1) and whose body is not used up.
-    pub fn may_repeat(&self, method: &str, has_body: bool) -> bool {
-        match self {
-            ForwardError::NotSent(_) => true,
-            ForwardError::NoAnswer(_) => !has_body && matches!(method, "GET" | "HEAD" | "OPTIONS"),
-            ForwardError::Late(_) | ForwardError::Invalid(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for ForwardError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ForwardError::NotSent(reason)
-        | ForwardError::NoAnswer(reason)
-        | ForwardError::Late(reason)
-        | ForwardError::Invalid(reason)) = self;
-        f.write_str(reason)
-    }
-}
-
-fn log(vm: &str, message: &str) {
-    worker::console_log!("vmproxy: {vm}: {message}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_cannot_do_harm_is_sent_again() {
-        let reason = || "r".to_owned();
-        for (error, method, has_body, expected) in [
-            (ForwardError::NotSent(reason()), "POST", true, true),
-            (ForwardError::NoAnswer(reason()), "GET", false, true),
-            (ForwardError::NoAnswer(reason()), "HEAD", false, true),
-            (ForwardError::NoAnswer(reason()), "OPTIONS", false, true),
-            (ForwardError::NoAnswer(reason()), "GET", true, false),
-            (ForwardError::NoAnswer(reason()), "POST", false, false),
-            (ForwardError::NoAnswer(reason()), "DELETE", false, false),
-            (ForwardError::Invalid(reason()), "GET", false, false),
-        ] {
-            assert_eq!(error.may_repeat(method, has_body), expected, "{error:?} {method} {has_body}");
-        }
-    }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use worker::Env;
 
-use super::origin::Origin;
-use super::{socket_origin, ForwardError};
+use super::error::ForwardError;
+use super::socket_origin;
 use crate::lifecycle::{Endpoint, ProbeResult};
 use crate::platform::fetch::Fetcher;
-use crate::vm::Vm;
+use crate::vm::{Origin, Vm};
 
 /// How long a probe may take to connect: a port that nobody listens on yet may leave it hanging.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);

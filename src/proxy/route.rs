@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::text::cut;
+use crate::text::split_at_byte;
 use crate::vm::Vm;
 
 /// A request's URL, taken apart without changing a byte of it.
@@ -21,12 +21,12 @@ pub(crate) struct RequestUrl<'a> {
 impl<'a> RequestUrl<'a> {
     /// Takes an absolute URL apart, as the runtime gives it; its fragment is left out.
     pub fn parse(url: &'a str) -> Self {
-        let (url, _) = cut(url, b'#');
-        let (scheme, rest) = cut(url, b':');
+        let (url, _) = split_at_byte(url, b'#');
+        let (scheme, rest) = split_at_byte(url, b':');
         let (scheme, rest) = rest.strip_prefix("://").map_or(("http", url), |rest| (scheme, rest));
-        let (authority, target) = cut(rest, b'/');
+        let (authority, target) = split_at_byte(rest, b'/');
         let target = if target.is_empty() { "/" } else { target };
-        let (path, _) = cut(target, b'?');
+        let (path, _) = split_at_byte(target, b'?');
         Self { scheme, authority, path, target }
     }
 

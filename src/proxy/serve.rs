@@ -12,25 +12,28 @@ use worker::{Context, Env};
 
 use super::activity::Reporter;
 use super::cold::ColdAnswer;
+use super::endpoints::Endpoints;
 use super::endpoints::Known;
+use super::error::ForwardError;
 use super::headers::{for_vm, Client, HeaderLines, FORWARDED, TELLING};
 use super::http1::Field;
+use super::incoming::Incoming;
 use super::location::public_location;
-use super::origin::Origin;
 use super::route::{target, RequestUrl};
 use super::socket_origin::{self, Outgoing};
 use super::waking::Waking;
 use super::websocket::{is_asked_for, Handshake};
-use super::{colo, fetch_origin, log, Endpoints, ForwardError, Incoming};
+use super::{colo, fetch_origin};
 use crate::durable_object::{Command, ObjectClient, Reply, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome, Progress};
 use crate::platform::fetch::{amend, Fetcher};
 use crate::platform::headers::{lines, value, Names};
+use crate::platform::log::log;
 use crate::platform::task::run;
 use crate::platform::{aborted, now, random_bytes, settled};
 use crate::time::Timestamp;
-use crate::vm::{ColdStartRecord, Vm};
+use crate::vm::{ColdStartRecord, Origin, Vm};
 
 thread_local! {
     static ALL_TELLING: Names = Names::new(TELLING);

@@ -11,11 +11,12 @@ use js_sys::Uint8Array;
 use web_sys::{ReadableStream, Response};
 
 use super::body::{open_body, upload, Body, BrokenOff};
+use super::error::ForwardError;
 use super::headers::for_client;
 use super::http1::{request_head, upgrade_head, BodyFraming, Field, Malformed, ResponseHead, MAX_HEAD};
+use super::incoming::Incoming;
 use super::silence::Silence;
 use super::websocket::{over_socket, Handshake};
-use super::{ForwardError, Incoming};
 use crate::platform::fetch::{EncodeBody, Init};
 use crate::platform::memory::Memory;
 use crate::platform::socket::Socket;

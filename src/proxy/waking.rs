@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::error::{Error, ASLEEP_RETRY_AFTER};
 use crate::platform::cf;
 use crate::platform::env::{secret, Secret};
-use crate::problem::text_response;
+use crate::platform::response::text_response;
 use crate::vm::{AsleepResponse, Vm};
 use crate::wake::{asleep_response, client, refused_by, Facts};
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::local::{moment, wall_day, DAY};
-use super::Offsets;
+use super::local_time::{instant_of, local_day, Offsets, DAY};
 use crate::time::Timestamp;
 
 const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -72,13 +71,13 @@ impl<'a> Entry<'a> {
 
     /// Adds when it begins and ends around `now`: yesterday's, which may last, up to those after a fortnight, for a
     /// zone that moves across the date line skips a day.
-    pub fn spans(&self, now: Timestamp, offsets: Offsets, all: &mut Vec<(Timestamp, Timestamp)>) {
+    pub fn occurrences(&self, now: Timestamp, offsets: Offsets, all: &mut Vec<(Timestamp, Timestamp)>) {
         let offset = |at| offsets(self.zone, at);
-        let Some(today) = wall_day(now, &offset) else { return };
+        let Some(today) = local_day(now, &offset) else { return };
         for day in today - 1..=today + 14 {
             // 1970 began on a Thursday.
             let is_its_day = self.days & 1 << (day + 3).rem_euclid(7) != 0;
-            let span = || Some((moment(day, self.from, &offset)?, moment(day, self.to, &offset)?));
+            let span = || Some((instant_of(day, self.from, &offset)?, instant_of(day, self.to, &offset)?));
             all.extend(is_its_day.then(span).flatten());
         }
     }

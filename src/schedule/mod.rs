@@ -2,19 +2,16 @@
 //! else has to know. So this is pure, and has no table of zones.
 
 mod entry;
-mod local;
+mod local_time;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entry::Entry;
-pub(crate) use local::parse_offset;
-pub use local::Offset;
+pub(crate) use local_time::parse_offset;
+pub use local_time::{Offset, Offsets};
 
 use crate::time::Timestamp;
 use crate::vm::Vm;
-
-/// What a zone's clock is ahead of UTC at a moment; `None` if there is no such zone.
-pub type Offsets<'a> = &'a dyn Fn(&str, Timestamp) -> Option<Offset>;
 
 /// What a VM's schedule means at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +28,10 @@ impl Plan {
     pub fn of(vm: &Vm, now: Timestamp, offsets: Offsets) -> Self {
         let (mut windows, mut wakes) = (Vec::new(), Vec::new());
         for entry in vm.keep_awake.iter().filter_map(|text| Entry::window(text).ok()) {
-            entry.spans(now, offsets, &mut windows);
+            entry.occurrences(now, offsets, &mut windows);
         }
         for entry in vm.wake_at.iter().filter_map(|text| Entry::wake(text).ok()) {
-            entry.spans(now, offsets, &mut wakes);
+            entry.occurrences(now, offsets, &mut wakes);
         }
         let mut until = now;
         // At the end of a window that is open then, another one may be open.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Offset as _, TimeZone as _, Timelike as _};
 use chrono_tz::Tz;
 
-use super::local::parse_offset;
+use super::local_time::parse_offset;
 use super::*;
 use crate::config::check_schedule;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::gather::gather;
+use crate::collections::collect_unsorted;
 
 /// The boot image when none is given: Debian 12, the newest of its family.
 pub const DEFAULT_IMAGE: &str = "projects/debian-cloud/global/images/family/debian-12";
@@ -118,7 +118,7 @@ impl Instance {
     /// The metadata items, the scripts among them.
     pub(crate) fn all_metadata(&self) -> BTreeMap<&str, &String> {
         let scripts = self.scripts().into_iter().filter_map(|(key, _, value)| Some((key, value?)));
-        gather(self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts))
+        collect_unsorted(self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts))
     }
 
     /// The metadata keys that have settings of their own, with the settings' names and values.
@@ -190,7 +190,7 @@ pub enum Address {
 
 impl Address {
     /// What to do about an instance that runs without such an address.
-    pub(crate) fn is_missing(self) -> &'static str {
+    pub(crate) fn missing_message(self) -> &'static str {
         match self {
             Address::External => {
                 "the instance runs, but has no external IPv4 address (instance.address = \"external\"): give it \

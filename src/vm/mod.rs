@@ -1,22 +1,29 @@
 //! A VM and the Compute Engine instance behind it: the types that a configuration fills in, and what the
 //! library's users write.
 
-mod expected;
+mod cold_start_record;
+mod endpoint;
+mod estimates;
 mod instance;
-mod ready;
+mod origin;
+mod ready_token;
 mod status;
 mod waiting_page;
-mod wake;
+mod wake_policy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use expected::{Expected, ExpectedPhases, Spread};
+pub use cold_start_record::{ColdStartRecord, StartKind};
+pub use endpoint::Endpoint;
+pub use estimates::{Percentiles, PhaseEstimates, StartEstimates};
 pub use instance::{Accelerator, Address, Instance, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG};
-pub(crate) use ready::is_ready_item;
-pub use status::{ColdStartRecord, StartKind, Status, VmState};
+pub(crate) use origin::Origin;
+pub(crate) use ready_token::is_ready_item;
+pub use ready_token::{ReadyToken, Seed};
+pub use status::{Status, VmState};
 pub use waiting_page::WAITING_PAGE;
-pub use wake::{AsleepResponse, Wake, DEFAULT_IGNORED_PATHS};
+pub use wake_policy::{AsleepResponse, WakePolicy, DEFAULT_IGNORED_PATHS};
 
 /// How a VM is reached when [`origin`](Vm::origin) does not say so.
 pub(crate) const DEFAULT_ORIGIN: &str = "http://{ip}:{port}";
@@ -105,7 +112,7 @@ pub struct Vm {
     /// A whole page of one's own in its place: HTML of 64 KiB at most, which is fetched every few minutes.
     pub waiting_page_url: Option<String>,
     /// Who may wake the VM.
-    pub wake: Wake,
+    pub wake: WakePolicy,
     /// When the VM is kept awake, by the clock of a time zone: as `Mon-Fri 08:00-18:00 Europe/Berlin`. It is started
     /// at the beginning of such a window, and does not go down for want of requests before its end. See
     /// [`Vm::follow_schedule`].
@@ -166,7 +173,7 @@ impl Default for Vm {
             hold_timeout: None,
             waiting_page: BTreeMap::new(),
             waiting_page_url: None,
-            wake: Wake::default(),
+            wake: WakePolicy::default(),
             keep_awake: Vec::new(),
             wake_at: Vec::new(),
             ready_push: None,

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::admin::{equal, is_bearer};
-use crate::vm::{AsleepResponse, Wake};
+use crate::secret::{equal, is_bearer};
+use crate::vm::{AsleepResponse, WakePolicy};
 
 /// What is told of a request; each is asked for only if a rule needs it.
 pub(crate) trait Facts {
@@ -26,7 +26,11 @@ pub(crate) trait Facts {
 
 /// The rule by which a request does not wake its VM, by the name of its key; `None`: it does. `secret` is what
 /// [`Wake::secret`] names.
-pub(crate) fn refused_by(rules: &Wake, secret: Option<&str>, facts: &impl Facts) -> Option<&'static str> {
+pub(crate) fn refused_by(
+    rules: &WakePolicy,
+    secret: Option<&str>,
+    facts: &impl Facts,
+) -> Option<&'static str> {
     let method = facts.method();
     // What has no effect (RFC 9110, section 9.2.1). Whatever else somebody does, they mean it.
     let only_looks = matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
@@ -61,7 +65,7 @@ fn is_ahead_of_its_user(facts: &impl Facts) -> bool {
 }
 
 /// Whoever does not say where they are, is nowhere.
-fn refused_by_origin(rules: &Wake, facts: &impl Facts) -> Option<&'static str> {
+fn refused_by_origin(rules: &WakePolicy, facts: &impl Facts) -> Option<&'static str> {
     if !(rules.countries.is_empty() && rules.ignore_countries.is_empty()) {
         let country = facts.country().unwrap_or_default();
         if !rules.countries.is_empty() && !rules.countries.contains(&country) {
@@ -86,7 +90,7 @@ fn refused_by_origin(rules: &Wake, facts: &impl Facts) -> Option<&'static str> {
     None
 }
 
-fn refused_by_secret(rules: &Wake, secret: Option<&str>, facts: &impl Facts) -> Option<&'static str> {
+fn refused_by_secret(rules: &WakePolicy, secret: Option<&str>, facts: &impl Facts) -> Option<&'static str> {
     let (name, is_right): (_, fn(&str, &str) -> bool) = match &rules.header {
         Some(name) => (name.as_str(), equal),
         None if rules.secret.is_some() => ("authorization", is_bearer),
@@ -102,7 +106,7 @@ fn refused_by_secret(rules: &Wake, secret: Option<&str>, facts: &impl Facts) -> 
 }
 
 /// What a request gets that does not wake its VM, if the rules say so.
-pub(crate) fn asleep_response<'v>(rules: &'v Wake, facts: &impl Facts) -> Option<&'v AsleepResponse> {
+pub(crate) fn asleep_response<'v>(rules: &'v WakePolicy, facts: &impl Facts) -> Option<&'v AsleepResponse> {
     let agent = agent(facts);
     rules.asleep_response.iter().find(|response| {
         response.path.as_ref().is_none_or(|path| pattern::is_like(facts.path(), path))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vmproxy::compute::{Answer, Call, CallError};
+use vmproxy::compute::{Call, CallError, Response};
 use vmproxy::lifecycle::{Outcome, ProbeResult};
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
@@ -41,7 +41,7 @@ pub enum Happening {
     /// A call reaches Compute Engine.
     CallArrives { call: u64, what: Call, about: About },
     /// A call's answer reaches the object.
-    Answered { call: u64, result: Result<Answer, CallError> },
+    Answered { call: u64, result: Result<Response, CallError> },
     /// `zoneOperations.wait` has held for as long as it does.
     WaitExpires { call: u64 },
     /// A probe reaches the address.

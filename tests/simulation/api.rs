@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vmproxy::auth::AuthError;
-use vmproxy::compute::{Answer, ApiError, Call, CallError, Change, Mutation, RequestId};
+use vmproxy::compute::{ApiError, BringUp, Call, CallError, Change, RequestId, Response, TakeDown, Update};
 
 use super::agenda::{About, Happening};
 use super::compute::{api_error, Actor, Operation, Setting, Task};
@@ -64,7 +64,7 @@ impl World {
             return self.answer(call, Err(error));
         }
         let result = match what {
-            Call::Look => self.compute.look(about.zone, about.settings),
+            Call::Get => self.compute.look(about.zone, about.settings),
             Call::Wait { operation } => match self.compute.named(operation) {
                 Some(operation) if self.compute.operations[operation].outcome.is_none() => {
                     self.holds.push(Hold { call, operation });
@@ -74,17 +74,17 @@ impl World {
                 Some(operation) => Ok(self.compute.view(operation)),
                 None => Err(api_error(404, "notFound")),
             },
-            Call::Mutate { mutation, request_id } => {
-                self.begin_or_join(Task::Change(*mutation), request_id, about)
+            Call::Change { change, request_id } => {
+                self.begin_or_join(Task::Change(*change), request_id, about)
             }
-            Call::Adapt { change, request_id } => {
-                let setting = match change {
-                    Change::MachineType => Setting::MachineType,
-                    Change::Ready { .. } => Setting::Ready(about.token),
-                    Change::Scheduling { .. }
-                    | Change::Tags { .. }
-                    | Change::Metadata { .. }
-                    | Change::Labels { .. } => Setting::Tags,
+            Call::Update { update, request_id } => {
+                let setting = match update {
+                    Update::MachineType => Setting::MachineType,
+                    Update::Ready { .. } => Setting::Ready(about.token),
+                    Update::Scheduling { .. }
+                    | Update::Tags { .. }
+                    | Update::Metadata { .. }
+                    | Update::Labels { .. } => Setting::Tags,
                 };
                 self.begin_or_join(Task::Adapt(setting, about.settings), request_id, about)
             }
@@ -101,7 +101,7 @@ impl World {
         task: Task,
         request_id: &RequestId,
         about: About,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<Response, ApiError> {
         let request_id = request_id.to_string();
         let known = self.compute.of_request(&request_id).map(Ok);
         let begun = known.unwrap_or_else(|| self.begin(Actor::Engine, about, task, Some(request_id)));
@@ -111,9 +111,9 @@ impl World {
     /// What strikes changes alone.
     fn refusal_of(&mut self, what: &Call) -> Option<ApiError> {
         let (suspends, request_id) = match what {
-            Call::Mutate { mutation, request_id } => (*mutation == Mutation::Suspend, request_id),
-            Call::Adapt { request_id, .. } => (false, request_id),
-            Call::Look | Call::Wait { .. } => return None,
+            Call::Change { change, request_id } => (*change == Change::Down(TakeDown::Suspend), request_id),
+            Call::Update { request_id, .. } => (false, request_id),
+            Call::Get | Call::Wait { .. } => return None,
         };
         if self.compute.of_request(&request_id.to_string()).is_some() {
             return None;
@@ -138,7 +138,7 @@ impl World {
         let slowly = task != Task::Repair && self.strikes(Fault::SlowOperation);
         let factor = if slowly { 12 } else { 1 };
         let has_room =
-            task == Task::Change(Mutation::InsertStandard) && self.scenario.has_room_for_standard_vms;
+            task == Task::Change(BringUp::InsertStandard.into()) && self.scenario.has_room_for_standard_vms;
         let failure = if !has_room && self.strikes(Fault::StockOut) {
             Some(Failing::StockOut)
         } else {
@@ -168,7 +168,7 @@ impl World {
             self.coverage.status(&instance.status);
         }
         if runs {
-            self.boot(zone, task == Task::Change(Mutation::Resume));
+            self.boot(zone, task == Task::Change(BringUp::Resume.into()));
         }
         if done {
             let (over, held) =
@@ -190,7 +190,7 @@ impl World {
         self.answer(call, Ok(view));
     }
 
-    fn answer(&mut self, call: u64, result: Result<Answer, ApiError>) {
+    fn answer(&mut self, call: u64, result: Result<Response, ApiError>) {
         if self.strikes(Fault::LostAnswer) {
             return;
         }

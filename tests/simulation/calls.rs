@@ -1,18 +1,18 @@
 //! The invariants of the calls.
 
-use vmproxy::compute::{Answer, Call, CallError, InstanceStatus, Mutation, Verdict};
+use vmproxy::compute::{BringUp, Call, CallError, Change, InstanceStatus, Response, Verdict};
 use vmproxy::{OnDrift, VmState};
 
 use super::agenda::About;
-use super::compute::{Actor, Setting, Task, Zone};
+use super::compute::{inserts, name, Actor, Setting, Task, Zone};
 use super::witness::{count_within, MINUTE};
 use super::world::World;
 
 impl World {
     /// An answer reaches the lifecycle.
-    pub fn witness_answer(&mut self, result: &Result<Answer, CallError>) {
+    pub fn witness_answer(&mut self, result: &Result<Response, CallError>) {
         self.told_that_it_is_up(result);
-        if let Ok(Answer::Instance(instance)) = result {
+        if let Ok(Response::Instance(instance)) = result {
             self.coverage.count("looked", &format!("{:?}", instance.status));
         }
         let for_good = result.as_ref().err().is_some_and(|error| error.verdict() == Verdict::GiveUp);
@@ -25,10 +25,10 @@ impl World {
         self.coverage.count("calls", what.method_id());
         let now = self.now;
         let state = self.object.lifecycle().map(vmproxy::lifecycle::Lifecycle::vm_state);
-        if (state, what) == (Some(VmState::Booting), &Call::Look) {
+        if (state, what) == (Some(VmState::Booting), &Call::Get) {
             self.coverage.count("the VM", "is looked at while it is probed");
         }
-        if (state, what) == (Some(VmState::Running), &Call::Look) {
+        if (state, what) == (Some(VmState::Running), &Call::Get) {
             self.coverage.count("the VM", "is looked at in its window");
         }
         self.witness_request_id(what, about);
@@ -57,9 +57,10 @@ impl World {
 
     /// After its history was lost, the VM is looked for in all its zones before it is created.
     fn witness_search(&mut self, what: &Call, about: About) {
-        let now_creates = matches!(what, Call::Mutate { mutation, .. } if mutation.is_insert());
+        let now_creates =
+            matches!(what, Call::Change { change: Change::Up(change), .. } if change.is_insert());
         let Some((zones, looked_into)) = &mut self.witness.searched else { return };
-        if *what == Call::Look && looked_into.insert(about.zone) && looked_into.len() == 2 {
+        if *what == Call::Get && looked_into.insert(about.zone) && looked_into.len() == 2 {
             self.coverage.count("the VM", "is looked for in another zone");
         }
         if now_creates {
@@ -73,20 +74,20 @@ impl World {
 
     /// Notes the request id of a change, and whether it is one more start.
     fn witness_request_id(&mut self, what: &Call, about: About) {
-        let (Call::Mutate { request_id, .. } | Call::Adapt { request_id, .. }) = what else { return };
+        let (Call::Change { request_id, .. } | Call::Update { request_id, .. }) = what else { return };
         let (request_id, now) = (request_id.to_string(), self.now);
         if self.witness.first_used.contains_key(&request_id) {
             return;
         }
         self.witness.first_used.insert(request_id, now);
         let starts = self.object.lifecycle().is_some_and(|l| l.vm_state() == VmState::Starting);
-        let Call::Mutate { mutation, .. } = what else { return };
+        let Call::Change { change, .. } = what else { return };
         let in_the_first_zone = self.known().zones.first() == Some(&about.zone);
         // In another zone it is still the same start.
-        let is_one_more = match mutation {
-            Mutation::Insert => in_the_first_zone,
-            Mutation::Start | Mutation::Resume => true,
-            Mutation::InsertStandard | Mutation::Stop | Mutation::Suspend | Mutation::Delete => false,
+        let is_one_more = match change {
+            Change::Up(BringUp::Insert) => in_the_first_zone,
+            Change::Up(BringUp::Start | BringUp::Resume) => true,
+            Change::Up(BringUp::InsertStandard) | Change::Down(_) => false,
         };
         if starts && is_one_more {
             self.witness.starts.push_back(now);
@@ -95,14 +96,14 @@ impl World {
 
     /// A call reaches Compute Engine.
     pub fn check_change(&mut self, what: &Call, about: About) {
-        let (Call::Mutate { request_id, .. } | Call::Adapt { request_id, .. }) = what else { return };
+        let (Call::Change { request_id, .. } | Call::Update { request_id, .. }) = what else { return };
         let request_id = request_id.to_string();
         // A message that comes late, for the second time, changes nothing more.
         if self.compute.of_request(&request_id).is_some() {
             return;
         }
         let (task, inserts) = match what {
-            Call::Mutate { mutation, .. } => (format!("{mutation:?}"), mutation.is_insert()),
+            Call::Change { change, .. } => (name(*change), inserts(*change)),
             _ => ("Adapt".to_owned(), false),
         };
         if let Some(other) = self.compute.under_way(Actor::Engine) {
@@ -120,7 +121,7 @@ impl World {
             }
             self.violated(|| format!("two mutations in flight: {task} during {other:?}"));
         }
-        if matches!(what, Call::Mutate { mutation: Mutation::Start, .. }) {
+        if matches!(what, Call::Change { change: Change::Up(BringUp::Start), .. }) {
             self.check_drift(&request_id, about.zone);
         }
     }
@@ -141,9 +142,9 @@ impl World {
     /// The engine has begun a change.
     pub fn cover_change(&mut self, zone: Zone, task: Task) {
         match task {
-            Task::Change(mutation) => {
-                self.coverage.count("changes", &format!("{mutation:?}"));
-                if mutation == Mutation::Insert && self.known().zones.first() != Some(&zone) {
+            Task::Change(change) => {
+                self.coverage.count("changes", &name(change));
+                if change == Change::Up(BringUp::Insert) && self.known().zones.first() != Some(&zone) {
                     self.coverage.count("changes", "Insert elsewhere");
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vmproxy::compute::{InstanceStatus, Mutation};
+use vmproxy::compute::{BringUp, Change, InstanceStatus, TakeDown};
 
 use super::agenda::{About, Happening};
 use super::compute::{Actor, Instance, Task, Zone};
@@ -75,8 +75,8 @@ impl World {
 
     fn take_away(&mut self) -> bool {
         let for_good = self.scenario.preempted_for_good;
-        let change = if for_good { Mutation::Delete } else { Mutation::Stop };
-        self.befall_what_runs(Task::Change(change))
+        let change = if for_good { TakeDown::Delete } else { TakeDown::Stop };
+        self.befall_what_runs(Task::Change(change.into()))
     }
 
     fn about(&self, zone: Zone) -> About {
@@ -89,11 +89,15 @@ impl World {
         let configured = self.scenario.configuration(self.now).zones.clone();
         let zone = self.random.pick(if there.is_empty() { &configured } else { &there });
         let status = self.compute.instances.get(&zone).map(|instance| instance.status.clone());
-        let choices: &[Mutation] = match status {
-            None => &[Mutation::Insert],
-            Some(InstanceStatus::Running) => &[Mutation::Stop, Mutation::Suspend, Mutation::Delete],
-            Some(InstanceStatus::Suspended) => &[Mutation::Resume, Mutation::Delete],
-            Some(_) => &[Mutation::Start, Mutation::Delete],
+        let choices: &[Change] = match status {
+            None => &[Change::Up(BringUp::Insert)],
+            Some(InstanceStatus::Running) => &[
+                Change::Down(TakeDown::Stop),
+                Change::Down(TakeDown::Suspend),
+                Change::Down(TakeDown::Delete),
+            ],
+            Some(InstanceStatus::Suspended) => &[Change::Up(BringUp::Resume), Change::Down(TakeDown::Delete)],
+            Some(_) => &[Change::Up(BringUp::Start), Change::Down(TakeDown::Delete)],
         };
         let change = self.random.pick(choices);
         self.begin(Actor::Human, self.about(zone), Task::Change(change), None).is_ok()
@@ -105,9 +109,9 @@ impl World {
             return;
         }
         let message = match self.random.below(6) {
-            0 => Message::GoDown(Mutation::Stop),
-            1 => Message::GoDown(Mutation::Suspend),
-            2 => Message::GoDown(Mutation::Delete),
+            0 => Message::GoDown(TakeDown::Stop),
+            1 => Message::GoDown(TakeDown::Suspend),
+            2 => Message::GoDown(TakeDown::Delete),
             3 => Message::Status,
             _ => Message::Wake { request: None, unreachable: None, insist: true },
         };

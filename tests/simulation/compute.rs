@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vmproxy::compute::{
-    Answer, ApiError, Call, Change, InstanceStatus, InstanceView, Mutation, OperationName, OperationView,
+    ApiError, BringUp, Call, Change, InstanceStatus, InstanceView, OperationName, OperationView, Response,
+    TakeDown, Update,
 };
 
 use super::agenda::About;
@@ -32,7 +33,7 @@ pub enum Actor {
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    Change(Mutation),
+    Change(Change),
     /// Brings this setting in line with the configuration of then.
     Adapt(Setting, Settings),
     Repair,
@@ -40,20 +41,28 @@ pub enum Task {
 
 impl Task {
     pub fn goes_up(self) -> bool {
-        matches!(self, Task::Change(mutation) if mutation.is_insert() || goes_up(mutation))
+        matches!(self, Task::Change(Change::Up(_)))
     }
 
     pub fn goes_down(self) -> bool {
-        matches!(self, Task::Change(mutation) if !mutation.is_insert() && !goes_up(mutation))
+        matches!(self, Task::Change(Change::Down(_)))
     }
 
     pub fn inserts(self) -> bool {
-        matches!(self, Task::Change(mutation) if mutation.is_insert())
+        matches!(self, Task::Change(change) if inserts(change))
     }
 }
 
-fn goes_up(mutation: Mutation) -> bool {
-    matches!(mutation, Mutation::Start | Mutation::Resume)
+/// The change's own name.
+pub fn name(change: Change) -> String {
+    match change {
+        Change::Up(bring_up) => format!("{bring_up:?}"),
+        Change::Down(take_down) => format!("{take_down:?}"),
+    }
+}
+
+pub fn inserts(change: Change) -> bool {
+    matches!(change, Change::Up(bring_up) if bring_up.is_insert())
 }
 
 /// A setting of an instance that can be changed.
@@ -126,12 +135,12 @@ pub struct Compute {
 
 impl Compute {
     /// The answer to `instances.get`.
-    pub fn look(&self, zone: Zone, configured: Settings) -> Result<Answer, ApiError> {
+    pub fn look(&self, zone: Zone, configured: Settings) -> Result<Response, ApiError> {
         let instance = self.instances.get(&zone).ok_or_else(|| api_error(404, "notFound"))?;
         let (status, ip) = (instance.status.clone(), instance.address);
         let drift = if instance.settings == configured { Vec::new() } else { instance.drift(configured) };
-        let ready = Some(Change::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
-        Ok(Answer::Instance(InstanceView { status, ip, drift, ready }))
+        let ready = Some(Update::Ready { fingerprint: "f".into(), others: BTreeMap::new() });
+        Ok(Response::Instance(InstanceView { status, ip, drift, ready }))
     }
 
     /// The instance that has this address.
@@ -145,9 +154,9 @@ impl Compute {
         all.find(|(_, instance)| instance.run == run)
     }
 
-    pub fn view(&self, operation: usize) -> Answer {
+    pub fn view(&self, operation: usize) -> Response {
         let name = OperationName(format!("operation-{operation}"));
-        Answer::Operation(OperationView { name, outcome: self.operations[operation].outcome.clone() })
+        Response::Operation(OperationView { name, outcome: self.operations[operation].outcome.clone() })
     }
 
     pub fn named(&self, name: &OperationName) -> Option<usize> {
@@ -224,22 +233,23 @@ impl Compute {
             return Err(api_error(400, "resourceNotReady"));
         }
         let down = matches!(instance.status, InstanceStatus::Terminated | InstanceStatus::Stopped);
-        let mutation = match task {
-            Task::Change(mutation) => mutation,
+        let change = match task {
+            Task::Change(change) => change,
             Task::Adapt(Setting::MachineType, _) if !down => return Err(api_error(400, "invalid")),
             Task::Adapt(..) | Task::Repair => return Ok(false),
         };
         let suspended = instance.status == InstanceStatus::Suspended;
-        let allowed = match mutation {
-            Mutation::Insert | Mutation::InsertStandard | Mutation::Delete => true,
-            Mutation::Start | Mutation::Stop => !suspended,
-            Mutation::Suspend => instance.status == InstanceStatus::Running,
-            Mutation::Resume => suspended,
+        let allowed = match change {
+            Change::Up(BringUp::Insert | BringUp::InsertStandard) | Change::Down(TakeDown::Delete) => true,
+            Change::Up(BringUp::Start) | Change::Down(TakeDown::Stop) => !suspended,
+            Change::Down(TakeDown::Suspend) => instance.status == InstanceStatus::Running,
+            Change::Up(BringUp::Resume) => suspended,
         };
         if !allowed {
             return Err(api_error(400, "invalid"));
         }
-        Ok((mutation == Mutation::Start && !down) || (mutation == Mutation::Stop && down))
+        Ok((change == Change::Up(BringUp::Start) && !down)
+            || (change == Change::Down(TakeDown::Stop) && down))
     }
 
     /// Enters a phase of an operation.
@@ -278,7 +288,7 @@ impl Compute {
                 self.runs += 1;
                 (instance.status, instance.run) = (InstanceStatus::Running, self.runs);
                 instance.server = Server::Booting;
-                instance.word.is_resumed = task == Task::Change(Mutation::Resume);
+                instance.word.is_resumed = task == Task::Change(BringUp::Resume.into());
                 if !instance.word.is_resumed {
                     instance.word.read = instance.word.told;
                 }
@@ -325,8 +335,8 @@ impl Instance {
         );
         let mut wanted = vmproxy::Instance::default();
         configured.configure(&mut wanted);
-        match Answer::read(&Call::Look, &wanted, 200, &body) {
-            Ok(Answer::Instance(view)) => view.drift,
+        match Response::read(&Call::Get, &wanted, 200, &body) {
+            Ok(Response::Instance(view)) => view.drift,
             other => panic!("not read: {other:?}"),
         }
     }

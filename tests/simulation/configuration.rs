@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vmproxy::time::Timestamp;
-use vmproxy::{Instance, OnDrift, OnIdle, Vm, Wake};
+use vmproxy::{Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 use super::compute::{Settings, Zone};
 use super::random::Random;
@@ -55,7 +55,7 @@ impl Configuration {
         };
         // By what was drawn already: the runs without it stay what they are.
         let wakes_per_hour = vm.idle_timeout.as_millis().is_multiple_of(10).then_some(2);
-        let vm = Vm { wake: Wake { wakes_per_hour, ..Wake::default() }, ..vm };
+        let vm = Vm { wake: WakePolicy { wakes_per_hour, ..WakePolicy::default() }, ..vm };
         Self { from, vm, zones, settings, timetable: Timetable::default() }.settled()
     }
 

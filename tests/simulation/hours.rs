@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vmproxy::compute::{Answer, CallError, InstanceStatus, Mutation};
+use vmproxy::compute::{CallError, InstanceStatus, Response, TakeDown};
 use vmproxy::lifecycle::{Action, CallId};
 use vmproxy::lifecycle::{Event, Lifecycle, Policy, ProbeResult};
 use vmproxy::time::Timestamp;
@@ -39,11 +39,11 @@ impl World {
     }
 
     /// Before an answer reaches the lifecycle.
-    pub fn told_that_it_is_up(&mut self, result: &Result<Answer, CallError>) {
+    pub fn told_that_it_is_up(&mut self, result: &Result<Response, CallError>) {
         let starts = self.object.lifecycle().is_some_and(|lifecycle| is_starting(lifecycle.vm_state()));
         let is_up = match result {
-            Ok(Answer::Instance(instance)) => instance.status == InstanceStatus::Running,
-            Ok(Answer::Operation(view)) => {
+            Ok(Response::Instance(instance)) => instance.status == InstanceStatus::Running,
+            Ok(Response::Operation(view)) => {
                 let operation = self.compute.named(&view.name).map(|number| &self.compute.operations[number]);
                 operation.is_some_and(|o| o.by == Actor::Engine && o.task.goes_up() && view.outcome.is_none())
             }
@@ -115,13 +115,13 @@ pub fn history(identity: u64, policy: Policy, ran: Duration, now: Timestamp) -> 
     let mut lifecycle = Lifecycle::new(identity, policy, began);
     let answer = |lifecycle: &mut Lifecycle, actions: &[Action], body: &str, at: Timestamp| {
         let (call, what): (CallId, _) = call(actions).expect("a call is made");
-        let result = Answer::read(&what, &vmproxy::Instance::default(), 200, body);
-        lifecycle.handle(Event::Answered { call, result, token_took: Duration::ZERO }, at)
+        let result = Response::read(&what, &vmproxy::Instance::default(), 200, body);
+        lifecycle.handle(Event::Responded { call, result, token_took: Duration::ZERO }, at)
     };
-    let actions = lifecycle.handle(Event::Wake { unreachable: None, insist: false, client: None }, began);
+    let actions = lifecycle.handle(Event::Wake { unreachable: None, force: false, client: None }, began);
     answer(&mut lifecycle, &actions, running, began);
     lifecycle.handle(Event::Probed { generation: 1, result: ProbeResult::Healthy }, began);
-    let actions = lifecycle.handle(Event::GoDown(Mutation::Delete), now);
+    let actions = lifecycle.handle(Event::TakeDown(TakeDown::Delete), now);
     answer(&mut lifecycle, &actions, done, now);
     assert_eq!(lifecycle.vm_state(), VmState::Absent, "it has a history");
     lifecycle

@@ -5,7 +5,7 @@ mod actions;
 
 use std::time::Duration;
 
-use vmproxy::compute::{Answer, CallError, InstanceStatus, Mutation};
+use vmproxy::compute::{CallError, InstanceStatus, Response, TakeDown};
 use vmproxy::lifecycle::{CallId, Event, Lifecycle, Policy, ProbeResult};
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
@@ -30,7 +30,7 @@ pub enum Message {
     Touch {
         isolate: usize,
     },
-    GoDown(Mutation),
+    GoDown(TakeDown),
     Status,
     Ready {
         token: Token,
@@ -70,7 +70,7 @@ pub struct Memory {
     fresh: bool,
     is_readable: bool,
     /// What those have asked for who wait for the VM to be down.
-    pub waiting_for_down: Vec<Mutation>,
+    pub waiting_for_down: Vec<TakeDown>,
     /// The requests that are held, each with the number of its holding.
     pub waiting: Vec<(u64, u64)>,
     alarm_at: Option<Timestamp>,
@@ -131,13 +131,13 @@ impl World {
                 let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(60));
                 self.plan_in(takes, Happening::Reported { isolate, endpoint });
             }
-            Message::Status | Message::Follow => self.step(Event::Tick),
+            Message::Status | Message::Follow => self.step(Event::Timer),
             Message::Ready { token } => self.said_ready(token),
             Message::GoDown(mutation) => {
                 if let Some(memory) = &mut self.object.memory {
                     memory.waiting_for_down.push(mutation);
                 }
-                self.step(Event::GoDown(mutation));
+                self.step(Event::TakeDown(mutation));
             }
             Message::Wake { request, unreachable, insist } => {
                 let holding = self.object.number();
@@ -146,7 +146,7 @@ impl World {
                     let limit = self.scenario.startup_timeout() + SLACK;
                     self.plan_in(limit, Happening::Overdue { holding });
                 }
-                self.step(Event::Wake { unreachable, insist, client: request.map(client) });
+                self.step(Event::Wake { unreachable, force: insist, client: request.map(client) });
                 if request.is_none() && self.object.memory.is_none() {
                     self.unanswered(&message);
                 }
@@ -176,9 +176,9 @@ impl World {
         self.resume();
         if own == Own::Removed && self.object.lifecycle().is_some_and(Lifecycle::may_run) {
             self.coverage.count("the VM", "is removed");
-            self.step(Event::GoDown(Mutation::Stop));
+            self.step(Event::TakeDown(TakeDown::Stop));
         }
-        self.step(Event::Tick);
+        self.step(Event::Timer);
         // At least once: what was lost while it rang, is rung for again.
         if self.object.memory.is_none() && self.object.alarm.is_none() {
             self.set_alarm(self.now + Duration::from_secs(2));
@@ -191,18 +191,18 @@ impl World {
         if memory.timer == Some(timer) {
             memory.timer = None;
             self.witness_bustle();
-            self.step(Event::Tick);
+            self.step(Event::Timer);
         }
     }
 
     /// The answer to a call of this memory, or of an earlier one, which nobody hears.
-    pub fn answered(&mut self, call: u64, result: Result<Answer, CallError>) {
+    pub fn answered(&mut self, call: u64, result: Result<Response, CallError>) {
         let Some(memory) = &mut self.object.memory else { return };
         let Some(at) = memory.calls.iter().position(|(number, _)| *number == call) else { return };
         let (_, id) = memory.calls.remove(at);
         self.witness_answer(&result);
         let token_took = Duration::from_millis(self.random.below(50));
-        self.step(Event::Answered { call: id, result, token_took });
+        self.step(Event::Responded { call: id, result, token_took });
     }
 
     pub fn probed(&mut self, probe: u64, endpoint: Endpoint, result: ProbeResult) {
@@ -219,7 +219,7 @@ impl World {
         let Some(memory) = &mut self.object.memory else { return };
         let Some(at) = memory.questions.iter().position(|number| *number == asking) else { return };
         memory.questions.remove(at);
-        self.step(Event::Asked { generation: endpoint.generation, busy });
+        self.step(Event::BusyChecked { generation: endpoint.generation, busy });
     }
 
     /// The memory is lost, and with it the timer, the held requests and the answers to come.
@@ -248,7 +248,9 @@ impl World {
         // Through the store's JSON, as in the shell; written out only when somebody reads it, for speed.
         let lifecycle = self.object.stored.as_ref().map(|stored| {
             let text = serde_json::to_string(stored).expect("the record can be written");
-            serde_json::from_str(&text).expect("the record can be read")
+            let lifecycle: Lifecycle = serde_json::from_str(&text).expect("the record can be read");
+            let vm = &self.scenario.configurations[self.object.stored_configuration].vm;
+            lifecycle.restored(Policy::of(vm))
         });
         self.object.memory = Some(Memory {
             lifecycle,
@@ -344,13 +346,15 @@ impl World {
         let Some(lifecycle) = &mut memory.lifecycle else { return };
         let vm = &self.scenario.configurations[memory.configuration].vm;
         let plan = memory.planner.plan(Some(vm).filter(|_| !memory.without_schedule), self.now);
-        let mut actions = plan.map_or(Vec::new(), |plan| lifecycle.handle(Event::Planned(plan), self.now));
-        actions.extend(lifecycle.handle(event.clone(), self.now));
+        if let Some(plan) = plan {
+            lifecycle.set_plan(plan, self.now);
+        }
+        let actions = lifecycle.handle(event.clone(), self.now);
         let (after, configuration) = (lifecycle.clone(), memory.configuration);
         let without_schedule = memory.without_schedule;
         self.note(|| {
             let state = after.vm_state();
-            format!("lifecycle: {event:?} -> {state:?}, {actions:?}, deadline {:?}", after.deadline())
+            format!("lifecycle: {event:?} -> {state:?}, {actions:?}, next {:?}", after.next_timer())
         });
         self.witness_event(&event, &after);
         if self.loses_object(Fault::LossBeforePersist) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vmproxy::compute::{ApiError, InstanceStatus, Mutation};
+use vmproxy::compute::{ApiError, BringUp, Change, InstanceStatus, TakeDown};
 
 use super::compute::{api_error, Task};
 use super::random::Random;
@@ -65,7 +65,7 @@ pub fn failing(
     };
     // A start that fails gets as far as PROVISIONING; anything else that fails has never begun.
     let undone = match (task, before) {
-        (Task::Change(Mutation::Insert | Mutation::InsertStandard), _) | (_, None) => Phase::Gone,
+        (Task::Change(Change::Up(BringUp::Insert | BringUp::InsertStandard)), _) | (_, None) => Phase::Gone,
         (_, Some(before)) => Phase::Enter(before),
     };
     let mut phases = vec![(after, undone), (after, Phase::Done(Err(error)))];
@@ -104,7 +104,7 @@ pub fn phases(task: Task, pace: Pace, random: &mut Random) -> Vec<(Duration, Pha
     let unseen = random.between(Duration::ZERO, Duration::from_millis(800));
     let mut phases = Vec::new();
     match task {
-        Task::Change(Mutation::Insert | Mutation::InsertStandard | Mutation::Start) => {
+        Task::Change(Change::Up(BringUp::Insert | BringUp::InsertStandard | BringUp::Start)) => {
             if random.chance(200) {
                 phases.push((Duration::ZERO, Phase::Enter(Status::Pending)));
                 phases.push((later(0, 10, random), Phase::Enter(Status::Provisioning)));
@@ -114,11 +114,11 @@ pub fn phases(task: Task, pace: Pace, random: &mut Random) -> Vec<(Duration, Pha
             phases.push((later(1, 4, random), Phase::Stage));
             phases.push((later(1, 4, random), Phase::Run));
         }
-        Task::Change(Mutation::Resume) => {
+        Task::Change(Change::Up(BringUp::Resume)) => {
             phases.push((Duration::ZERO, Phase::Stage));
             phases.push((later(1, 6, random), Phase::Run));
         }
-        Task::Change(Mutation::Stop) => {
+        Task::Change(Change::Down(TakeDown::Stop)) => {
             if random.chance(300) {
                 phases.push((unseen, Phase::Enter(Status::PendingStop)));
                 phases.push((unseen + later(0, 20, random), Phase::Enter(Status::Stopping)));
@@ -128,11 +128,11 @@ pub fn phases(task: Task, pace: Pace, random: &mut Random) -> Vec<(Duration, Pha
             let down = if random.chance(500) { Status::Terminated } else { Status::Stopped };
             phases.push((unseen + later(3, 25, random), Phase::Enter(down)));
         }
-        Task::Change(Mutation::Suspend) => {
+        Task::Change(Change::Down(TakeDown::Suspend)) => {
             phases.push((unseen, Phase::Enter(Status::Suspending)));
             phases.push((unseen + later(3, 25, random), Phase::Enter(Status::Suspended)));
         }
-        Task::Change(Mutation::Delete) => {
+        Task::Change(Change::Down(TakeDown::Delete)) => {
             phases.push((unseen, Phase::Enter(Status::Stopping)));
             phases.push((unseen + later(3, 20, random), Phase::Enter(Status::Deprovisioning)));
             phases.push((unseen + later(1, 4, random), Phase::Gone));

@@ -93,7 +93,7 @@ impl World {
         let token = self.witness.tokens[number].clone();
         let before = self.object.lifecycle().map(|l| (l.vm_state(), l.endpoint().is_some()));
         let is_present = self.object.lifecycle().and_then(Lifecycle::ready_token) == Some(&token);
-        self.step(Event::SaidReady { token });
+        self.step(Event::ReadyPushed { token });
         let is_guess = self.witness.tokens[number].as_str().starts_with("guess");
         let what = match (is_present, before) {
             (false, _) if !is_guess => "an old token",

@@ -114,10 +114,10 @@ impl World {
     pub fn witness_event(&mut self, event: &Event, after: &Lifecycle) {
         let deadline = after.deadline().filter(|deadline| *deadline <= self.now);
         match (event, deadline) {
-            (Event::Tick, Some(deadline)) => {
+            (Event::Timer, Some(deadline)) => {
                 self.violated(|| format!("the deadline does not move: {deadline:?} after a tick"));
             }
-            (Event::Answered { .. } | Event::Probed { .. }, _) => self.witness_bustle(),
+            (Event::Responded { .. } | Event::Probed { .. }, _) => self.witness_bustle(),
             _ => {}
         }
     }
@@ -171,16 +171,16 @@ impl World {
         let is_called = std::mem::take(&mut self.witness.is_called);
         let moves = !self.known().zones.contains(&configuration::number(stored.zone()));
         match event {
-            Event::Wake { insist, .. } => {
+            Event::Wake { force, .. } => {
                 (self.witness.reported_at, self.witness.operator_wants_down) = (now, false);
                 (self.witness.last_use, self.witness.stop_waits) = (now, false);
-                if *insist {
+                if *force {
                     self.witness.refused.0 = 0;
                     self.witness.refused_since = None;
                 }
             }
             Event::Touch => self.witness.reported_at = now,
-            Event::Asked { busy, .. } => {
+            Event::BusyChecked { busy, .. } => {
                 self.coverage.count(
                     "the VM",
                     if *busy { "answers that it is busy" } else { "answers that it is not" },
@@ -189,24 +189,23 @@ impl World {
                     self.witness.busy_at = now;
                 }
             }
-            Event::GoDown(_) => {
+            Event::TakeDown(_) => {
                 self.witness.operator_wants_down = true;
                 self.witness.stop_waits = is_starting(after);
                 self.witness.refused.0 = 0;
                 self.witness.refused_since = None;
             }
-            Event::Planned(_)
-            | Event::Loaded { .. }
-            | Event::Tick
-            | Event::Answered { .. }
+            Event::Loaded { .. }
+            | Event::Timer
+            | Event::Responded { .. }
             | Event::Probed { .. }
-            | Event::SaidReady { .. } => {}
+            | Event::ReadyPushed { .. } => {}
         }
         if stored_before == Some(after) {
             return;
         }
         self.coverage.transition(stored_before, after);
-        if let (Event::SaidReady { token }, VmState::Running) = (event, after) {
+        if let (Event::ReadyPushed { token }, VmState::Running) = (event, after) {
             self.witness_word(token);
         }
         if (stored_before, after) == (Some(VmState::Starting), VmState::Running) {
@@ -243,7 +242,7 @@ impl World {
                 self.check_hours();
             }
             if (is_down(before) || before == VmState::Failed)
-                && matches!(event, Event::Wake { insist: false, .. })
+                && matches!(event, Event::Wake { force: false, .. })
                 // Its schedule may start it at the moment when a request comes, or when one may not.
                 && !is_called
                 && !actions.iter().any(|action| matches!(action, Action::Release(Outcome::Failed(_))))

@@ -121,7 +121,7 @@ impl World {
     /// Whether a change is on its way to Compute Engine.
     pub fn a_change_is_on_its_way(&self) -> bool {
         self.agenda
-            .has(|happening| matches!(happening, Happening::CallArrives { what: Call::Mutate { .. }, .. }))
+            .has(|happening| matches!(happening, Happening::CallArrives { what: Call::Change { .. }, .. }))
     }
 
     fn happen(&mut self, happening: Happening) {

@@ -5,7 +5,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-use crate::gather::gather;
+use crate::collections::collect_unsorted;
 use crate::vm::{Accelerator, Address, Instance};
 
 /// How an instance is paid for.
@@ -34,7 +34,7 @@ pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: P
         ("disks", list(boot_disk(instance, zone))),
         ("networkInterfaces", list(network_interface(instance, zone))),
         ("tags", object(&mut [("items", instance.tags.clone().into())])),
-        ("labels", Value::Object(gather(labels))),
+        ("labels", Value::Object(collect_unsorted(labels))),
         ("metadata", object(&mut [("items", items.collect())])),
         ("scheduling", scheduling(instance, provisioning)),
         ("serviceAccounts", list(service_account(instance))),
@@ -55,7 +55,7 @@ pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
         _ => true,
     };
     let given = fields.iter_mut().filter(|(_, value)| is_something(value));
-    Value::Object(gather(given.map(|(name, value)| ((*name).to_owned(), value.take()))))
+    Value::Object(collect_unsorted(given.map(|(name, value)| ((*name).to_owned(), value.take()))))
 }
 
 /// A metadata item.

@@ -2,11 +2,11 @@
 
 mod drift;
 mod failing;
+pub(crate) mod harness;
 mod limits;
 mod moving;
 mod progress;
 mod ready;
-mod rig;
 mod schedule;
 mod sleeping;
 mod starting;

@@ -2,153 +2,157 @@
 
 use std::time::Duration;
 
-use super::rig::*;
-use crate::compute::{Call, InstanceStatus, Mutation};
+use super::harness::*;
+use crate::compute::{BringUp, Call, InstanceStatus, TakeDown};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
-use crate::vm::{Vm, VmState, Wake};
+use crate::vm::{Vm, VmState, WakePolicy};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn limited() -> Rig {
-    Rig::with(Vm { wake: Wake { wakes_per_hour: Some(2), ..Wake::default() }, ..Vm::default() })
+fn limited() -> Harness {
+    Harness::with(Vm {
+        wake: WakePolicy { wakes_per_hour: Some(2), ..WakePolicy::default() },
+        ..Vm::default()
+    })
 }
 
-fn wake(rig: &mut Rig, client: &str) {
-    rig.send(Event::Wake { unreachable: None, insist: false, client: Some(client.to_owned()) });
+fn wake(harness: &mut Harness, client: &str) {
+    harness.send(Event::Wake { unreachable: None, force: false, client: Some(client.to_owned()) });
 }
 
 #[track_caller]
-fn turned_away(rig: &mut Rig) -> Duration {
-    let Outcome::Failed(failure) = rig.released() else { panic!() };
+fn turned_away(harness: &mut Harness) -> Duration {
+    let Outcome::Failed(failure) = harness.released() else { panic!() };
     assert_eq!(failure.kind, FailureKind::OverLimit);
     assert!(failure.message.contains("wakes_per_hour") && !failure.message.contains("203.0.113"));
-    assert_eq!(rig.lifecycle.failure(), None);
-    failure.retry_at.since(rig.now)
+    assert_eq!(harness.lifecycle.failure(), None);
+    failure.retry_at.since(harness.now)
 }
 
 #[track_caller]
-fn comes_up(rig: &mut Rig) {
-    rig.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = rig.mutation(Mutation::Start);
-    rig.answer(start, done());
-    rig.looks(running());
-    rig.probe();
-    rig.probed(ProbeResult::Healthy);
-    rig.released();
+fn comes_up(harness: &mut Harness) {
+    harness.looks(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.change(BringUp::Start);
+    harness.answer(start, done());
+    harness.looks(running());
+    harness.probe();
+    harness.probed(ProbeResult::Healthy);
+    harness.released();
 }
 
 #[track_caller]
-fn goes_down(rig: &mut Rig) {
-    rig.send(Event::GoDown(Mutation::Stop));
-    let (stop, _) = rig.mutation(Mutation::Stop);
-    rig.answer(stop, done());
+fn goes_down(harness: &mut Harness) {
+    harness.send(Event::TakeDown(TakeDown::Stop));
+    let (stop, _) = harness.change(TakeDown::Stop);
+    harness.answer(stop, done());
 }
 
 /// Two starts for one client, 10 minutes apart.
-fn used_up() -> Rig {
-    let mut rig = limited();
+fn used_up() -> Harness {
+    let mut harness = limited();
     for _ in 0..2 {
-        wake(&mut rig, "203.0.113.7/32");
-        comes_up(&mut rig);
-        goes_down(&mut rig);
-        rig.pass(10 * MINUTE);
+        wake(&mut harness, "203.0.113.7/32");
+        comes_up(&mut harness);
+        goes_down(&mut harness);
+        harness.pass(10 * MINUTE);
     }
-    rig
+    harness
 }
 
 #[test]
 fn a_client_that_has_woken_it_too_often_is_turned_away_for_an_hour_and_nobody_else_is() {
-    let mut rig = used_up();
-    wake(&mut rig, "203.0.113.7/32");
-    assert_eq!(turned_away(&mut rig), 40 * MINUTE);
-    rig.nothing();
-    rig.state(VmState::Stopped);
+    let mut harness = used_up();
+    wake(&mut harness, "203.0.113.7/32");
+    assert_eq!(turned_away(&mut harness), 40 * MINUTE);
+    harness.nothing();
+    harness.state(VmState::Stopped);
 
-    wake(&mut rig, "203.0.113.8/32");
-    rig.state(VmState::Starting);
+    wake(&mut harness, "203.0.113.8/32");
+    harness.state(VmState::Starting);
     // It is awake now for whoever asks.
-    wake(&mut rig, "203.0.113.7/32");
-    comes_up(&mut rig);
-    wake(&mut rig, "203.0.113.7/32");
-    assert!(matches!(rig.released(), Outcome::Ready { .. }));
-    goes_down(&mut rig);
+    wake(&mut harness, "203.0.113.7/32");
+    comes_up(&mut harness);
+    wake(&mut harness, "203.0.113.7/32");
+    assert!(matches!(harness.released(), Outcome::Ready { .. }));
+    goes_down(&mut harness);
 
-    rig.pass(40 * MINUTE);
-    wake(&mut rig, "203.0.113.7/32");
-    rig.call(Call::Look);
+    harness.pass(40 * MINUTE);
+    wake(&mut harness, "203.0.113.7/32");
+    harness.call(Call::Get);
 }
 
 #[test]
 fn requests_that_find_it_on_its_way_up_are_not_counted() {
-    let mut rig = limited();
+    let mut harness = limited();
     for _ in 0..10 {
-        wake(&mut rig, "203.0.113.7/32");
+        wake(&mut harness, "203.0.113.7/32");
     }
-    comes_up(&mut rig);
+    comes_up(&mut harness);
     for _ in 0..10 {
-        wake(&mut rig, "203.0.113.7/32");
-        rig.released();
+        wake(&mut harness, "203.0.113.7/32");
+        harness.released();
     }
-    goes_down(&mut rig);
-    wake(&mut rig, "203.0.113.7/32");
-    rig.call(Call::Look);
+    goes_down(&mut harness);
+    wake(&mut harness, "203.0.113.7/32");
+    harness.call(Call::Get);
 }
 
 #[test]
 fn a_wake_while_it_goes_down_counts_once() {
-    let mut rig = limited();
-    wake(&mut rig, "203.0.113.7/32");
-    comes_up(&mut rig);
-    rig.send(Event::GoDown(Mutation::Stop));
-    let (stop, _) = rig.mutation(Mutation::Stop);
+    let mut harness = limited();
+    wake(&mut harness, "203.0.113.7/32");
+    comes_up(&mut harness);
+    harness.send(Event::TakeDown(TakeDown::Stop));
+    let (stop, _) = harness.change(TakeDown::Stop);
     for _ in 0..3 {
-        wake(&mut rig, "203.0.113.7/32");
-        rig.nothing();
+        wake(&mut harness, "203.0.113.7/32");
+        harness.nothing();
     }
-    rig.answer(stop, done());
-    comes_up(&mut rig);
-    rig.send(Event::GoDown(Mutation::Stop));
-    rig.mutation(Mutation::Stop);
-    wake(&mut rig, "203.0.113.7/32");
-    assert_eq!(turned_away(&mut rig), 60 * MINUTE);
+    harness.answer(stop, done());
+    comes_up(&mut harness);
+    harness.send(Event::TakeDown(TakeDown::Stop));
+    harness.change(TakeDown::Stop);
+    wake(&mut harness, "203.0.113.7/32");
+    assert_eq!(turned_away(&mut harness), 60 * MINUTE);
     // Somebody else may, and then it is up for everybody.
-    wake(&mut rig, "203.0.113.8/32");
-    wake(&mut rig, "203.0.113.7/32");
-    rig.nothing();
+    wake(&mut harness, "203.0.113.8/32");
+    wake(&mut harness, "203.0.113.7/32");
+    harness.nothing();
 }
 
 #[test]
 fn a_start_that_is_refused_for_another_reason_is_not_counted() {
-    let mut rig = limited();
-    wake(&mut rig, "203.0.113.7/32");
-    rig.looks(refused(403, "forbidden"));
+    let mut harness = limited();
+    wake(&mut harness, "203.0.113.7/32");
+    harness.looks(refused(403, "forbidden"));
     for _ in 0..5 {
-        assert!(matches!(rig.released(), Outcome::Failed(failure) if failure.kind == FailureKind::Refused));
-        wake(&mut rig, "203.0.113.7/32");
+        assert!(
+            matches!(harness.released(), Outcome::Failed(failure) if failure.kind == FailureKind::Refused)
+        );
+        wake(&mut harness, "203.0.113.7/32");
     }
-    rig.released();
-    rig.pass(10 * SECOND);
-    wake(&mut rig, "203.0.113.7/32");
-    rig.call(Call::Look);
+    harness.released();
+    harness.pass(10 * SECOND);
+    wake(&mut harness, "203.0.113.7/32");
+    harness.call(Call::Get);
 }
 
 #[test]
 fn the_count_outlives_the_object_and_is_not_for_the_operator() {
-    let mut rig = used_up();
-    rig.lose();
-    wake(&mut rig, "203.0.113.7/32");
-    turned_away(&mut rig);
-    rig.send(Event::Wake { unreachable: None, insist: true, client: None });
-    rig.call(Call::Look);
+    let mut harness = used_up();
+    harness.lose();
+    wake(&mut harness, "203.0.113.7/32");
+    turned_away(&mut harness);
+    harness.send(Event::Wake { unreachable: None, force: true, client: None });
+    harness.call(Call::Get);
 }
 
 #[test]
 fn what_an_older_version_has_stored_has_no_count() {
     let mut stored = serde_json::to_value(&used_up().lifecycle).unwrap();
-    stored["usage"].as_object_mut().unwrap().remove("wakes").unwrap();
-    stored["policy"]["limits"].as_object_mut().unwrap().remove("wakes_per_hour").unwrap();
-    let mut rig = limited();
-    rig.lifecycle = serde_json::from_value(stored).unwrap();
-    wake(&mut rig, "203.0.113.7/32");
-    rig.call(Call::Look);
+    stored["context"]["usage"].as_object_mut().unwrap().remove("wakes").unwrap();
+    let mut harness = limited();
+    harness.restore(stored);
+    wake(&mut harness, "203.0.113.7/32");
+    harness.call(Call::Get);
 }

@@ -1,6 +1,6 @@
 //! How a WebSocket is closed, and how one side's end is told to the other. Pure.
 
-use super::frames::Violation;
+use super::violation::Violation;
 
 /// What a side said, or did not, when it closed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,16 +4,11 @@
 //! stream of its own, messages gathered in buffers of its own) the Workers runtime does or would be done twice:
 //! payloads are handed on from the chunk that they came in.
 
-use std::fmt;
-
 use soketto::base::{Codec, Header, OpCode};
 use soketto::Parsing;
 
 use super::close::Close;
-
-/// The longest message that is taken from a VM; the runtime takes as much from clients.
-/// See <https://developers.cloudflare.com/workers/platform/limits/#websocket-limits>.
-pub(super) const MAX_MESSAGE: usize = 32 * 1024 * 1024;
+use super::violation::{Violation, MAX_MESSAGE};
 
 /// The key that a frame's payload is masked with.
 pub(super) type MaskingKey = [u8; 4];
@@ -34,30 +29,6 @@ pub(super) enum Received<'a> {
     Ping(Vec<u8>),
     /// The last thing that it sends.
     Close(Close),
-}
-
-/// How a VM broke the protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Violation {
-    /// The code to close the connection with (RFC 6455, section 7.4.1).
-    pub code: u16,
-    /// What was wrong.
-    pub reason: String,
-}
-
-impl Violation {
-    fn protocol(reason: impl fmt::Display) -> Self {
-        Self { code: 1002, reason: reason.to_string() }
-    }
-
-    /// Text that is no UTF-8.
-    pub fn not_utf8() -> Self {
-        Self { code: 1007, reason: "the text is not UTF-8".to_owned() }
-    }
-
-    fn too_long() -> Self {
-        Self { code: 1009, reason: format!("the message is longer than {MAX_MESSAGE} bytes") }
-    }
 }
 
 /// Takes a VM's bytes apart, however they arrive.

@@ -5,11 +5,14 @@ use std::ops::RangeInclusive;
 use js_sys::Uint8Array;
 
 use super::close::Close;
-use super::frames::{Decoder, Kind, Received, Violation};
+use super::frames::{Decoder, Kind, Received};
 use super::outbox::Outbox;
-use super::MAX_BUFFERED;
+use super::violation::Violation;
 use crate::platform::stream::Reader;
 use crate::platform::websocket::{decode, WebSocket};
+
+/// How much may wait for a client before no more is read from its VM.
+const MAX_BUFFERED: usize = 1024 * 1024;
 
 /// The pieces of a message are gathered outside wasm, whose memory never shrinks, and in no smaller parts than this.
 const PART: usize = 64 * 1024;

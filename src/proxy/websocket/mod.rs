@@ -6,6 +6,7 @@ mod frames;
 mod handshake;
 mod inbox;
 mod outbox;
+mod violation;
 
 pub(super) use handshake::{is_asked_for, Handshake};
 
@@ -18,9 +19,10 @@ use futures::future::{select, Either};
 use js_sys::Uint8Array;
 use web_sys::{Response, WritableStream};
 
+use super::error::ForwardError;
 use super::headers::{for_client, HeaderLines};
 use super::http1::ResponseHead;
-use super::{ForwardError, Incoming};
+use super::incoming::Incoming;
 use crate::platform::headers::lines;
 use crate::platform::socket::Socket;
 use crate::platform::stream::{Reader, Writer};
@@ -29,9 +31,6 @@ use crate::platform::{sleep, within};
 use close::{Close, BAD_GATEWAY, OVERLOADED};
 use inbox::receive;
 use outbox::{Outbox, Overloaded};
-
-/// How much may wait for a client before no more is read from its VM.
-const MAX_BUFFERED: usize = 1024 * 1024;
 
 /// How much may wait for either side where the other cannot be held back.
 const MAX_UNHELD: usize = 32 * 1024 * 1024;

@@ -27,7 +27,7 @@ impl World {
                 let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
                 self.plan_in(takes, Happening::ProbeArrives { probe: number, endpoint });
             }
-            Action::AskIfBusy(endpoint) => {
+            Action::CheckBusy(endpoint) => {
                 self.witness_question();
                 let Some(memory) = &mut self.object.memory else { return };
                 memory.questions.push(number);
