@@ -25,7 +25,7 @@ pub fn bundle(entry: &Path, folder: &Path) -> Result<()> {
     run(&mut command)
 }
 
-/// wasm-bindgen writes the proposed `import source` (https://github.com/tc39/proposal-source-phase-imports). Workers get
+/// wasm-bindgen writes the proposed `import source` (<https://github.com/tc39/proposal-source-phase-imports>). Workers get
 /// the same, a `WebAssembly.Module`, by the `import` that wrangler and workerd know.
 fn import_as_a_module(generated: &Path) -> Result<()> {
     const PROPOSED: &str = "import source wasmModule from ";
