@@ -12,13 +12,13 @@ import { wasmTarget } from "./wasm-target.mjs";
 export const bundler = {
   ...program("bundler"),
   task: "Compile the bundler",
-  duration: 40,
+  duration: 35,
   after: [rust],
 };
 
 export const worker = {
   task: "Compile the Worker",
-  duration: 90,
+  duration: 110,
   after: [npmPackages, wasmTarget, bundler],
   isThere: () => ["index.js", "index_bg.wasm"].every((name) => existsSync(join(root, "build", name))),
   install: () => bundle(root),
@@ -28,7 +28,7 @@ export const worker = {
 export const emulator = {
   ...program("gce-emulator"),
   task: "Compile the emulator",
-  duration: 40,
+  duration: 80,
   // Cargo would wait for the other build in the same folder; the Worker needs the bundler first.
   after: [rust, bundler],
 };

@@ -9,7 +9,7 @@ const modules = join(root, "node_modules");
 
 export const npmPackages = {
   task: "Install the npm packages",
-  duration: 20,
+  duration: 15,
   byHand: () => "npm ci",
 
   isThere() {
