@@ -13,7 +13,7 @@ use worker::Env;
 use common::{bearer, failed, find, method_not_allowed};
 
 use crate::compute::TakeDown;
-use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake, Watch};
+use crate::durable_object::{Command, Hold, ObjectClient, Reply, TakeDownRequest, Wake, Watch};
 use crate::error::Error;
 use crate::platform::env::variable;
 use crate::platform::headers::value;
@@ -134,11 +134,9 @@ async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result
 }
 
 fn command(action: &str) -> Option<Command> {
-    let down = |take_down| Some(Command::GoDown(GoDown { take_down, wait: false }));
+    let down = |take_down| Some(Command::TakeDown(TakeDownRequest { take_down, wait: false }));
     match action {
-        "start" => {
-            Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, insist: true, client: None }))
-        }
+        "start" => Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, force: true, client: None })),
         "stop" => down(TakeDown::Stop),
         "suspend" => down(TakeDown::Suspend),
         "delete" => down(TakeDown::Delete),

@@ -8,7 +8,7 @@ use worker::{Context, Env};
 use crate::admin;
 use crate::compute::TakeDown;
 use crate::config::{check_schedule, check_vm, ConfigError};
-use crate::durable_object::{Command, GoDown, Hold, ObjectClient, Reply, Wake};
+use crate::durable_object::{Command, Hold, ObjectClient, Reply, TakeDownRequest, Wake};
 use crate::error::Error;
 use crate::lifecycle::{Endpoint, Outcome};
 use crate::platform::now;
@@ -39,7 +39,7 @@ impl Vm {
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
         self.check()?;
         let wake =
-            Command::Wake(Wake { unreachable: None, hold: Hold::ToTheEnd, insist: true, client: None });
+            Command::Wake(Wake { unreachable: None, hold: Hold::UntilDone, force: true, client: None });
         match ObjectClient::new(env).call(self, &wake).await? {
             Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
@@ -55,7 +55,7 @@ impl Vm {
     /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Internal`] when it is not down within
     /// [`startup_timeout`](Vm::startup_timeout); in both cases it is still being tried.
     pub async fn stop(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, TakeDown::Stop).await
+        self.take_down(env, TakeDown::Stop).await
     }
 
     /// Suspends the VM, memory and all, and waits until it is `SUSPENDED`. A VM that cannot be suspended is
@@ -64,7 +64,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::stop`].
     pub async fn suspend(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, TakeDown::Suspend).await
+        self.take_down(env, TakeDown::Suspend).await
     }
 
     /// Terminates and removes the instance, with the disks that are marked for it, and waits until it is gone.
@@ -72,7 +72,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::stop`].
     pub async fn delete(&self, env: &Env) -> Result<(), Error> {
-        self.go_down(env, TakeDown::Delete).await
+        self.take_down(env, TakeDown::Delete).await
     }
 
     /// Whether the VM runs and its health path has answered.
@@ -120,9 +120,9 @@ impl Vm {
         check_schedule(self, is_zone)
     }
 
-    async fn go_down(&self, env: &Env, take_down: TakeDown) -> Result<(), Error> {
+    async fn take_down(&self, env: &Env, take_down: TakeDown) -> Result<(), Error> {
         self.check()?;
-        let down = Command::GoDown(GoDown { take_down, wait: true });
+        let down = Command::TakeDown(TakeDownRequest { take_down, wait: true });
         Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
         match ObjectClient::new(env).call(self, &down).await? {
             Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),

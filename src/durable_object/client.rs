@@ -5,7 +5,7 @@ use std::time::Duration;
 use web_sys::Response;
 use worker::Env;
 
-use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
+use super::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
 use crate::config::{ConfigError, OBJECT_BINDING};
 use crate::error::Error;
 use crate::platform::fetch::text_request;
@@ -41,13 +41,13 @@ impl ObjectClient {
     pub async fn call(&self, vm: &Vm, command: &Command) -> Result<Reply, Error> {
         let body = written(vm, command)?;
         let limit = match command {
-            Command::Wake(Wake { hold: Hold::ToTheEnd, .. }) => vm.startup_timeout + GRACE,
+            Command::Wake(Wake { hold: Hold::UntilDone, .. }) => vm.startup_timeout + GRACE,
             Command::Wake(Wake { hold: Hold::Until(end), .. }) => end.since(now()) + GRACE,
-            Command::GoDown(GoDown { wait: true, .. }) => vm.startup_timeout + GRACE,
+            Command::TakeDown(TakeDownRequest { wait: true, .. }) => vm.startup_timeout + GRACE,
             Command::Wake(_)
-            | Command::GoDown(_)
+            | Command::TakeDown(_)
             | Command::Touch
-            | Command::Where
+            | Command::GetEndpoint
             | Command::Status
             | Command::Watch(_)
             | Command::Ready(_) => PROMPT,

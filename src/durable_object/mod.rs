@@ -6,18 +6,18 @@
 mod client;
 mod compute_client;
 mod credentials;
-mod message;
-mod news;
+mod event_streams;
 mod object;
-mod planner;
+mod plan_cache;
+mod protocol;
 mod shell;
+mod start_status;
 mod store;
 #[cfg(test)]
 mod tests;
-mod vm_text;
-mod watchers;
+mod vm_json;
 
 pub(crate) use client::ObjectClient;
 pub(crate) use credentials::check_credentials;
-pub(crate) use message::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
 pub use object::VmObject;
+pub(crate) use protocol::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};

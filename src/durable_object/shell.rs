@@ -10,11 +10,11 @@ use web_sys::Response;
 use worker::{Env, State};
 
 use super::compute_client::ComputeClient;
-use super::news::News;
-use super::planner::Planner;
+use super::event_streams::{EventStreams, HEARTBEAT};
+use super::plan_cache::PlanCache;
+use super::start_status::StartStatus;
 use super::store::{Record, Store};
-use super::watchers::{Watchers, HEARTBEAT};
-use super::{Command, GoDown, Hold, Message, Reply, Wake, Watch};
+use super::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
 use crate::compute::{Call, CallError, TakeDown};
 use crate::config::parse_vms;
 use crate::lifecycle::{
@@ -33,7 +33,7 @@ pub(super) struct Shell {
     env: Env,
     compute: ComputeClient,
     store: RefCell<Store>,
-    planner: Planner,
+    plans: PlanCache,
     record: RefCell<Option<Record>>,
     /// Whether the record was read from the store, and nothing has been done with it yet.
     fresh: Cell<bool>,
@@ -43,8 +43,8 @@ pub(super) struct Shell {
     vms: OnceCell<Option<Vec<Vm>>>,
     waiting_for_up: RefCell<Vec<oneshot::Sender<Outcome>>>,
     waiting_for_down: RefCell<Vec<oneshot::Sender<Result<(), Failure>>>>,
-    watchers: RefCell<Watchers>,
-    /// Whether the watchers' heartbeat is at work.
+    streams: RefCell<EventStreams>,
+    /// Whether the streams' heartbeat is at work.
     beats: Cell<bool>,
     alarm_at: Cell<Option<Timestamp>>,
     /// The timer for the next deadline; a newer one replaces it.
@@ -67,14 +67,14 @@ impl Shell {
             compute: ComputeClient::new(env.clone()),
             env,
             store: RefCell::new(store),
-            planner: Planner::default(),
+            plans: PlanCache::default(),
             record: RefCell::new(record),
             fresh: Cell::new(true),
             is_readable,
             vms: OnceCell::new(),
             waiting_for_up: RefCell::default(),
             waiting_for_down: RefCell::default(),
-            watchers: RefCell::default(),
+            streams: RefCell::default(),
             beats: Cell::new(false),
             alarm_at: Cell::new(None),
             timer: RefCell::default(),
@@ -93,11 +93,11 @@ impl Shell {
                 self.step(Event::Touch);
                 Reply::Endpoint(self.serving())
             }
-            Command::Where => {
+            Command::GetEndpoint => {
                 self.step(Event::Timer);
                 Reply::Endpoint(self.serving())
             }
-            Command::GoDown(way) => self.go_down(way).await,
+            Command::TakeDown(way) => self.take_down(way).await,
             Command::Status => {
                 self.step(Event::Timer);
                 self.status()
@@ -109,14 +109,14 @@ impl Shell {
         Ok(json_text_response(200, &text))
     }
 
-    async fn wake(self: &Rc<Self>, Wake { unreachable, hold, insist, client }: Wake) -> Reply {
+    async fn wake(self: &Rc<Self>, Wake { unreachable, hold, force, client }: Wake) -> Reply {
         let (sender, mut receiver) = oneshot::channel();
         self.waiting_for_up.borrow_mut().push(sender);
-        self.step(Event::Wake { unreachable, force: insist, client });
+        self.step(Event::Wake { unreachable, force, client });
         let outcome = match hold {
             Hold::No => receiver.try_recv().ok().flatten(),
             Hold::Until(end) => within(end.since(now()), &mut receiver).await.and_then(Result::ok),
-            Hold::ToTheEnd => (&mut receiver).await.ok(),
+            Hold::UntilDone => (&mut receiver).await.ok(),
         };
         if let Some(outcome) = outcome {
             return Reply::Outcome(outcome);
@@ -126,7 +126,7 @@ impl Shell {
         Reply::Pending(self.progress())
     }
 
-    async fn go_down(self: &Rc<Self>, GoDown { take_down, wait }: GoDown) -> Reply {
+    async fn take_down(self: &Rc<Self>, TakeDownRequest { take_down, wait }: TakeDownRequest) -> Reply {
         let (sender, receiver) = oneshot::channel();
         self.waiting_for_down.borrow_mut().push(sender);
         self.step(Event::TakeDown(take_down));
@@ -142,14 +142,14 @@ impl Shell {
     /// Shows a visitor how the VM's start is.
     fn watch(self: &Rc<Self>, watch: Watch) -> Result<Response, String> {
         // While somebody watches, the deadlines are met.
-        if self.watchers.borrow().is_empty() {
+        if self.streams.borrow().is_empty() {
             self.step(Event::Timer);
         }
-        let Some(news) = self.news() else { return Err("there is no record".to_owned()) };
+        let Some(start_status) = self.start_status() else { return Err("there is no record".to_owned()) };
         match watch {
-            Watch::Once => Ok(json_text_response(200, &news.json)),
+            Watch::Once => Ok(json_text_response(200, &start_status.json)),
             Watch::Live => {
-                let stream = self.watchers.borrow_mut().add(&news)?;
+                let stream = self.streams.borrow_mut().add(&start_status)?;
                 self.keep_alive();
                 Ok(event_response(&stream))
             }
@@ -166,23 +166,23 @@ impl Shell {
         Reply::Done
     }
 
-    /// Keeps the watchers' streams alive as long as there are any.
+    /// Keeps the streams' streams alive as long as there are any.
     fn keep_alive(self: &Rc<Self>) {
-        if self.watchers.borrow().is_empty() || self.beats.replace(true) {
+        if self.streams.borrow().is_empty() || self.beats.replace(true) {
             return;
         }
         let shell = Rc::clone(self);
         spawn(async move {
-            while !shell.watchers.borrow().is_empty() {
+            while !shell.streams.borrow().is_empty() {
                 sleep(HEARTBEAT).await;
-                shell.watchers.borrow_mut().beat();
+                shell.streams.borrow_mut().beat();
             }
             shell.beats.set(false);
         });
     }
 
-    fn news(&self) -> Option<News> {
-        self.record.borrow().as_ref().map(|record| News::of(record, now()))
+    fn start_status(&self) -> Option<StartStatus> {
+        self.record.borrow().as_ref().map(|record| StartStatus::of(record, now()))
     }
 
     fn progress(&self) -> Progress {
@@ -225,7 +225,7 @@ impl Shell {
             Some(record) => {
                 if (&record.vm.keep_awake, &record.vm.wake_at) != (&vm.keep_awake, &vm.wake_at) {
                     record.lifecycle.forget_plan();
-                    self.planner.forget();
+                    self.plans.forget();
                 }
                 record.lifecycle.configure(Policy::of(&vm), now());
                 record.vm = vm;
@@ -270,9 +270,9 @@ impl Shell {
                 }
             }
         }
-        if !self.watchers.borrow().is_empty() {
-            if let Some(news) = self.news() {
-                self.watchers.borrow_mut().tell(&news);
+        if !self.streams.borrow().is_empty() {
+            if let Some(start_status) = self.start_status() {
+                self.streams.borrow_mut().tell(&start_status);
             }
         }
         self.schedule();
@@ -282,7 +282,7 @@ impl Shell {
         let mut record = self.record.borrow_mut();
         let record = record.as_mut()?;
         let before = record.lifecycle.vm_state();
-        if let Some(plan) = self.planner.plan(&record.vm, now()) {
+        if let Some(plan) = self.plans.plan(&record.vm, now()) {
             record.lifecycle.set_plan(plan, now());
         }
         let actions = record.lifecycle.handle(event, now());
@@ -344,7 +344,7 @@ impl Shell {
             record.vm.keep_awake.clear();
             record.vm.wake_at.clear();
             record.lifecycle.forget_plan();
-            self.planner.forget();
+            self.plans.forget();
         }
     }
 

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use worker::{SqlStorage, SqlStorageValue};
 
-use super::vm_text;
+use super::vm_json;
 use crate::lifecycle::{Lifecycle, Policy};
 use crate::vm::Vm;
 
 /// What is known of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
-    #[serde(with = "vm_text")]
+    #[serde(with = "vm_json")]
     pub vm: Vm,
     pub lifecycle: Lifecycle,
 }

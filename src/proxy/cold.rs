@@ -45,7 +45,7 @@ impl ColdAnswer {
     /// How long the VM's object holds its answer.
     pub fn hold(self, vm: &Vm, now: Timestamp) -> Hold {
         match (self, vm.hold_timeout) {
-            (ColdAnswer::Held, None) => Hold::ToTheEnd,
+            (ColdAnswer::Held, None) => Hold::UntilDone,
             (ColdAnswer::Held, Some(timeout)) => Hold::Until(now + timeout),
             (ColdAnswer::Page | ColdAnswer::Rejected, _) => Hold::No,
         }
@@ -93,7 +93,7 @@ mod tests {
         let timeout = Duration::from_secs(7);
         let (endless, brief) = (Vm::default(), Vm { hold_timeout: Some(timeout), ..Vm::default() });
         let now = Timestamp::from_millis(1000);
-        assert_eq!(ColdAnswer::Held.hold(&endless, now), Hold::ToTheEnd);
+        assert_eq!(ColdAnswer::Held.hold(&endless, now), Hold::UntilDone);
         assert_eq!(ColdAnswer::Held.hold(&brief, now), Hold::Until(Timestamp::from_millis(8000)));
         assert_eq!(ColdAnswer::Page.hold(&brief, now), Hold::No);
         assert_eq!(ColdAnswer::Rejected.hold(&endless, now), Hold::No);

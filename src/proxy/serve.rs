@@ -128,7 +128,7 @@ impl Exchange<'_> {
         }
         let answer = ColdAnswer::of(self.vm, self.request);
         let (hold, client) = (answer.hold(self.vm, now()), self.waking.client());
-        let command = Command::Wake(Wake { unreachable, hold, insist: false, client });
+        let command = Command::Wake(Wake { unreachable, hold, force: false, client });
         match ObjectClient::new(self.env).call(self.vm, &command).await? {
             Reply::Outcome(Outcome::Ready { endpoint, cold_start }) => {
                 self.learn(endpoint);
@@ -145,7 +145,7 @@ impl Exchange<'_> {
     /// Asks the VM's object where the VM is, for a request that does not wake it by this rule.
     async fn find_awake(&self, unreachable: Option<u64>, rule: &'static str) -> Result<Endpoint, Error> {
         let vm = self.vm.instance.name.clone();
-        match ObjectClient::new(self.env).call(self.vm, &Command::Where).await? {
+        match ObjectClient::new(self.env).call(self.vm, &Command::GetEndpoint).await? {
             Reply::Endpoint(None) => Err(Error::Asleep { vm, rule }),
             Reply::Endpoint(Some(endpoint)) if unreachable == Some(endpoint.generation) => {
                 let reason = format!("no answer at {}, and no search for it ({rule})", endpoint.ip);

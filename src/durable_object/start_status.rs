@@ -9,8 +9,8 @@ use crate::time::Timestamp;
 use crate::vm::VmState;
 
 /// How a start is.
-pub(super) struct News {
-    /// What of it makes it news; the time that passes does not.
+pub(super) struct StartStatus {
+    /// Identifies the status; the time that passes does not.
     pub key: String,
     /// All of it, as `/_vmproxy/wait/{vm}` answers.
     pub json: String,
@@ -18,7 +18,7 @@ pub(super) struct News {
     pub is_last: bool,
 }
 
-impl News {
+impl StartStatus {
     /// How it is now.
     pub fn of(Record { vm, lifecycle }: &Record, now: Timestamp) -> Self {
         let state = lifecycle.vm_state();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::vm_text;
+use super::vm_json;
 use crate::compute::TakeDown;
 use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
 use crate::time::Timestamp;
@@ -11,7 +11,7 @@ use crate::vm::{Status, Vm};
 /// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Message {
-    #[serde(with = "vm_text")]
+    #[serde(with = "vm_json")]
     pub vm: Vm,
     pub command: Command,
 }
@@ -25,9 +25,9 @@ pub(crate) enum Command {
     /// Note that the VM is in use.
     Touch,
     /// Say where the VM serves, if it does, and leave it asleep if not.
-    Where,
+    GetEndpoint,
     /// Bring the VM down.
-    GoDown(GoDown),
+    TakeDown(TakeDownRequest),
     /// Say how the VM is.
     Status,
     /// Say how its start is, once, or as long as it lasts. The answer is not a [`Reply`] but what a visitor is shown.
@@ -44,7 +44,7 @@ pub(crate) struct Wake {
     /// How long the answer is held while the VM starts.
     pub hold: Hold,
     /// Whether to try although the last start has failed just now.
-    pub insist: bool,
+    pub force: bool,
     /// Who asks, if it is counted how often they do.
     pub client: Option<String>,
 }
@@ -58,12 +58,12 @@ pub(crate) enum Hold {
     /// Till then at most. A message may be sent again, so this is no duration.
     Until(Timestamp),
     /// Until the VM is ready, or the start has failed.
-    ToTheEnd,
+    UntilDone,
 }
 
 /// How a VM is brought down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct GoDown {
+pub(crate) struct TakeDownRequest {
     pub take_down: TakeDown,
     /// Whether the answer is held until the VM is down.
     pub wait: bool,

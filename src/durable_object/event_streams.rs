@@ -7,7 +7,7 @@ use std::time::Duration;
 use js_sys::Uint8Array;
 use web_sys::ReadableStream;
 
-use super::news::News;
+use super::start_status::StartStatus;
 use crate::platform::source::Source;
 
 /// A watcher that has gone away is noticed when it is written to, and proxies on the way cut what is silent.
@@ -18,44 +18,44 @@ const RETRY: &str = "retry: 1000\n";
 
 /// The open streams.
 #[derive(Default)]
-pub(super) struct Watchers {
+pub(super) struct EventStreams {
     streams: Vec<Source>,
     /// What they were told last.
     told: String,
 }
 
-impl Watchers {
+impl EventStreams {
     /// Whether there is anybody.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// A new stream, which begins with how it is now. It ends there if that is the last news.
+    /// A new stream, which begins with how it is now. It ends there if status is the last one.
     ///
     /// # Errors
     /// The text of the exception.
-    pub fn add(&mut self, news: &News) -> Result<ReadableStream, String> {
+    pub fn add(&mut self, start_status: &StartStatus) -> Result<ReadableStream, String> {
         let (stream, source) = Source::new(None)?;
-        let told = source.put(&bytes(&[RETRY, &event(news)].concat()));
-        if news.is_last {
+        let told = source.put(&bytes(&[RETRY, &event(start_status)].concat()));
+        if start_status.is_last {
             source.close();
         } else if told.is_ok() {
             if self.streams.is_empty() {
-                self.told.clone_from(&news.key);
+                self.told.clone_from(&start_status.key);
             }
             self.streams.push(source);
         }
         Ok(stream)
     }
 
-    /// Tells everybody, if it is news to them; after the last news the streams end.
-    pub fn tell(&mut self, news: &News) {
-        if news.key == self.told && !news.is_last {
+    /// Tells everybody, if it is new to them; after the last status the streams end.
+    pub fn tell(&mut self, start_status: &StartStatus) {
+        if start_status.key == self.told && !start_status.is_last {
             return;
         }
-        self.told.clone_from(&news.key);
-        self.write(&event(news));
-        if news.is_last {
+        self.told.clone_from(&start_status.key);
+        self.write(&event(start_status));
+        if start_status.is_last {
             for source in self.streams.drain(..) {
                 source.close();
             }
@@ -73,8 +73,8 @@ impl Watchers {
     }
 }
 
-fn event(news: &News) -> String {
-    format!("data: {}\n\n", news.json)
+fn event(start_status: &StartStatus) -> String {
+    format!("data: {}\n\n", start_status.json)
 }
 
 fn bytes(text: &str) -> Uint8Array {
