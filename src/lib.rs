@@ -49,6 +49,7 @@ pub mod auth;
 mod collections;
 pub mod compute;
 pub mod config;
+pub mod driver;
 mod durable_object;
 mod error;
 mod json;

@@ -1,24 +1,16 @@
-//! Every order of events in a small world: two requests, one loss of the object, one preemption, calls whose answers
+//! Every order of events in a small world: two requests, one loss of the object, one preemption, calls whose responses
 //! arrive or are lost. What the simulation finds by chance among many possibilities, this finds for certain among few.
+//! Both drive the [`Driver`] that the Durable Object runs.
 //!
-//! A model checker such as stateright wants a finite set of states that recur. The lifecycle's hold the time and
-//! numbers that only grow; so states are told apart here by what is left when times are taken relative to the
+//! A model checker such as stateright needs a finite set of states that recur. The lifecycle's states hold the time and
+//! numbers that only grow. So two states are the same here if they are equal with all times taken relative to the
 //! present, and the search is bounded by what may happen, not by depth.
 //!
-//! That it can fail: each of these changes of `src/lifecycle/` was made once, and found.
-//!
-//! | change | found as |
-//! |---|---|
-//! | an unreachable endpoint is not looked into | `sent there again` |
-//! | a probe that reaches nothing counts as healthy | `sent where nothing is` |
-//! | a VM that has become healthy is not told to those who wait | `requests are held for ever` |
-//! | a call is made although another is under way | `two changes at once` |
-//! | any word that the VM is ready is believed | `sent where nothing is`, `the word of an earlier boot is believed` |
-//! | a VM that is kept awake is not looked at | `it does not come to rest` |
-//! | that it is down then does not matter | `down in its window` |
+//! `tests/simulation/mutants/` has changes of the code that this test finds.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,10 +18,11 @@ use vmproxy::compute::{
     ApiError, BringUp, Call, CallError, Change, InstanceStatus, InstanceView, OperationName, OperationView,
     Response, Update,
 };
-use vmproxy::lifecycle::{
-    Action, CallId, Endpoint, Event, Lifecycle, Outcome, Policy, ProbeResult, ReadyToken, Seed,
+use vmproxy::driver::{
+    Command, Driver, Hold, Host, Input, Message, Output, Record, Reply, Stored, Ticket, Wake,
 };
-use vmproxy::schedule::Plan;
+use vmproxy::lifecycle::{CallId, Endpoint, Event, Lifecycle, Outcome, ProbeResult, ReadyToken, Seed};
+use vmproxy::schedule::Offset;
 use vmproxy::time::Timestamp;
 use vmproxy::{Instance, Vm, VmState, WakePolicy};
 
@@ -46,7 +39,7 @@ fn every_order_of_events_ends_well() {
 fn every_order_of_events_ends_well_with_the_vms_own_word() {
     let ready_push = Some("https://app.example.com");
     let world =
-        World { words_left: 2, strange_words_left: 1, lost_answers_left: 0, ..World::new(ready_push) };
+        World { words_left: 2, strange_words_left: 1, lost_responses_left: 0, ..World::new(ready_push) };
     let seen = explore(world);
     assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
@@ -67,7 +60,7 @@ fn explore(begin: World) -> usize {
         if !seen.insert(world.key()) {
             continue;
         }
-        met.insert(format!("{:?}", world.lifecycle.vm_state()));
+        met.insert(format!("{:?}", world.lifecycle().vm_state()));
         world.clone().calms_down();
         open.extend(world.choices().into_iter().map(|choice| world.clone().chosen(choice)));
     }
@@ -83,10 +76,10 @@ fn explore(begin: World) -> usize {
 enum Choice {
     /// A request comes.
     Request,
-    /// A call is carried out and answered.
-    Answer(usize),
-    /// A call is carried out, and its answer is lost.
-    LoseAnswer(usize),
+    /// A call is carried out, and its response arrives.
+    Respond(usize),
+    /// A call is carried out, and its response is lost.
+    LoseResponse(usize),
     /// The oldest probe ends.
     Probe,
     /// The object is lost, and with it calls, probes and held requests, which are sent again.
@@ -103,8 +96,9 @@ enum Choice {
 
 #[derive(Clone)]
 struct World {
-    policy: Policy,
-    lifecycle: Lifecycle,
+    vm: Rc<Vm>,
+    driver: Driver,
+    stored: Option<Rc<Record>>,
     now: Timestamp,
     instance: Model,
     addresses: u8,
@@ -113,10 +107,11 @@ struct World {
     /// Each with the token that there was when it was made.
     calls: Vec<(CallId, Call, Option<ReadyToken>)>,
     probes: Vec<Endpoint>,
+    tickets: u64,
     requests_left: u8,
     held: u8,
     losses_left: u8,
-    lost_answers_left: u8,
+    lost_responses_left: u8,
     preemptions_left: u8,
     words_left: u8,
     strange_words_left: u8,
@@ -139,30 +134,50 @@ enum Model {
     Terminated,
 }
 
+/// The machine that the driver runs on. Its time zone is UTC.
+struct Machine;
+
+impl Host for Machine {
+    fn identity(&mut self) -> u64 {
+        7
+    }
+
+    fn seed(&mut self) -> Seed {
+        SEED
+    }
+
+    fn offset(&self, _: &str, _: Timestamp) -> Option<Offset> {
+        Some(Offset::from_secs(0))
+    }
+}
+
 impl World {
     fn new(ready_push: Option<&str>) -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
         // One wake is all that a client needs for one start, whatever happens during it.
         let wake = WakePolicy { wakes_per_hour: Some(1), ..WakePolicy::default() };
         let ready_push = ready_push.map(Into::into);
-        let policy = Policy::of(&Vm { instance, wake, ready_push, ..Vm::default() });
-        let now = Timestamp::from_millis(1_700_000_000_000);
-        let mut lifecycle = Lifecycle::new(7, policy.clone(), now);
-        lifecycle.handle(Event::Loaded { seed: SEED }, now);
-        Self {
-            policy,
-            lifecycle,
-            now,
+        Self::with(Vm { instance, wake, ready_push, ..Vm::default() })
+    }
+
+    fn with(vm: Vm) -> Self {
+        let mut world = Self {
+            vm: Rc::new(vm),
+            driver: Driver::new(Stored::Nothing, None),
+            stored: None,
+            // 2023-11-14T22:13:00Z.
+            now: Timestamp::from_millis(1_699_999_980_000),
             instance: Model::Absent,
             addresses: 0,
             carried_out: Vec::new(),
             inserts: 0,
             calls: Vec::new(),
             probes: Vec::new(),
+            tickets: 0,
             requests_left: 2,
             held: 0,
             losses_left: 1,
-            lost_answers_left: 1,
+            lost_responses_left: 1,
             preemptions_left: 1,
             words_left: 0,
             strange_words_left: 0,
@@ -173,18 +188,21 @@ impl World {
             is_in_a_window: false,
             gone: None,
             trace: Vec::new(),
-        }
+        };
+        world.send(Command::Status);
+        world
+    }
+
+    fn lifecycle(&self) -> &Lifecycle {
+        &self.driver.record().expect("there is a record after the first message").lifecycle
     }
 
     /// The VM is to be awake for an hour.
     fn in_a_window() -> Self {
-        let first = Self::new(None);
-        let awake_until = Some(first.now + Duration::from_secs(60 * 60));
-        let few = Self { requests_left: 1, lost_answers_left: 0, ..first };
-        let mut world = Self { looks_left: 1, is_in_a_window: true, ..few };
-        world.lifecycle.set_plan(Plan { awake_until, wake_at: None }, world.now);
-        world.handle(Event::Timer);
-        world
+        let keep_awake = vec!["daily 22:13-23:13 UTC".to_owned()];
+        let first = Self::with(Vm { keep_awake, ..Vm::clone(&Self::new(None).vm) });
+        let few = Self { requests_left: 1, lost_responses_left: 0, ..first };
+        Self { looks_left: 1, is_in_a_window: true, ..few }
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -192,15 +210,15 @@ impl World {
         if self.requests_left > 0 {
             choices.push(Choice::Request);
         }
-        choices.extend((0..self.calls.len()).map(Choice::Answer));
-        if self.lost_answers_left > 0 {
-            choices.extend((0..self.calls.len()).map(Choice::LoseAnswer));
+        choices.extend((0..self.calls.len()).map(Choice::Respond));
+        if self.lost_responses_left > 0 {
+            choices.extend((0..self.calls.len()).map(Choice::LoseResponse));
         }
         // Probes of one endpoint are all alike.
         if !self.probes.is_empty() {
             choices.push(Choice::Probe);
         }
-        if self.losses_left > 0 && !matches!(self.lifecycle.vm_state(), VmState::Absent) {
+        if self.losses_left > 0 && !matches!(self.lifecycle().vm_state(), VmState::Absent) {
             choices.push(Choice::LoseObject);
         }
         if self.preemptions_left > 0 && matches!(self.instance, Model::Running(_)) {
@@ -212,7 +230,7 @@ impl World {
         if self.strange_words_left > 0 {
             choices.push(Choice::StrangeWord);
         }
-        let is_due = self.lifecycle.is_busy() || self.looks_left > 0;
+        let is_due = self.lifecycle().is_busy() || self.looks_left > 0;
         if self.calls.is_empty() && self.probes.is_empty() && is_due {
             choices.push(Choice::Tick);
         }
@@ -226,40 +244,40 @@ impl World {
                 self.requests_left -= 1;
                 self.held += 1;
                 // A request that finds the VM gone says so, as the proxy does.
-                let serving = self.lifecycle.serving();
+                let serving = self.lifecycle().serving();
                 let gone = serving.filter(|endpoint| self.instance != Model::Running(endpoint.ip));
                 let unreachable = gone.map(|endpoint| endpoint.generation);
                 self.gone = unreachable.or(self.gone);
-                self.handle(Event::Wake { unreachable, force: false, client: Some("client".into()) });
+                let client = Some("client".into());
+                self.send(Command::Wake(Wake { unreachable, hold: Hold::UntilDone, force: false, client }));
             }
-            Choice::Answer(index) => {
+            Choice::Respond(index) => {
                 let (call, what, token) = self.calls.remove(index);
                 let result = self.carry_out(&what, token);
-                self.handle(Event::Responded { call, result, token_took: Duration::ZERO });
+                self.report(Event::Responded { call, result, token_took: Duration::ZERO });
             }
-            Choice::LoseAnswer(index) => {
-                self.lost_answers_left -= 1;
+            Choice::LoseResponse(index) => {
+                self.lost_responses_left -= 1;
                 let (call, what, token) = self.calls.remove(index);
                 let _ = self.carry_out(&what, token);
                 let result = Err(CallError::Unanswered("lost".into()));
-                self.handle(Event::Responded { call, result, token_took: Duration::ZERO });
+                self.report(Event::Responded { call, result, token_took: Duration::ZERO });
             }
             Choice::Probe => {
                 let endpoint = self.probes.remove(0);
                 let healthy = self.instance == Model::Running(endpoint.ip);
                 let result = if healthy { ProbeResult::Healthy } else { ProbeResult::Unreachable };
-                self.handle(Event::Probed { generation: endpoint.generation, result });
+                self.report(Event::Probed { generation: endpoint.generation, result });
             }
             Choice::LoseObject => {
                 self.losses_left -= 1;
                 self.calls.clear();
                 self.probes.clear();
                 self.requests_left += std::mem::take(&mut self.held);
-                let stored = serde_json::to_string(&self.lifecycle).unwrap();
-                let lifecycle: Lifecycle = serde_json::from_str(&stored).unwrap();
-                self.lifecycle = lifecycle.restored(self.policy.clone());
-                self.handle(Event::Loaded { seed: SEED });
-                self.handle(Event::Timer);
+                let stored = self.stored.as_ref().expect("something is stored").to_json().unwrap();
+                let record = Record::from_json(&stored).unwrap();
+                self.driver = Driver::new(Stored::Record(Box::new(record)), None);
+                self.input(Input::Alarm { name: None });
             }
             Choice::Preempt => {
                 self.preemptions_left -= 1;
@@ -269,32 +287,34 @@ impl World {
             Choice::Word => {
                 self.words_left -= 1;
                 let token = self.read.clone().expect("it has read a token");
-                self.handle(Event::ReadyPushed { token });
+                self.send(Command::Ready(token));
             }
             Choice::StrangeWord => {
                 self.strange_words_left -= 1;
-                let before = self.lifecycle.vm_state();
+                let before = self.lifecycle().vm_state();
                 // What the lifecycle has not yet seen end is no earlier boot to it.
-                let token = self.earlier.clone().filter(|token| self.lifecycle.ready_token() != Some(token));
-                self.handle(Event::ReadyPushed { token: token.unwrap_or(ReadyToken::from("guess")) });
-                let after = self.lifecycle.vm_state();
+                let token =
+                    self.earlier.clone().filter(|token| self.lifecycle().ready_token() != Some(token));
+                self.send(Command::Ready(token.unwrap_or(ReadyToken::from("guess"))));
+                let after = self.lifecycle().vm_state();
                 assert_eq!(before, after, "the word of an earlier boot is believed: {:?}", self.trace);
             }
             Choice::Tick => {
-                self.looks_left -= u8::from(!self.lifecycle.is_busy());
-                let deadline = self.lifecycle.deadline().expect("something is under way without a deadline");
+                self.looks_left -= u8::from(!self.lifecycle().is_busy());
+                let deadline =
+                    self.lifecycle().deadline().expect("something is under way without a deadline");
                 assert!(deadline > self.now, "the deadline does not move: {:?}", self.trace);
                 self.now = deadline;
-                self.handle(Event::Timer);
+                self.report(Event::Timer);
             }
         }
         self
     }
 
-    /// When nothing goes wrong any more, every request is answered, by a VM that serves.
+    /// When nothing goes wrong any more, every request gets its response, from a VM that serves.
     fn calms_down(mut self) {
         self.losses_left = 0;
-        self.lost_answers_left = 0;
+        self.lost_responses_left = 0;
         self.preemptions_left = 0;
         (self.words_left, self.strange_words_left) = (0, 0);
         self.looks_left = u8::from(self.is_in_a_window);
@@ -310,28 +330,54 @@ impl World {
         panic!("it does not come to rest: {:?}", self.trace);
     }
 
-    fn handle(&mut self, event: Event) {
-        for action in self.lifecycle.handle(event, self.now) {
-            match action {
-                Action::Call(id, call) => {
-                    self.calls.push((id, call, self.lifecycle.ready_token().cloned()));
+    fn send(&mut self, command: Command) {
+        let message = Box::new(Message { vm: Vm::clone(&self.vm), command });
+        self.tickets += 1;
+        self.input(Input::Message { ticket: Ticket(self.tickets), message });
+    }
+
+    fn report(&mut self, event: Event) {
+        self.input(Input::Event(event));
+    }
+
+    fn input(&mut self, input: Input) {
+        for output in self.driver.handle(input, self.now, &mut Machine) {
+            match output {
+                Output::Store => self.stored = self.driver.record().cloned().map(Rc::new),
+                Output::Call { id, call, .. } => {
+                    self.calls.push((id, call, self.lifecycle().ready_token().cloned()));
                     let changes =
                         self.calls.iter().filter(|(_, call, _)| matches!(call, Call::Change { .. }));
                     assert!(changes.count() <= 1, "two changes at once: {:?}", self.trace);
                 }
-                Action::Probe(endpoint) => self.probes.push(endpoint),
-                Action::Release(Outcome::Ready { endpoint, cold_start }) => {
-                    self.held = 0;
-                    assert_ne!(Some(endpoint.generation), self.gone, "sent there again: {:?}", self.trace);
-                    if cold_start.is_some() {
-                        let healthy = Model::Running(endpoint.ip);
-                        assert_eq!(self.instance, healthy, "sent where nothing is: {:?}", self.trace);
-                    }
+                Output::Probe { endpoint, .. } => self.probes.push(endpoint),
+                Output::Reply { to, reply: Reply::Outcome(outcome) } => self.released(to.len(), &outcome),
+                Output::Reply { .. }
+                | Output::Log(..)
+                | Output::CheckBusy { .. }
+                | Output::Show(..)
+                | Output::Publish
+                | Output::SetTimer(_)
+                | Output::SetAlarm(_) => {}
+            }
+        }
+    }
+
+    /// So many of the requests that are held get this reply.
+    fn released(&mut self, requests: usize, outcome: &Outcome) {
+        let requests = u8::try_from(requests).unwrap();
+        assert!(requests <= self.held, "a second reply to a request: {:?}", self.trace);
+        self.held -= requests;
+        match outcome {
+            Outcome::Ready { endpoint, cold_start } => {
+                assert_ne!(Some(endpoint.generation), self.gone, "sent there again: {:?}", self.trace);
+                if cold_start.is_some() {
+                    let healthy = Model::Running(endpoint.ip);
+                    assert_eq!(self.instance, healthy, "sent where nothing is: {:?}", self.trace);
                 }
-                Action::Release(Outcome::Failed(failure)) => {
-                    panic!("nothing fails for good here, but: {}: {:?}", failure.message, self.trace)
-                }
-                Action::ReleaseDown(_) | Action::CheckBusy(_) => {}
+            }
+            Outcome::Failed(failure) => {
+                panic!("nothing fails for good here, but: {}: {:?}", failure.message, self.trace)
             }
         }
     }
@@ -381,10 +427,10 @@ impl World {
 
     /// What tells this world from others: all but the absolute time and the way here.
     fn key(&self) -> String {
-        let mut lifecycle = serde_json::to_value(&self.lifecycle).unwrap();
+        let mut lifecycle = serde_json::to_value(self.lifecycle()).unwrap();
         relative(&mut lifecycle, self.now.as_millis());
         let Self { instance, calls, probes, requests_left, held, losses_left, .. } = self;
-        let left = (requests_left, held, losses_left, self.lost_answers_left);
+        let left = (requests_left, held, losses_left, self.lost_responses_left);
         let tokens =
             [&self.told, &self.read, &self.earlier].map(|token| token.as_ref().map(ReadyToken::as_str));
         let left = (left, self.preemptions_left, self.looks_left);

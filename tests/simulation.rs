@@ -11,14 +11,14 @@
 //!
 //! For the first part of a run faults strike, of the kinds and with the strengths that the seed has drawn
 //! (`simulation/scenario.rs`); meanwhile the configuration may change (`simulation/configuration.rs`). Then it is
-//! calm, and everything has to come right. The invariants are in `simulation/witness.rs`, of calls in
-//! `simulation/calls.rs`, and of the whole in `simulation/settled.rs`; what has to occur for the simulation to be
+//! calm, and everything has to come right. The invariants are in `simulation/invariants.rs`, of calls in
+//! `simulation/calls.rs`, and of the whole in `simulation/convergence.rs`; what has to occur for the simulation to be
 //! worth anything is in `simulation/coverage.rs`. The second state diagram in `docs/internals/architecture.md` has to show the
 //! transitions that the 4,000 seeds see, no more and no fewer.
 //!
 //! New versions of the Worker reach the object and the isolates at times of their own (`simulation/rollout.rs`), the VM may
-//! be taken out of the configuration, the month may turn (`simulation/hours.rs`), and there may be a schedule
-//! (`simulation/timetable.rs`).
+//! be taken out of the configuration, the month may turn (`simulation/monthly_limit.rs`), and there may be a schedule
+//! (`simulation/schedule.rs`).
 //!
 //! Not in it: a record that cannot be read while the VM is in a zone that the next configuration does not have, while
 //! its insert is on its way, or after the VM has been taken out of the configuration. Nothing is left then by which the
@@ -110,26 +110,27 @@
 //! instance that is down ends the search; the shell looks into its configuration only where there is no deadline.
 
 mod simulation {
-    pub mod agenda;
     pub mod api;
     pub mod calls;
     pub mod chaos;
     pub mod clients;
     pub mod compute;
     pub mod configuration;
+    pub mod convergence;
     pub mod coverage;
     pub mod diagram;
-    pub mod hours;
-    pub mod object;
+    pub mod effects;
+    pub mod event_queue;
+    pub mod host;
+    pub mod invariants;
+    pub mod monthly_limit;
     pub mod operation;
     pub mod random;
     pub mod ready;
     pub mod rollout;
     pub mod scenario;
+    pub mod schedule;
     pub mod server;
-    pub mod settled;
-    pub mod timetable;
-    pub mod witness;
     pub mod world;
 }
 

@@ -1,23 +1,16 @@
 //! The Durable Object that owns a VM's life: one object per VM, and the only one to call the Compute API for it.
 //!
-//! It is a thin shell around [`Lifecycle`](crate::lifecycle::Lifecycle): load, handle the event, persist, act,
-//! set the alarm last.
+//! What it does is decided by the [`Driver`](crate::driver::Driver); this is its way to the runtime.
 
 mod client;
 mod compute_client;
 mod credentials;
+mod effects;
 mod event_streams;
 mod object;
-mod plan_cache;
-mod protocol;
-mod shell;
-mod start_status;
 mod store;
-#[cfg(test)]
-mod tests;
-mod vm_json;
 
+pub(crate) use crate::driver::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
 pub(crate) use client::ObjectClient;
 pub(crate) use credentials::check_credentials;
 pub use object::VmObject;
-pub(crate) use protocol::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};

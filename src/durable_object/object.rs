@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use worker::{durable_object, DurableObject, Env, Request, Response, Result, State};
 
-use super::shell::Shell;
+use super::effects::Effects;
 
 /// The Durable Object class. A Worker that uses this crate binds it as `VM` in its `wrangler.toml`:
 ///
@@ -22,21 +22,21 @@ use super::shell::Shell;
 /// ```
 #[durable_object(alarm)]
 pub struct VmObject {
-    shell: Rc<Shell>,
+    effects: Rc<Effects>,
 }
 
 impl DurableObject for VmObject {
     fn new(state: State, env: Env) -> Self {
-        Self { shell: Rc::new(Shell::new(state, env)) }
+        Self { effects: Rc::new(Effects::new(state, env)) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let message = crate::json::from_str(&request.text().await?)?;
-        Ok(self.shell.receive(message).await?.into())
+        Ok(self.effects.receive(message).await?.into())
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.shell.alarm();
+        self.effects.alarm()?;
         Response::empty()
     }
 }

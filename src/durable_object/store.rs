@@ -1,69 +1,67 @@
-//! What the object keeps in its SQLite storage: one row of JSON.
+//! The object's SQLite storage: one row of JSON.
 
-use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+
 use worker::{SqlStorage, SqlStorageValue};
 
-use super::vm_json;
-use crate::lifecycle::{Lifecycle, Policy};
-use crate::vm::Vm;
+use crate::driver::{Record, Stored};
 
-/// What is known of a VM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
-    #[serde(with = "vm_json")]
-    pub vm: Vm,
-    pub lifecycle: Lifecycle,
-}
-
-/// The storage of one object. Writes are on disk before anything that follows them leaves the object: the
-/// platform's output gate holds back answers and outgoing requests until then.
+/// The storage of one object. Writes are on disk before anything that follows them leaves the object: the platform's
+/// output gate holds back responses and outgoing requests until then.
 pub(super) struct Store {
     sql: SqlStorage,
-    /// What the row holds, to leave out writes that would change nothing.
-    saved: String,
+    /// The text of the row, which spares a write that would change nothing.
+    saved: RefCell<String>,
 }
 
 impl Store {
     pub fn new(sql: SqlStorage) -> Self {
-        Self { sql, saved: String::new() }
+        Self { sql, saved: RefCell::default() }
     }
 
-    /// Reads the record, if there is one.
+    /// Reads the record. One of another version is reported in the log.
     ///
     /// # Errors
-    /// The storage's own, or that the row is not a record of this version.
-    pub fn load(&mut self) -> Result<Option<Record>, String> {
-        let text = |error: worker::Error| error.to_string();
+    /// The storage's own: nothing is known of what it holds.
+    pub fn load(&self) -> Result<Stored, String> {
+        let text = |error: worker::Error| format!("the record cannot be loaded: {error}");
         let table =
             "CREATE TABLE IF NOT EXISTS vm (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL)";
         self.sql.exec(table, None).map_err(text)?;
         let rows = self.sql.exec("SELECT record FROM vm", None).map_err(text)?;
         let row = rows.raw().next().transpose().map_err(text)?;
         let record = match row.as_deref() {
-            None => return Ok(None),
-            Some([SqlStorageValue::String(record)]) => record.clone(),
-            Some(other) => return Err(format!("the row is {other:?}")),
+            None => return Ok(Stored::Nothing),
+            Some([SqlStorageValue::String(record)]) => {
+                Record::from_json(record).inspect(|_| self.saved.borrow_mut().clone_from(record))
+            }
+            Some(other) => Err(format!("the row is {other:?}")),
         };
-        let Record { vm, lifecycle } = crate::json::from_str(&record).map_err(|error| error.to_string())?;
-        self.saved = record;
-        let lifecycle = lifecycle.restored(Policy::of(&vm));
-        Ok(Some(Record { vm, lifecycle }))
+        Ok(match record {
+            Ok(record) => Stored::Record(Box::new(record)),
+            Err(error) => {
+                worker::console_error!("vmproxy: the stored record cannot be read, starting afresh: {error}");
+                Stored::Unreadable
+            }
+        })
     }
 
     /// Writes the record, if it has changed.
     ///
     /// # Errors
     /// The storage's own.
-    pub fn save(&mut self, record: &Record) -> Result<(), String> {
-        let text = serde_json::to_string(record).map_err(|error| error.to_string())?;
-        if text == self.saved {
+    pub fn save(&self, record: &Record) -> Result<(), String> {
+        let text = record.to_json()?;
+        if text == *self.saved.borrow() {
             return Ok(());
         }
         let upsert = "INSERT INTO vm (id, record) VALUES (1, ?) \
                       ON CONFLICT (id) DO UPDATE SET record = excluded.record";
         let bindings = vec![SqlStorageValue::from(text.as_str())];
-        self.sql.exec(upsert, bindings).map_err(|error| error.to_string())?;
-        self.saved = text;
+        let write = self.sql.exec(upsert, bindings);
+        write
+            .map_err(|error| format!("{}: the record cannot be stored: {error}", record.vm.instance.name))?;
+        *self.saved.borrow_mut() = text;
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use vmproxy::auth::AuthError;
 use vmproxy::compute::{ApiError, BringUp, Call, CallError, Change, RequestId, Response, TakeDown, Update};
 
-use super::agenda::{About, Happening};
 use super::compute::{api_error, Actor, Operation, Setting, Task};
+use super::event_queue::{About, WorldEvent};
 use super::operation::{Failing, Pace, Phase};
 use super::scenario::Fault;
 use super::world::World;
@@ -25,7 +25,7 @@ impl World {
     pub fn send_call(&mut self, call: u64, what: Call, about: About) {
         let timeout = what.timeout();
         let unanswered = Err(CallError::Unanswered("the time is up".into()));
-        self.plan_in(timeout, Happening::Answered { call, result: unanswered });
+        self.plan_in(timeout, WorldEvent::Responded { call, result: unanswered });
         let server = || "https://oauth2.googleapis.com/token".to_owned();
         let no_token = if self.strikes(Fault::TokenUnavailable) {
             Some(AuthError::Unavailable { server: server(), reason: "in the simulation".into() })
@@ -38,10 +38,10 @@ impl World {
         };
         if let Some(error) = no_token {
             let takes = self.random.between(Duration::from_millis(20), Duration::from_millis(400));
-            self.plan_in(takes, Happening::Answered { call, result: Err(CallError::Auth(error)) });
+            self.plan_in(takes, WorldEvent::Responded { call, result: Err(CallError::Auth(error)) });
         } else if !self.strikes(Fault::LostCall) {
             let takes = self.random.between(Duration::from_millis(10), Duration::from_millis(300));
-            self.plan_in(takes, Happening::CallArrives { call, what, about });
+            self.plan_in(takes, WorldEvent::CallArrives { call, what, about });
         }
     }
 
@@ -68,7 +68,7 @@ impl World {
             Call::Wait { operation } => match self.compute.named(operation) {
                 Some(operation) if self.compute.operations[operation].outcome.is_none() => {
                     self.holds.push(Hold { call, operation });
-                    self.plan_in(LONGEST_WAIT, Happening::WaitExpires { call });
+                    self.plan_in(LONGEST_WAIT, WorldEvent::WaitExpires { call });
                     return;
                 }
                 Some(operation) => Ok(self.compute.view(operation)),
@@ -153,7 +153,7 @@ impl World {
             self.cover_change(zone, task);
         }
         for (after, phase) in phases {
-            self.plan_in(after, Happening::Operation { operation, phase });
+            self.plan_in(after, WorldEvent::Operation { operation, phase });
         }
         Ok(operation)
     }
@@ -202,6 +202,6 @@ impl World {
         } else {
             result.map_err(CallError::Api)
         };
-        self.plan_in(takes, Happening::Answered { call, result });
+        self.plan_in(takes, WorldEvent::Responded { call, result });
     }
 }

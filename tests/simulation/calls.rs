@@ -3,25 +3,25 @@
 use vmproxy::compute::{BringUp, Call, CallError, Change, InstanceStatus, Response, Verdict};
 use vmproxy::{OnDrift, VmState};
 
-use super::agenda::About;
 use super::compute::{inserts, name, Actor, Setting, Task, Zone};
-use super::witness::{count_within, MINUTE};
+use super::event_queue::About;
+use super::invariants::{count_within, MINUTE};
 use super::world::World;
 
 impl World {
-    /// An answer reaches the lifecycle.
-    pub fn witness_answer(&mut self, result: &Result<Response, CallError>) {
+    /// A response reaches the lifecycle.
+    pub fn observe_response(&mut self, result: &Result<Response, CallError>) {
         self.told_that_it_is_up(result);
         if let Ok(Response::Instance(instance)) = result {
             self.coverage.count("looked", &format!("{:?}", instance.status));
         }
         let for_good = result.as_ref().err().is_some_and(|error| error.verdict() == Verdict::GiveUp);
-        let since = self.witness.refused_since.unwrap_or(self.now);
-        self.witness.refused_since = for_good.then_some(since);
+        let since = self.observed.refused_since.unwrap_or(self.now);
+        self.observed.refused_since = for_good.then_some(since);
     }
 
     /// The lifecycle makes a call.
-    pub fn witness_call(&mut self, what: &Call, about: About) {
+    pub fn observe_call(&mut self, what: &Call, about: About) {
         self.coverage.count("calls", what.method_id());
         let now = self.now;
         let state = self.object.lifecycle().map(vmproxy::lifecycle::Lifecycle::vm_state);
@@ -31,22 +31,22 @@ impl World {
         if (state, what) == (Some(VmState::Running), &Call::Get) {
             self.coverage.count("the VM", "is looked at in its window");
         }
-        self.witness_request_id(what, about);
-        self.witness_search(what, about);
-        self.witness.calls.push_back(now);
-        let calls = count_within(&mut self.witness.calls, 2 * MINUTE, now);
-        let losses = count_within(&mut self.witness.losses, 2 * MINUTE, now);
+        self.observe_request_id(what, about);
+        self.observe_search(what, about);
+        self.observed.calls.push_back(now);
+        let calls = count_within(&mut self.observed.calls, 2 * MINUTE, now);
+        let losses = count_within(&mut self.observed.losses, 2 * MINUTE, now);
         // A look a second, for two minutes, and what else there may be.
         if calls > 180 + 3 * losses {
             self.violated(|| format!("too many Compute calls: {calls} in two minutes"));
         }
-        let long_refused = self.witness.refused_since.is_some_and(|since| since + 5 * MINUTE < now);
+        let long_refused = self.observed.refused_since.is_some_and(|since| since + 5 * MINUTE < now);
         // A try a minute, and those that come closer together when the VM begins to go down.
         if long_refused && calls > 24 + 2 * losses {
             self.violated(|| format!("too many Compute calls: {calls} in two minutes, and all are refused"));
         }
         let zones = self.known().zones.len() as u64;
-        if let Some((began, calls)) = &mut self.witness.start {
+        if let Some((began, calls)) = &mut self.observed.start {
             *calls += 1;
             let (calls, lasts) = (*calls, now.since(*began));
             if calls > 12 + 4 * zones + lasts.as_secs() * 3 / 2 + 2 * losses as u64 {
@@ -56,16 +56,16 @@ impl World {
     }
 
     /// After its history was lost, the VM is looked for in all its zones before it is created.
-    fn witness_search(&mut self, what: &Call, about: About) {
+    fn observe_search(&mut self, what: &Call, about: About) {
         let now_creates =
             matches!(what, Call::Change { change: Change::Up(change), .. } if change.is_insert());
-        let Some((zones, looked_into)) = &mut self.witness.searched else { return };
+        let Some((zones, looked_into)) = &mut self.observed.searched else { return };
         if *what == Call::Get && looked_into.insert(about.zone) && looked_into.len() == 2 {
             self.coverage.count("the VM", "is looked for in another zone");
         }
         if now_creates {
             let all_looked_into = zones.iter().all(|zone| looked_into.contains(zone));
-            self.witness.searched = None;
+            self.observed.searched = None;
             if !all_looked_into {
                 self.violated(|| "it is created, and has not been looked for in all zones".to_owned());
             }
@@ -73,13 +73,13 @@ impl World {
     }
 
     /// Notes the request id of a change, and whether it is one more start.
-    fn witness_request_id(&mut self, what: &Call, about: About) {
+    fn observe_request_id(&mut self, what: &Call, about: About) {
         let (Call::Change { request_id, .. } | Call::Update { request_id, .. }) = what else { return };
         let (request_id, now) = (request_id.to_string(), self.now);
-        if self.witness.first_used.contains_key(&request_id) {
+        if self.observed.first_used.contains_key(&request_id) {
             return;
         }
-        self.witness.first_used.insert(request_id, now);
+        self.observed.first_used.insert(request_id, now);
         let starts = self.object.lifecycle().is_some_and(|l| l.vm_state() == VmState::Starting);
         let Call::Change { change, .. } = what else { return };
         let in_the_first_zone = self.known().zones.first() == Some(&about.zone);
@@ -90,7 +90,7 @@ impl World {
             Change::Up(BringUp::InsertStandard) | Change::Down(_) => false,
         };
         if starts && is_one_more {
-            self.witness.starts.push_back(now);
+            self.observed.starts.push_back(now);
         }
     }
 
@@ -107,8 +107,8 @@ impl World {
             _ => ("Adapt".to_owned(), false),
         };
         if let Some(other) = self.compute.under_way(Actor::Engine) {
-            let other_asked_at = other.request_id.as_ref().and_then(|id| self.witness.first_used.get(id));
-            let began = self.witness.start.map(|(began, _)| began);
+            let other_asked_at = other.request_id.as_ref().and_then(|id| self.observed.first_used.get(id));
+            let began = self.observed.start.map(|(began, _)| began);
             let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
             let other = other.task;
             // Nothing shows that a setting is still being changed for an earlier start, or by a call of a lost object
@@ -130,8 +130,8 @@ impl World {
     fn check_drift(&mut self, request_id: &str, zone: Zone) {
         let Some(instance) = self.compute.instances.get(&zone) else { return };
         let known = self.known();
-        let first_used = self.witness.first_used.get(request_id).copied().unwrap_or_default();
-        let recent = self.witness.configured_at + self.scenario.startup_timeout() > first_used;
+        let first_used = self.observed.first_used.get(request_id).copied().unwrap_or_default();
+        let recent = self.observed.configured_at + self.scenario.startup_timeout() > first_used;
         let is_down = matches!(instance.status, InstanceStatus::Terminated | InstanceStatus::Stopped);
         let differs = instance.settings != known.settings;
         if known.vm.on_drift == OnDrift::Apply && is_down && differs && !recent {

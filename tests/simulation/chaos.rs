@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use vmproxy::compute::{BringUp, Change, InstanceStatus, TakeDown};
 
-use super::agenda::{About, Happening};
 use super::compute::{Actor, Instance, Task, Zone};
-use super::object::Message;
+use super::event_queue::{About, WorldEvent};
+use super::host::Sent;
 use super::scenario::Fault;
 use super::server::Server;
 use super::world::World;
@@ -17,7 +17,7 @@ impl World {
         for strength in self.scenario.strengths.clone() {
             if strength.fault.comes_by_itself() {
                 let after = self.random.between(Duration::ZERO, strength.apart);
-                self.plan_in(strength.from.since(self.now) + after, Happening::Strike(strength.fault));
+                self.plan_in(strength.from.since(self.now) + after, WorldEvent::Strike(strength.fault));
             }
         }
     }
@@ -30,7 +30,7 @@ impl World {
             return;
         }
         let after = self.random.between(strength.apart / 2, strength.apart * 3 / 2);
-        self.plan_in(after, Happening::Strike(fault));
+        self.plan_in(after, WorldEvent::Strike(fault));
         let struck = match fault {
             Fault::Preemption => self.take_away(),
             Fault::Repair => self.befall_what_runs(Task::Repair),
@@ -109,11 +109,11 @@ impl World {
             return;
         }
         let message = match self.random.below(6) {
-            0 => Message::GoDown(TakeDown::Stop),
-            1 => Message::GoDown(TakeDown::Suspend),
-            2 => Message::GoDown(TakeDown::Delete),
-            3 => Message::Status,
-            _ => Message::Wake { request: None, unreachable: None, insist: true },
+            0 => Sent::TakeDown(TakeDown::Stop),
+            1 => Sent::TakeDown(TakeDown::Suspend),
+            2 => Sent::TakeDown(TakeDown::Delete),
+            3 => Sent::Status,
+            _ => Sent::Wake { request: None, unreachable: None, force: true },
         };
         self.send(message);
     }
@@ -125,7 +125,7 @@ impl World {
         for (run, server) in servers.collect::<Vec<_>>() {
             match server {
                 Server::Hung | Server::Slow | Server::Crashed => self.server_up(run),
-                Server::Booting => self.plan_in(Duration::from_secs(5), Happening::ServerUp { run }),
+                Server::Booting => self.plan_in(Duration::from_secs(5), WorldEvent::ServerUp { run }),
                 Server::Off | Server::Warming | Server::Up => {}
             }
         }

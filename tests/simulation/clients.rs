@@ -8,8 +8,8 @@ use vmproxy::lifecycle::Outcome;
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
 
-use super::agenda::Happening;
-use super::object::Message;
+use super::event_queue::WorldEvent;
+use super::host::Sent;
 use super::scenario::{Fault, Traffic};
 use super::server::Server;
 use super::world::World;
@@ -60,12 +60,12 @@ impl World {
             self.clients.requests.insert(request, new);
             self.serve(request);
         }
-        self.plan_in(next.max(Duration::from_millis(1)), Happening::Demand);
+        self.plan_in(next.max(Duration::from_millis(1)), WorldEvent::Demand);
     }
 
     /// A request is sent, for the first time or again.
     pub fn serve(&mut self, request: u64) {
-        self.witness.last_use = self.now;
+        self.observed.last_use = self.now;
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
             return;
         };
@@ -96,7 +96,7 @@ impl World {
     }
 
     fn ask(&mut self, request: u64, unreachable: Option<u64>) {
-        self.send(Message::Wake { request: Some(request), unreachable, insist: false });
+        self.send(Sent::Wake { request: Some(request), unreachable, force: false });
     }
 
     /// Reports activity if it is time to.
@@ -105,19 +105,19 @@ impl World {
         let reporter = self.isolate(isolate);
         if now.since(reporter.touched_at) >= interval {
             reporter.touched_at = now;
-            self.send(Message::Touch { isolate });
+            self.send(Sent::Touch { isolate });
         }
     }
 
-    pub fn send(&mut self, message: Message) {
+    pub fn send(&mut self, sent: Sent) {
         if self.strikes(Fault::LostMessage) {
-            return self.unanswered(&message);
+            return self.lost(&sent);
         }
         let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
-        self.plan_in(takes, Happening::Message(message));
+        self.plan_in(takes, WorldEvent::Message(sent));
     }
 
-    /// A report of activity has been answered: where the VM is, or that it does not serve.
+    /// The reply to a report of activity arrives: where the VM is, or that it does not serve.
     pub fn reported(&mut self, isolate: usize, endpoint: Option<Endpoint>) {
         let now = self.now;
         let reporter = self.isolate(isolate);
@@ -127,9 +127,9 @@ impl World {
         }
     }
 
-    /// The object's answer reaches a request.
-    pub fn told(&mut self, request: u64, outcome: &Outcome) {
-        self.witness.last_use = self.now;
+    /// The object's reply reaches a request.
+    pub fn replied(&mut self, request: u64, outcome: &Outcome) {
+        self.observed.last_use = self.now;
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
             return;
         };
@@ -145,7 +145,7 @@ impl World {
                 let kind = if for_hours { "OverHours".to_owned() } else { kind };
                 let for_wakes = failure.message.contains("wakes_per_hour");
                 let kind = if for_wakes { "OverWakes".to_owned() } else { kind };
-                self.witness.turned_away = for_wakes;
+                self.observed.turned_away = for_wakes;
                 self.coverage.count("refused", &kind);
                 self.end(request, false, &kind);
             }
@@ -162,7 +162,7 @@ impl World {
         let lost = server.listens() && self.strikes(Fault::NoConnection);
         if lost || !server.listens() {
             let takes = self.random.between(Duration::from_millis(5), Duration::from_secs(3));
-            return self.plan_in(takes, Happening::NotConnected { request, endpoint });
+            return self.plan_in(takes, WorldEvent::NotConnected { request, endpoint });
         }
         if server != Server::Up {
             return self.end(request, false, "no answer");
@@ -174,11 +174,11 @@ impl World {
             return self.end(request, true, "served");
         }
         forwarded.streams = Some((endpoint, streams_until));
-        self.plan_in(interval + Duration::from_millis(1), Happening::Beat { request });
+        self.plan_in(interval + Duration::from_millis(1), WorldEvent::Beat { request });
     }
 
     pub fn not_connected(&mut self, request: u64, endpoint: Endpoint) {
-        self.witness.last_use = self.now;
+        self.observed.last_use = self.now;
         let Some(failed) = self.clients.requests.get_mut(&request) else { return };
         let isolate = failed.isolate;
         if std::mem::replace(&mut failed.second, true) {
@@ -198,17 +198,17 @@ impl World {
         if !goes_on {
             return self.end(request, true, "streamed");
         }
-        self.witness.last_use = self.now;
+        self.observed.last_use = self.now;
         self.touch(isolate);
-        self.plan_in(self.touch_interval(isolate) + Duration::from_millis(1), Happening::Beat { request });
+        self.plan_in(self.touch_interval(isolate) + Duration::from_millis(1), WorldEvent::Beat { request });
     }
 
     /// The object was lost while it held a request: the client asks again, mostly.
     pub fn ask_again(&mut self, request: u64) {
-        self.witness.last_use = self.now;
+        self.observed.last_use = self.now;
         if self.clients.requests.contains_key(&request) {
             let pause = self.random.between(Duration::from_millis(100), Duration::from_secs(4));
-            self.plan_in(pause, Happening::Sent { request });
+            self.plan_in(pause, WorldEvent::Sent { request });
         }
     }
 

@@ -10,7 +10,7 @@ use vmproxy::compute::{
     TakeDown, Update,
 };
 
-use super::agenda::About;
+use super::event_queue::About;
 use super::operation::{failing, phases, Pace, Phase};
 
 use super::random::Random;

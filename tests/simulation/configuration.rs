@@ -7,7 +7,7 @@ use vmproxy::{Instance, OnDrift, OnIdle, Vm, WakePolicy};
 
 use super::compute::{Settings, Zone};
 use super::random::Random;
-use super::timetable::Timetable;
+use super::schedule::Timetable;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

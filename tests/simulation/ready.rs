@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vmproxy::lifecycle::{Event, Lifecycle, ReadyToken};
+use vmproxy::lifecycle::{Lifecycle, ReadyToken};
 use vmproxy::VmState;
 
-use super::agenda::Happening;
 use super::compute::{Actor, Instance, Zone};
-use super::object::Message;
+use super::event_queue::WorldEvent;
+use super::host::Sent;
+use super::invariants::MINUTE;
 use super::scenario::Fault;
-use super::witness::MINUTE;
 use super::world::World;
 
 /// A token, by its place among all that there have been.
@@ -30,10 +30,10 @@ pub struct Word {
 impl World {
     /// The number of a token that the lifecycle has given out, or a stranger has made up.
     pub fn number_of(&mut self, token: &ReadyToken) -> Token {
-        let known = self.witness.tokens.iter().position(|one| one == token);
+        let known = self.observed.tokens.iter().position(|one| one == token);
         known.unwrap_or_else(|| {
-            self.witness.tokens.push(token.clone());
-            self.witness.tokens.len() - 1
+            self.observed.tokens.push(token.clone());
+            self.observed.tokens.len() - 1
         })
     }
 
@@ -41,24 +41,24 @@ impl World {
     pub fn present_token(&mut self) -> Option<Token> {
         let token = self.object.lifecycle().and_then(Lifecycle::ready_token).cloned()?;
         let number = self.number_of(&token);
-        self.witness.newest = self.witness.newest.max(Some(number));
+        self.observed.newest = self.observed.newest.max(Some(number));
         Some(number)
     }
 
     /// A machine begins to run. If the lifecycle has resumed it, it has no token that is any good; what others do it
     /// need not see: then a machine has a token for more than one boot, and at more than one address.
-    pub fn witness_boot(&mut self, zone: Zone) {
+    pub fn observe_boot(&mut self, zone: Zone) {
         let Some(Instance { word, address, up_by, .. }) = self.compute.instances.get(&zone) else { return };
         if let (Some(token), Some(address), true) =
             (word.read, *address, !word.is_resumed || *up_by != Actor::Engine)
         {
-            self.witness.read_at.insert(address, token);
+            self.observed.read_at.insert(address, token);
         }
     }
 
     /// Whether the machine that is, or was, at this address has said that it is ready.
     pub fn has_said_so(&self, address: IpAddr) -> bool {
-        self.witness.read_at.get(&address).is_some_and(|token| self.witness.said.contains(token))
+        self.observed.read_at.get(&address).is_some_and(|token| self.observed.said.contains(token))
     }
 
     /// The server of the machine in this zone is up, or may believe that it is.
@@ -70,14 +70,14 @@ impl World {
             return;
         }
         if !word.is_resumed || *up_by != Actor::Engine {
-            self.witness.said.insert(token);
+            self.observed.said.insert(token);
         }
         let longest = if self.strikes(Fault::LateWord) { 4 * MINUTE } else { Duration::from_millis(200) };
         let takes = self.random.between(Duration::from_millis(1), longest);
-        self.plan_in(takes, Happening::Message(Message::Ready { token }));
+        self.plan_in(takes, WorldEvent::Message(Sent::Ready { token }));
         if self.strikes(Fault::SecondWord) {
             let takes = self.random.between(Duration::from_millis(1), MINUTE);
-            self.plan_in(takes, Happening::Message(Message::Ready { token }));
+            self.plan_in(takes, WorldEvent::Message(Sent::Ready { token }));
         }
     }
 
@@ -85,16 +85,15 @@ impl World {
     pub fn stranger_says_ready(&mut self) {
         let guess = format!("guess-{}", self.random.below(10));
         let token = self.number_of(&ReadyToken::from(guess.as_str()));
-        self.send(Message::Ready { token });
+        self.send(Sent::Ready { token });
     }
 
-    /// Somebody's word reaches the object. The shell would not trouble the lifecycle with a wrong one.
-    pub fn said_ready(&mut self, number: Token) {
-        let token = self.witness.tokens[number].clone();
+    /// Whether this is the token of the present boot: the driver does not trouble the lifecycle with another.
+    pub fn is_present_token(&mut self, number: Token) -> bool {
+        let token = self.observed.tokens[number].clone();
         let before = self.object.lifecycle().map(|l| (l.vm_state(), l.endpoint().is_some()));
         let is_present = self.object.lifecycle().and_then(Lifecycle::ready_token) == Some(&token);
-        self.step(Event::ReadyPushed { token });
-        let is_guess = self.witness.tokens[number].as_str().starts_with("guess");
+        let is_guess = token.as_str().starts_with("guess");
         let what = match (is_present, before) {
             (false, _) if !is_guess => "an old token",
             (false, _) => "a wrong token",
@@ -104,11 +103,12 @@ impl World {
             (true, _) => "it when nobody waits",
         };
         self.coverage.count("said to be ready", what);
+        is_present
     }
 
     /// Somebody's word has made the VM running.
-    pub fn witness_word(&mut self, token: &ReadyToken) {
-        let known = self.witness.newest.map(|newest| &self.witness.tokens[newest]);
+    pub fn observe_word(&mut self, token: &ReadyToken) {
+        let known = self.observed.newest.map(|newest| &self.observed.tokens[newest]);
         if known != Some(token) {
             self.violated(|| "an old or a wrong token makes the VM running".to_owned());
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use vmproxy::time::Timestamp;
 
-use super::agenda::Happening;
 use super::configuration::Configuration;
-use super::object::Message;
+use super::event_queue::WorldEvent;
+use super::host::Sent;
 use super::random::Random;
 use super::scenario::Scenario;
 use super::world::World;
@@ -96,7 +96,7 @@ impl World {
         let changes = self.scenario.configurations.iter().skip(1).map(|configuration| configuration.from);
         let all: Vec<_> = changes.chain(rollout.removed_from).map(|at| at + rollout.object_lag).collect();
         for at in all {
-            self.plan_in(at.since(now), Happening::Deployment);
+            self.plan_in(at.since(now), WorldEvent::Deployment);
         }
     }
 
@@ -106,17 +106,17 @@ impl World {
     }
 
     /// The isolate that sends a message. The operator's are sent by the first.
-    pub fn sender(&self, message: &Message) -> usize {
-        match message {
-            Message::Touch { isolate } => *isolate,
-            Message::Wake { request: Some(request), .. } => {
+    pub fn sender(&self, sent: &Sent) -> usize {
+        match sent {
+            Sent::Touch { isolate } => *isolate,
+            Sent::Wake { request: Some(request), .. } => {
                 self.clients.requests.get(request).map_or(0, |request| request.isolate)
             }
-            Message::Wake { request: None, .. }
-            | Message::GoDown(_)
-            | Message::Status
-            | Message::Follow
-            | Message::Ready { .. } => 0,
+            Sent::Wake { request: None, .. }
+            | Sent::TakeDown(_)
+            | Sent::Status
+            | Sent::Follow
+            | Sent::Ready { .. } => 0,
         }
     }
 }

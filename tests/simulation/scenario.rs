@@ -5,7 +5,7 @@ use std::time::Duration;
 use vmproxy::time::Timestamp;
 
 use super::configuration::Configuration;
-use super::hours::HOUR;
+use super::monthly_limit::HOUR;
 use super::random::Random;
 use super::rollout::Rollout;
 
@@ -208,6 +208,9 @@ impl Scenario {
             if at < calm_from {
                 configurations.push(last.changed(random, at));
             }
+        }
+        for (number, configuration) in configurations.iter_mut().enumerate() {
+            configuration.vm.path = format!("/{number}");
         }
         let startup_timeout = configurations[0].vm.startup_timeout;
         let all = || configurations.iter().map(|configuration| &configuration.vm);

@@ -7,8 +7,8 @@ use vmproxy::compute::InstanceStatus;
 use vmproxy::lifecycle::ProbeResult;
 use vmproxy::Endpoint;
 
-use super::agenda::Happening;
 use super::compute::{Instance, Zone};
+use super::event_queue::WorldEvent;
 use super::scenario::Fault;
 use super::world::World;
 
@@ -48,7 +48,7 @@ impl World {
     /// The instance runs since now: plans when its server comes up.
     pub fn boot(&mut self, zone: Zone, resumed: bool) {
         let Some(run) = self.compute.instances.get(&zone).map(|instance| instance.run) else { return };
-        self.witness_boot(zone);
+        self.observe_boot(zone);
         let slowly = self.strikes(Fault::SlowBoot);
         let second = Duration::from_secs(1);
         let takes = match (resumed, slowly) {
@@ -56,7 +56,7 @@ impl World {
             (false, false) => self.random.between(second, 10 * second),
             (_, true) => self.random.between(20 * second, 400 * second),
         };
-        self.plan_in(takes, Happening::ServerUp { run });
+        self.plan_in(takes, WorldEvent::ServerUp { run });
         if self.strikes(Fault::EarlyWord) {
             self.says_ready(zone);
         }
@@ -80,7 +80,7 @@ impl World {
         };
         if next == Server::Warming {
             let takes = self.random.between(Duration::ZERO, Duration::from_secs(5));
-            self.plan_in(takes, Happening::ServerUp { run });
+            self.plan_in(takes, WorldEvent::ServerUp { run });
         }
         self.set_server(zone, next);
         if next == Server::Up {
@@ -95,7 +95,7 @@ impl World {
         self.set_server(zone, Server::Crashed);
         if self.random.chance(700) {
             let takes = self.random.between(Duration::from_secs(1), Duration::from_secs(90));
-            self.plan_in(takes, Happening::ServerUp { run });
+            self.plan_in(takes, WorldEvent::ServerUp { run });
         }
     }
 
@@ -107,14 +107,14 @@ impl World {
     }
 
     /// The VM is asked whether it is busy. Whatever else happens than that it says so, is taken for idle.
-    pub fn question(&mut self, asking: u64, endpoint: Endpoint) {
+    pub fn busy_check_arrives(&mut self, check: u64, endpoint: Endpoint) {
         let lost = self.strikes(Fault::NoConnection);
         let busy = match self.server_at(endpoint.ip) {
             Server::Up | Server::Slow if !lost => self.random.chance(self.scenario.busy_permille(self.now)),
             _ => false,
         };
         let takes = self.random.between(Duration::from_millis(1), Duration::from_secs(9));
-        self.plan_in(takes, Happening::Asked { asking, endpoint, busy });
+        self.plan_in(takes, WorldEvent::BusyChecked { check, endpoint, busy });
     }
 
     pub fn probe_arrives(&mut self, probe: u64, endpoint: Endpoint) {
@@ -133,6 +133,6 @@ impl World {
             Server::Slow => (ProbeResult::Healthy, PROBE_TIMEOUT * 4 / 5),
             Server::Hung => (ProbeResult::Unhealthy, PROBE_TIMEOUT),
         };
-        self.plan_in(takes, Happening::Probed { probe, endpoint, result });
+        self.plan_in(takes, WorldEvent::Probed { probe, endpoint, result });
     }
 }

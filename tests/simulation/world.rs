@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use vmproxy::compute::Call;
+use vmproxy::driver::Record;
 use vmproxy::lifecycle::Policy;
 use vmproxy::time::Timestamp;
 
-use super::agenda::{Agenda, Happening};
 use super::api::Hold;
 use super::clients::Clients;
 use super::compute::Compute;
 use super::configuration::Configuration;
 use super::coverage::Coverage;
-use super::hours::history;
-use super::object::Object;
+use super::event_queue::{EventQueue, WorldEvent};
+use super::host::Object;
+use super::invariants::Observations;
+use super::monthly_limit::history;
 use super::random::Random;
 use super::scenario::{Fault, Scenario};
-use super::witness::Witness;
 
 /// The invariants are checked at least this often.
 const INSPECTION_INTERVAL: Duration = Duration::from_secs(10);
@@ -25,12 +26,12 @@ pub struct World {
     pub now: Timestamp,
     pub random: Random,
     pub scenario: Scenario,
-    agenda: Agenda,
+    events: EventQueue,
     pub compute: Compute,
     pub holds: Vec<Hold>,
     pub object: Object,
     pub clients: Clients,
-    pub witness: Witness,
+    pub observed: Observations,
     pub coverage: Coverage,
     trace: Option<Vec<String>>,
     violation: Option<String>,
@@ -53,30 +54,30 @@ impl World {
             now: scenario.begin,
             random,
             scenario,
-            agenda: Agenda::default(),
+            events: EventQueue::default(),
             compute: Compute::default(),
             holds: Vec::new(),
             object: Object::default(),
             clients: Clients::default(),
-            witness: Witness::default(),
+            observed: Observations::default(),
             coverage: Coverage::default(),
             trace: traced.then(Vec::new),
             violation: None,
         };
         world.introduce();
-        world.plan_in(Duration::ZERO, Happening::Demand);
+        world.plan_in(Duration::ZERO, WorldEvent::Demand);
         world.remember();
-        world.plan_in(world.scenario.calm_from.since(world.now), Happening::Calm);
+        world.plan_in(world.scenario.calm_from.since(world.now), WorldEvent::Calm);
         world.plan_deployments();
         world.plan_cron();
-        world.plan_in(INSPECTION_INTERVAL, Happening::Inspection);
+        world.plan_in(INSPECTION_INTERVAL, WorldEvent::Inspection);
         world.plan_strikes();
-        while let Some((at, happening)) = world.agenda.next() {
+        while let Some((at, event)) = world.events.next() {
             if at > world.scenario.end || world.violation.is_some() {
                 break;
             }
             world.now = at;
-            world.happen(happening);
+            world.occur(event);
             world.inspect();
         }
         if world.violation.is_none() {
@@ -114,48 +115,49 @@ impl World {
         self.hours_before(ran);
         if ran > Duration::ZERO {
             let policy = Policy::of(&self.scenario.configurations[0].vm);
-            self.object.stored = Some(history(self.random.number(), policy, ran, self.now));
+            let lifecycle = history(self.random.number(), policy, ran, self.now);
+            let vm = self.scenario.configurations[0].vm.clone();
+            self.object.stored = Some(Record { vm, lifecycle });
         }
     }
 
     /// Whether a change is on its way to Compute Engine.
     pub fn a_change_is_on_its_way(&self) -> bool {
-        self.agenda
-            .has(|happening| matches!(happening, Happening::CallArrives { what: Call::Change { .. }, .. }))
+        self.events.has(|event| matches!(event, WorldEvent::CallArrives { what: Call::Change { .. }, .. }))
     }
 
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Demand => self.demand(),
-            Happening::Sent { request } => self.serve(request),
-            Happening::NotConnected { request, endpoint } => self.not_connected(request, endpoint),
-            Happening::Reported { isolate, endpoint } => self.reported(isolate, endpoint),
-            Happening::Told { request, outcome } => self.told(request, &outcome),
-            Happening::Unanswered { request } => self.ask_again(request),
-            Happening::Beat { request } => self.beat(request),
-            Happening::Message(message) => self.receive(message),
-            Happening::Timer { timer } => self.timer_runs_out(timer),
-            Happening::Alarm { alarm, duplicate } => self.alarm_rings(alarm, duplicate),
-            Happening::Overdue { holding } => self.overdue(holding),
-            Happening::CallArrives { call, what, about } => self.call_arrives(call, &what, about),
-            Happening::Answered { call, result } => self.answered(call, result),
-            Happening::WaitExpires { call } => self.wait_expires(call),
-            Happening::ProbeArrives { probe, endpoint } => self.probe_arrives(probe, endpoint),
-            Happening::Probed { probe, endpoint, result } => self.probed(probe, endpoint, result),
-            Happening::Question { asking, endpoint } => self.question(asking, endpoint),
-            Happening::Asked { asking, endpoint, busy } => self.asked(asking, endpoint, busy),
-            Happening::Operation { operation, phase } => self.operation_goes_on(operation, phase),
-            Happening::ServerUp { run } => self.server_up(run),
-            Happening::Cron => self.cron(),
-            Happening::Strike(fault) => self.strike(fault),
-            Happening::Deployment => self.deploy(),
-            Happening::Calm => self.calm(),
-            Happening::Inspection => self.plan_in(INSPECTION_INTERVAL, Happening::Inspection),
+    fn occur(&mut self, event: WorldEvent) {
+        match event {
+            WorldEvent::Demand => self.demand(),
+            WorldEvent::Sent { request } => self.serve(request),
+            WorldEvent::NotConnected { request, endpoint } => self.not_connected(request, endpoint),
+            WorldEvent::Reported { isolate, endpoint } => self.reported(isolate, endpoint),
+            WorldEvent::Replied { request, outcome } => self.replied(request, &outcome),
+            WorldEvent::NoReply { request } => self.ask_again(request),
+            WorldEvent::Beat { request } => self.beat(request),
+            WorldEvent::Message(sent) => self.receive(sent),
+            WorldEvent::Timer { timer } => self.timer_runs_out(timer),
+            WorldEvent::Alarm { alarm, duplicate } => self.alarm_rings(alarm, duplicate),
+            WorldEvent::Overdue { ticket } => self.overdue(ticket),
+            WorldEvent::CallArrives { call, what, about } => self.call_arrives(call, &what, about),
+            WorldEvent::Responded { call, result } => self.responded(call, result),
+            WorldEvent::WaitExpires { call } => self.wait_expires(call),
+            WorldEvent::ProbeArrives { probe, endpoint } => self.probe_arrives(probe, endpoint),
+            WorldEvent::Probed { probe, endpoint, result } => self.probed(probe, endpoint, result),
+            WorldEvent::BusyCheckArrives { check, endpoint } => self.busy_check_arrives(check, endpoint),
+            WorldEvent::BusyChecked { check, endpoint, busy } => self.busy_checked(check, endpoint, busy),
+            WorldEvent::Operation { operation, phase } => self.operation_goes_on(operation, phase),
+            WorldEvent::ServerUp { run } => self.server_up(run),
+            WorldEvent::Cron => self.cron(),
+            WorldEvent::Strike(fault) => self.strike(fault),
+            WorldEvent::Deployment => self.deploy(),
+            WorldEvent::Calm => self.calm(),
+            WorldEvent::Inspection => self.plan_in(INSPECTION_INTERVAL, WorldEvent::Inspection),
         }
     }
 
-    pub fn plan_in(&mut self, after: Duration, happening: Happening) {
-        self.agenda.plan(self.now + after, happening);
+    pub fn plan_in(&mut self, after: Duration, event: WorldEvent) {
+        self.events.plan(self.now + after, event);
     }
 
     /// Whether a fault strikes what is being done now.

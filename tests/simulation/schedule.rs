@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use vmproxy::lifecycle::FailureKind;
-use vmproxy::schedule::{Offset, Plan};
 use vmproxy::time::Timestamp;
 use vmproxy::{Vm, VmState};
 
-use super::agenda::Happening;
-use super::object::Message;
+use super::event_queue::WorldEvent;
+use super::host::Sent;
+use super::invariants::{IDLE_SLACK, MINUTE};
 use super::random::Random;
 use super::scenario::Scenario;
-use super::witness::{IDLE_SLACK, MINUTE};
 use super::world::World;
 
 /// How often the Worker tells the object of its schedule.
@@ -71,25 +70,6 @@ fn whole_minute(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.as_millis() / 60_000 * 60_000)
 }
 
-/// The same as the shell's.
-#[derive(Default)]
-pub struct Planner {
-    /// Whether there is a plan, and until when it holds.
-    holds: Option<Option<Timestamp>>,
-}
-
-impl Planner {
-    pub fn plan(&mut self, vm: Option<&Vm>, now: Timestamp) -> Option<Plan> {
-        if self.holds.is_some_and(|until| until.is_none_or(|until| now < until)) {
-            return None;
-        }
-        let in_utc = |vm| Plan::of(vm, now, &|_, _| Some(Offset::from_secs(0)));
-        let plan = vm.map_or(Plan::default(), in_utc);
-        self.holds = Some(plan.holds_until());
-        Some(plan)
-    }
-}
-
 impl Scenario {
     /// Gives some runs schedules. Those without are the same as if there were none.
     pub fn draw_timetables(&mut self, random: &mut Random) {
@@ -111,43 +91,43 @@ impl Scenario {
 impl World {
     pub fn plan_cron(&mut self) {
         if self.scenario.configurations.iter().any(|configuration| !configuration.timetable.is_empty()) {
-            self.plan_in(Duration::ZERO, Happening::Cron);
+            self.plan_in(Duration::ZERO, WorldEvent::Cron);
         }
     }
 
     /// The cron trigger of the Worker.
     pub fn cron(&mut self) {
         if !self.scenario.is_removed_in(0, self.now) {
-            self.send(Message::Follow);
+            self.send(Sent::Follow);
         }
-        self.plan_in(CRON_INTERVAL, Happening::Cron);
+        self.plan_in(CRON_INTERVAL, WorldEvent::Cron);
     }
 
     /// Notes what has come by the clock since this was last called.
-    pub fn witness_timetable(&mut self) {
+    pub fn observe_timetable(&mut self) {
         if self.object.lifecycle().is_none() {
             return;
         }
         let (now, timetable) = (self.now, &self.known().timetable);
-        let (wakes, is_open) = (timetable.wakes(self.witness.timed_at, now), timetable.is_open(now));
+        let (wakes, is_open) = (timetable.wakes(self.observed.timed_at, now), timetable.is_open(now));
         if wakes {
-            (self.witness.last_use, self.witness.is_called) = (now, true);
-            (self.witness.operator_wants_down, self.witness.stop_waits) = (false, false);
+            (self.observed.last_use, self.observed.is_called) = (now, true);
+            (self.observed.operator_wants_down, self.observed.stop_waits) = (false, false);
             self.coverage.count("the VM", "is to be woken");
         }
-        let was_open = self.witness.awake_since.is_some();
+        let was_open = self.observed.awake_since.is_some();
         if was_open || is_open {
-            self.witness.last_use = now;
+            self.observed.last_use = now;
         }
         if was_open != is_open {
-            self.witness.awake_since = is_open.then_some(now);
+            self.observed.awake_since = is_open.then_some(now);
         }
-        self.witness.timed_at = now;
+        self.observed.timed_at = now;
     }
 
     /// A VM goes down because nobody uses it.
     pub fn check_awake(&mut self) {
-        if self.witness.awake_since.is_some() {
+        if self.observed.awake_since.is_some() {
             self.violated(|| "a VM is brought down in its window".to_owned());
         }
     }
@@ -156,9 +136,9 @@ impl World {
     pub fn inspect_timetable(&mut self) {
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let over_limit = lifecycle.failure().is_some_and(|failure| failure.kind == FailureKind::OverLimit);
-        let exempt = over_limit || self.witness.operator_wants_down || self.is_removed();
-        let Some(since) = self.witness.awake_since.filter(|_| !exempt) else { return };
-        let since = since.max(self.scenario.calm_from).max(self.witness.configured_at);
+        let exempt = over_limit || self.observed.operator_wants_down || self.is_removed();
+        let Some(since) = self.observed.awake_since.filter(|_| !exempt) else { return };
+        let since = since.max(self.scenario.calm_from).max(self.observed.configured_at);
         let limit = 2 * self.scenario.startup_timeout() + NOTICED_AFTER + 3 * MINUTE + IDLE_SLACK;
         let (state, lasts) = (lifecycle.vm_state(), self.now.since(since));
         if lasts <= limit {

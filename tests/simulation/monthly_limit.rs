@@ -9,7 +9,7 @@ use vmproxy::time::Timestamp;
 use vmproxy::VmState;
 
 use super::compute::Actor;
-use super::witness::{is_down, is_going_down, is_starting, IDLE_SLACK, MINUTE};
+use super::invariants::{is_down, is_going_down, is_starting, IDLE_SLACK, MINUTE};
 use super::world::World;
 
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -35,7 +35,7 @@ impl World {
 
     pub fn hours_before(&mut self, ran: Duration) {
         let now = self.now;
-        self.witness.hours = Hours { told: ran, shown: ran, counted_to: now, ..Hours::default() };
+        self.observed.hours = Hours { told: ran, shown: ran, counted_to: now, ..Hours::default() };
     }
 
     /// Before an answer reaches the lifecycle.
@@ -49,7 +49,7 @@ impl World {
             }
             Err(_) => false,
         };
-        self.witness.hours.is_told |= starts && is_up;
+        self.observed.hours.is_told |= starts && is_up;
     }
 
     /// Counts the time since this was last called, and says what must not be.
@@ -57,7 +57,7 @@ impl World {
         let (now, turns_at) = (self.now, self.scenario.month_turns_at);
         let state = self.object.lifecycle().map_or(VmState::Absent, Lifecycle::vm_state);
         let is_up = self.is_its_vm_up();
-        let hours = &mut self.witness.hours;
+        let hours = &mut self.observed.hours;
         if hours.counted_to < turns_at && turns_at <= now {
             (hours.told, hours.shown, hours.counted_to) = (Duration::ZERO, Duration::ZERO, turns_at);
         }
@@ -76,12 +76,12 @@ impl World {
 
     /// Whether the hours may be the reason for which a VM goes down or stays there.
     pub fn may_be_used_up(&self) -> bool {
-        self.most_hours().is_some_and(|most| self.witness.hours.shown + MINUTE / 30 >= most)
+        self.most_hours().is_some_and(|most| self.observed.hours.shown + MINUTE / 30 >= most)
     }
 
     /// A start has begun of a VM that did not run.
     pub fn check_hours(&mut self) {
-        let (told, most) = (self.witness.hours.told, self.most_hours());
+        let (told, most) = (self.observed.hours.told, self.most_hours());
         if most.is_some_and(|most| told >= most + IDLE_SLACK) {
             self.violated(|| format!("hours are used up, and it is started: {told:?} of {most:?}"));
         }
@@ -93,7 +93,7 @@ impl World {
     /// A request is refused because the hours are used up.
     pub fn check_refusal_for_hours(&mut self) {
         self.coverage.count("the VM", "is refused for want of hours");
-        let (shown, most) = (self.witness.hours.shown, self.most_hours());
+        let (shown, most) = (self.observed.hours.shown, self.most_hours());
         if !self.may_be_used_up() {
             self.violated(|| format!("hours are not used up, and it is refused: {shown:?} of {most:?}"));
         }

@@ -9,7 +9,7 @@ use vmproxy::{OnIdle, VmState};
 
 use super::compute::{Actor, Instance};
 use super::configuration;
-use super::witness::{is_down, is_going_down, is_starting, Witness, IDLE_SLACK, MINUTE};
+use super::invariants::{is_down, is_going_down, is_starting, Observations, IDLE_SLACK, MINUTE};
 use super::world::World;
 
 /// When a schedule wakes the VM again.
@@ -32,7 +32,7 @@ impl World {
     /// What has to hold at any time.
     pub fn inspect(&mut self) {
         self.count_hours();
-        self.witness_timetable();
+        self.observe_timetable();
         self.inspect_timetable();
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let (state, now) = (lifecycle.vm_state(), self.now);
@@ -43,12 +43,12 @@ impl World {
             self.violated(|| format!("two instances: {up} are up"));
             return;
         }
-        let lasts = now.since(self.witness.changed_at.max(self.witness.lost_at));
+        let lasts = now.since(self.observed.changed_at.max(self.observed.lost_at));
         if is_starting(state) && lasts > startup_timeout + IDLE_SLACK {
             self.violated(|| format!("a start does not end: {state:?} for {lasts:?}"));
             return;
         }
-        let Witness { last_use, changed_at, lost_at, busy_at, configured_at, .. } = self.witness;
+        let Observations { last_use, changed_at, lost_at, busy_at, configured_at, .. } = self.observed;
         let used_at = last_use.max(changed_at).max(lost_at).max(busy_at).max(configured_at);
         // The touch interval is a tenth of it at most.
         let limit = vm.idle_timeout * 11 / 10 + IDLE_SLACK;
@@ -81,7 +81,7 @@ impl World {
         let running = there.is_some_and(|instance| instance.status == InstanceStatus::Running);
         let over_limit = lifecycle.failure().is_some_and(|failure| failure.kind == FailureKind::OverLimit);
         let memory = self.object.memory.as_ref();
-        if memory.is_some_and(|memory| !memory.waiting_for_down.is_empty()) {
+        if memory.is_some_and(|memory| !memory.driver.waiting_for_down().is_empty()) {
             self.violated(|| {
                 format!("does not converge: somebody waits for it to be down, and it is {state:?}")
             });
@@ -92,13 +92,13 @@ impl World {
             });
         }
         if self.scenario.wanted_at_end {
-            if (state != VmState::Running || !running) && !over_limit && !self.witness.turned_away {
+            if (state != VmState::Running || !running) && !over_limit && !self.observed.turned_away {
                 self.violated(|| format!("does not converge: the VM is wanted, and is {state:?}"));
             }
             return;
         }
         let is_removed = self.scenario.rollout.removed_from.is_some();
-        if self.witness.awake_since.is_some() && !is_removed {
+        if self.observed.awake_since.is_some() && !is_removed {
             return;
         }
         let kept = self.known().vm.on_idle == OnIdle::Never && !is_removed;
@@ -113,7 +113,7 @@ impl World {
             let why = if is_removed { "removed, " } else { "" };
             self.violated(|| format!("does not converge: {why}shown as {state:?}, and the VM is up"));
         }
-        if self.witness.calls.back().is_some_and(|last| *last + MINUTE > self.now) {
+        if self.observed.calls.back().is_some_and(|last| *last + MINUTE > self.now) {
             self.violated(|| "does not converge: calls go on although nobody wants the VM".to_owned());
         }
     }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vmproxy::lifecycle::{Action, Event, FailureKind, Lifecycle, Outcome, ReadyToken};
+use vmproxy::driver::Ticket;
+use vmproxy::lifecycle::{Event, FailureKind, Lifecycle, Outcome, ReadyToken};
 use vmproxy::time::Timestamp;
 use vmproxy::{Endpoint, VmState};
 
 use super::compute::{Actor, Zone};
 use super::configuration::{self, Configuration};
-use super::hours::Hours;
+use super::host::Sent;
+use super::monthly_limit::Hours;
 use super::ready::Token;
 use super::world::World;
 
@@ -30,7 +32,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// What has been seen so far, as far as an invariant needs it.
 #[derive(Default)]
-pub struct Witness {
+pub struct Observations {
     /// When a client last wanted something, or had something.
     pub last_use: Timestamp,
     /// When activity last reached the store.
@@ -82,7 +84,7 @@ pub struct Witness {
     pub refused_since: Option<Timestamp>,
 }
 
-impl Witness {
+impl Observations {
     pub fn lost(&mut self, now: Timestamp) {
         self.lost_at = now;
         self.losses.push_back(now);
@@ -111,21 +113,22 @@ pub fn count_within(times: &mut VecDeque<Timestamp>, span: Duration, now: Timest
 
 impl World {
     /// The lifecycle has taken an event.
-    pub fn witness_event(&mut self, event: &Event, after: &Lifecycle) {
-        let deadline = after.deadline().filter(|deadline| *deadline <= self.now);
+    pub fn observe_event(&mut self, event: &Event) {
+        let deadline = self.object.lifecycle().and_then(Lifecycle::deadline);
+        let deadline = deadline.filter(|deadline| *deadline <= self.now);
         match (event, deadline) {
             (Event::Timer, Some(deadline)) => {
                 self.violated(|| format!("the deadline does not move: {deadline:?} after a tick"));
             }
-            (Event::Responded { .. } | Event::Probed { .. }, _) => self.witness_bustle(),
+            (Event::Responded { .. } | Event::Probed { .. }, _) => self.observe_bustle(),
             _ => {}
         }
     }
 
     /// Something has happened that the lifecycle itself has caused: a timer, an answer.
-    pub fn witness_bustle(&mut self) {
-        self.witness.caused.push_back(self.now);
-        let events = count_within(&mut self.witness.caused, Duration::from_secs(1), self.now);
+    pub fn observe_bustle(&mut self) {
+        self.observed.caused.push_back(self.now);
+        let events = count_within(&mut self.observed.caused, Duration::from_secs(1), self.now);
         if events > MOST_EVENTS {
             self.violated(|| format!("a busy loop: {events} events in a second"));
         }
@@ -137,26 +140,26 @@ impl World {
     }
 
     /// The object has got a configuration.
-    pub fn witness_configured(&mut self) {
+    pub fn observe_configured(&mut self) {
         self.coverage.count("the VM", "gets a configuration");
         let known = self.known().zones.clone();
-        if let Some((zones, _)) = self.witness.searched.as_mut().filter(|(zones, _)| zones.is_empty()) {
+        if let Some((zones, _)) = self.observed.searched.as_mut().filter(|(zones, _)| zones.is_empty()) {
             *zones = known;
         }
-        self.witness.configured_at = self.now;
-        self.witness.refused.0 = 0;
-        self.witness.refused_since = None;
+        self.observed.configured_at = self.now;
+        self.observed.refused.0 = 0;
+        self.observed.refused_since = None;
     }
 
     /// The record is lost, and with it the history.
     pub fn forget_all(&mut self) {
         self.coverage.count("the VM", "is recovered");
-        self.witness.operator_wants_down = false;
-        self.witness.probed.clear();
-        self.witness.healthy.clear();
-        self.witness.starts.clear();
-        self.witness.wakes.clear();
-        self.witness.searched = Some((Vec::new(), BTreeSet::new()));
+        self.observed.operator_wants_down = false;
+        self.observed.probed.clear();
+        self.observed.healthy.clear();
+        self.observed.starts.clear();
+        self.observed.wakes.clear();
+        self.observed.searched = Some((Vec::new(), BTreeSet::new()));
         self.hours_before(Duration::ZERO);
         for operation in self.compute.operations.iter_mut().filter(|o| o.by == Actor::Engine) {
             operation.by = Actor::Forgotten;
@@ -164,36 +167,36 @@ impl World {
     }
 
     /// What the lifecycle has made of an event is in the store.
-    pub fn witness_transition(&mut self, event: &Event, actions: &[Action], stored_before: Option<VmState>) {
-        let Some(stored) = &self.object.stored else { return };
+    pub fn observe_transition(&mut self, event: &Event, refuses: bool, before: VmState) {
+        let Some(stored) = self.object.stored.as_ref().map(|record| &record.lifecycle) else { return };
         let (after, failure, now) = (stored.vm_state(), stored.failure().map(|f| f.kind), self.now);
         let stored_since = stored.since();
-        let is_called = std::mem::take(&mut self.witness.is_called);
+        let is_called = std::mem::take(&mut self.observed.is_called);
         let moves = !self.known().zones.contains(&configuration::number(stored.zone()));
         match event {
             Event::Wake { force, .. } => {
-                (self.witness.reported_at, self.witness.operator_wants_down) = (now, false);
-                (self.witness.last_use, self.witness.stop_waits) = (now, false);
+                (self.observed.reported_at, self.observed.operator_wants_down) = (now, false);
+                (self.observed.last_use, self.observed.stop_waits) = (now, false);
                 if *force {
-                    self.witness.refused.0 = 0;
-                    self.witness.refused_since = None;
+                    self.observed.refused.0 = 0;
+                    self.observed.refused_since = None;
                 }
             }
-            Event::Touch => self.witness.reported_at = now,
+            Event::Touch => self.observed.reported_at = now,
             Event::BusyChecked { busy, .. } => {
                 self.coverage.count(
                     "the VM",
                     if *busy { "answers that it is busy" } else { "answers that it is not" },
                 );
                 if *busy {
-                    self.witness.busy_at = now;
+                    self.observed.busy_at = now;
                 }
             }
             Event::TakeDown(_) => {
-                self.witness.operator_wants_down = true;
-                self.witness.stop_waits = is_starting(after);
-                self.witness.refused.0 = 0;
-                self.witness.refused_since = None;
+                self.observed.operator_wants_down = true;
+                self.observed.stop_waits = is_starting(after);
+                self.observed.refused.0 = 0;
+                self.observed.refused_since = None;
             }
             Event::Loaded { .. }
             | Event::Timer
@@ -201,19 +204,18 @@ impl World {
             | Event::Probed { .. }
             | Event::ReadyPushed { .. } => {}
         }
-        if stored_before == Some(after) {
+        if before == after {
             return;
         }
-        self.coverage.transition(stored_before, after);
+        self.coverage.transition(Some(before), after);
         if let (Event::ReadyPushed { token }, VmState::Running) = (event, after) {
-            self.witness_word(token);
+            self.observe_word(token);
         }
-        if (stored_before, after) == (Some(VmState::Starting), VmState::Running) {
+        if (before, after) == (VmState::Starting, VmState::Running) {
             self.coverage.count("the VM", "is up before its operation is done");
         }
-        let before = stored_before.unwrap_or(VmState::Absent);
         self.coverage.state(after);
-        self.witness.changed_at = now;
+        self.observed.changed_at = now;
         if stored_since != now {
             self.violated(|| format!("shown as {after:?} since {stored_since:?}"));
         }
@@ -223,19 +225,19 @@ impl World {
         if is_going_down(after) && !is_going_down(before) {
             match before {
                 _ if moves => self.coverage.count("the VM", "leaves a zone"),
-                VmState::Suspended if !self.witness.operator_wants_down => {
+                VmState::Suspended if !self.observed.operator_wants_down => {
                     self.coverage.count("the VM", "begins to sleep deeply");
                 }
                 _ if self.may_be_used_up() => self.coverage.count("the VM", "goes down for its hours"),
                 // Preempted as often as it may be started.
                 _ if failure == Some(FailureKind::OverLimit) => {}
-                _ if self.witness.operator_wants_down || self.witness.stop_waits => {}
+                _ if self.observed.operator_wants_down || self.observed.stop_waits => {}
                 _ => self.check_idle(before),
             }
         }
         if is_starting(after) && !is_starting(before) {
-            self.witness.start = Some((now, 0));
-            if is_down(before) && self.witness.operator_wants_down {
+            self.observed.start = Some((now, 0));
+            if is_down(before) && self.observed.operator_wants_down {
                 self.violated(|| "it is started although the operator wants it down".to_owned());
             }
             if before != VmState::Running {
@@ -245,35 +247,35 @@ impl World {
                 && matches!(event, Event::Wake { force: false, .. })
                 // Its schedule may start it at the moment when a request comes, or when one may not.
                 && !is_called
-                && !actions.iter().any(|action| matches!(action, Action::Release(Outcome::Failed(_))))
+                && !refuses
             {
                 self.check_starts();
                 self.check_wakes(event);
             }
-            let (times, last) = self.witness.refused;
+            let (times, last) = self.observed.refused;
             if before == VmState::Failed && times >= 4 && now.since(last) < MINUTE * 3 / 4 {
                 let pause = now.since(last);
                 self.violated(|| format!("refused {times} times, and tried again after {pause:?} only"));
             }
         }
         if !is_starting(after) {
-            (self.witness.start, self.witness.stop_waits) = (None, false);
+            (self.observed.start, self.observed.stop_waits) = (None, false);
         }
         match (after, failure) {
             (VmState::Failed, Some(FailureKind::Refused)) => {
-                self.witness.refused = (self.witness.refused.0 + 1, now);
+                self.observed.refused = (self.observed.refused.0 + 1, now);
             }
-            (VmState::Failed | VmState::Running, _) => self.witness.refused.0 = 0,
-            (state, _) if is_down(state) => self.witness.refused.0 = 0,
+            (VmState::Failed | VmState::Running, _) => self.observed.refused.0 = 0,
+            (state, _) if is_down(state) => self.observed.refused.0 = 0,
             _ => {}
         }
     }
 
-    pub fn witness_probe(&mut self, endpoint: Endpoint) {
+    pub fn observe_probe(&mut self, endpoint: Endpoint) {
         for instance in self.compute.instances.values_mut() {
             instance.probed |= instance.address == Some(endpoint.ip);
         }
-        let known = *self.witness.probed.entry(endpoint.generation).or_insert(endpoint);
+        let known = *self.observed.probed.entry(endpoint.generation).or_insert(endpoint);
         if known != endpoint {
             self.violated(|| format!("one generation, two endpoints: {known:?} and {endpoint:?}"));
         }
@@ -289,7 +291,7 @@ impl World {
         self.check_awake();
         let vm = &self.known().vm;
         let (idle_timeout, asks) = (vm.idle_timeout, vm.busy_path.is_some() && before == VmState::Running);
-        let Witness { reported_at, busy_at, asked_at, .. } = self.witness;
+        let Observations { reported_at, busy_at, asked_at, .. } = self.observed;
         let asks = asks && self.now.since(reported_at) < vm.busy_limit;
         let (idle_for, busy_for) = (self.now.since(reported_at), self.now.since(busy_at));
         if idle_for < idle_timeout {
@@ -306,7 +308,7 @@ impl World {
     /// A request has begun a start.
     fn check_starts(&mut self) {
         let Some(most) = self.known().vm.max_starts_per_hour else { return };
-        let starts = count_within(&mut self.witness.starts, 60 * MINUTE, self.now);
+        let starts = count_within(&mut self.observed.starts, 60 * MINUTE, self.now);
         if starts >= most as usize {
             self.violated(|| format!("a start too many: {starts} within an hour before it, of {most}"));
         }
@@ -316,7 +318,7 @@ impl World {
     fn check_wakes(&mut self, event: &Event) {
         let (Event::Wake { client: Some(client), .. }, now) = (event, self.now) else { return };
         let Some(most) = self.known().vm.wake.wakes_per_hour else { return };
-        let wakes = self.witness.wakes.entry(client.clone()).or_default();
+        let wakes = self.observed.wakes.entry(client.clone()).or_default();
         wakes.push_back(now);
         let count = count_within(wakes, 60 * MINUTE, now);
         if count > most as usize {
@@ -325,12 +327,12 @@ impl World {
     }
 
     /// The VM is being asked whether it is busy.
-    pub fn witness_question(&mut self) {
-        self.witness.asked_at = self.now;
+    pub fn observe_question(&mut self) {
+        self.observed.asked_at = self.now;
     }
 
     /// The lifecycle answers the held requests.
-    pub fn witness_release(&mut self, outcome: &Outcome) {
+    pub fn observe_release(&mut self, outcome: &Outcome) {
         let endpoint = match outcome {
             Outcome::Ready { endpoint, .. } => endpoint,
             Outcome::Failed(failure) if failure.message.contains("max_hours_per_month") => {
@@ -338,12 +340,12 @@ impl World {
             }
             Outcome::Failed(_) => return,
         };
-        let stored = self.object.stored.as_ref();
+        let stored = self.object.stored.as_ref().map(|record| &record.lifecycle);
         let present = stored.filter(|s| s.vm_state() == VmState::Running).and_then(Lifecycle::endpoint);
         if present != Some(*endpoint) {
             self.violated(|| format!("told an endpoint that is not the present one: {endpoint:?}"));
         }
-        if self.witness.healthy.get(&endpoint.generation) == Some(endpoint) {
+        if self.observed.healthy.get(&endpoint.generation) == Some(endpoint) {
             return;
         }
         if self.has_said_so(endpoint.ip) {
@@ -362,9 +364,10 @@ impl World {
     }
 
     /// A held request should have been answered by now.
-    pub fn overdue(&mut self, holding: u64) {
+    pub fn overdue(&mut self, ticket: Ticket) {
         let Some(memory) = &self.object.memory else { return };
-        if let Some((_, request)) = memory.waiting.iter().copied().find(|(number, _)| *number == holding) {
+        if let Some(Sent::Wake { request: Some(request), .. }) = memory.tickets.get(&ticket) {
+            let request = *request;
             let limit = self.scenario.startup_timeout();
             self.violated(|| format!("request {request} is held for more than {limit:?}"));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::store::Record;
+use super::Record;
 use crate::compute::{BringUp, TakeDown};
 use crate::lifecycle::tests::harness::{self, Harness};
 use crate::vm::{Instance, OnDrift, OnIdle, Vm, WakePolicy};

@@ -3,55 +3,56 @@
 use std::collections::BTreeMap;
 
 use vmproxy::compute::{Call, CallError, Response};
+use vmproxy::driver::Ticket;
 use vmproxy::lifecycle::{Outcome, ProbeResult};
 use vmproxy::time::Timestamp;
 use vmproxy::Endpoint;
 
 use super::compute::{Settings, Zone};
-use super::object::Message;
+use super::host::Sent;
 use super::operation::Phase;
 use super::ready::Token;
 use super::scenario::Fault;
 
 /// Something that happens in the world.
 #[derive(Clone, Debug)]
-pub enum Happening {
+pub enum WorldEvent {
     /// A client sends its next request.
     Demand,
     /// A request is sent, for the first time or again.
     Sent { request: u64 },
     /// A request could not connect to its endpoint.
     NotConnected { request: u64, endpoint: Endpoint },
-    /// A report of activity has been answered.
+    /// The reply to a report of activity arrives.
     Reported { isolate: usize, endpoint: Option<Endpoint> },
-    /// The object's answer reaches a request.
-    Told { request: u64, outcome: Outcome },
-    /// The object was lost while it held a request, or its answer was.
-    Unanswered { request: u64 },
+    /// The object's reply reaches a request.
+    Replied { request: u64, outcome: Outcome },
+    /// The object was lost while it held a request, or its reply was.
+    NoReply { request: u64 },
     /// A response goes on: a touch interval has passed.
     Beat { request: u64 },
     /// A message reaches the object.
-    Message(Message),
+    Message(Sent),
     /// A timer of the object's memory runs out.
     Timer { timer: u64 },
     /// The alarm rings. A duplicate rings whatever has become of the alarm meanwhile.
     Alarm { alarm: u64, duplicate: bool },
-    /// A held request has to be answered by now.
-    Overdue { holding: u64 },
+    /// A held request must have had its reply by now.
+    Overdue { ticket: Ticket },
     /// A call reaches Compute Engine.
     CallArrives { call: u64, what: Call, about: About },
-    /// A call's answer reaches the object.
-    Answered { call: u64, result: Result<Response, CallError> },
+    /// A call's response reaches the object.
+    Responded { call: u64, result: Result<Response, CallError> },
     /// `zoneOperations.wait` has held for as long as it does.
     WaitExpires { call: u64 },
     /// A probe reaches the address.
     ProbeArrives { probe: u64, endpoint: Endpoint },
     /// A probe's result reaches the object.
     Probed { probe: u64, endpoint: Endpoint, result: ProbeResult },
-    /// The question whether it is busy reaches the VM.
-    Question { asking: u64, endpoint: Endpoint },
-    /// The answer reaches the object.
-    Asked { asking: u64, endpoint: Endpoint, busy: bool },
+    /// A request of the busy path reaches the VM.
+    BusyCheckArrives { check: u64, endpoint: Endpoint },
+    /// Its result reaches the object.
+    BusyChecked { check: u64, endpoint: Endpoint, busy: bool },
     /// An operation goes on.
     Operation { operation: usize, phase: Phase },
     /// The server of this run of the instance comes up.
@@ -76,25 +77,25 @@ pub struct About {
     pub token: Option<Token>,
 }
 
-/// Happenings in the order of their time; those of one moment in the order in which they were planned.
+/// Events in the order of their time; those of one moment in the order in which they were planned.
 #[derive(Default)]
-pub struct Agenda {
-    planned: BTreeMap<(Timestamp, u64), Happening>,
+pub struct EventQueue {
+    planned: BTreeMap<(Timestamp, u64), WorldEvent>,
     count: u64,
 }
 
-impl Agenda {
-    pub fn plan(&mut self, at: Timestamp, happening: Happening) {
+impl EventQueue {
+    pub fn plan(&mut self, at: Timestamp, event: WorldEvent) {
         self.count += 1;
-        self.planned.insert((at, self.count), happening);
+        self.planned.insert((at, self.count), event);
     }
 
     /// Whether anything of this kind is going to happen.
-    pub fn has(&self, kind: impl Fn(&Happening) -> bool) -> bool {
+    pub fn has(&self, kind: impl Fn(&WorldEvent) -> bool) -> bool {
         self.planned.values().any(kind)
     }
 
-    pub fn next(&mut self) -> Option<(Timestamp, Happening)> {
-        self.planned.pop_first().map(|((at, _), happening)| (at, happening))
+    pub fn next(&mut self) -> Option<(Timestamp, WorldEvent)> {
+        self.planned.pop_first().map(|((at, _), event)| (at, event))
     }
 }

@@ -1,6 +1,6 @@
-//! For `#[serde(with = "…")]`: a [`Vm`] as a text of JSON within the JSON.
+//! For `#[serde(with = "…")]`: a [`Vm`] as a string of JSON within the JSON.
 //!
-//! It is read as the configuration is.
+//! It is read with the code that reads the configuration.
 
 use serde::{de, Deserialize, Deserializer, Serializer};
 

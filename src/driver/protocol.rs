@@ -1,4 +1,4 @@
-//! What the Worker says to a VM's object, and what it answers.
+//! The messages between the Worker and a VM's object.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,54 +8,56 @@ use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
 use crate::time::Timestamp;
 use crate::vm::{Status, Vm};
 
-/// A message to the object. It carries the VM's configuration, so that the object always acts on the newest.
+/// A message to the object. It carries the VM's configuration, because the object may have none of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Message {
+pub struct Message {
+    /// The configuration, in the version of the Worker that sends the message.
     #[serde(with = "vm_json")]
     pub vm: Vm,
+    /// The command.
     pub command: Command,
 }
 
-/// What the object shall do.
+/// What the object is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Command {
+pub enum Command {
     /// Have the VM running.
     Wake(Wake),
     /// Note that the VM is in use.
     Touch,
-    /// Say where the VM serves, if it does, and leave it asleep if not.
+    /// Report where the VM serves, and leave it down if it is down.
     GetEndpoint,
     /// Bring the VM down.
     TakeDown(TakeDownRequest),
-    /// Say how the VM is.
+    /// Report the VM's status.
     Status,
-    /// Say how its start is, once, or as long as it lasts. The answer is not a [`Reply`] but what a visitor is shown.
+    /// Report the progress of its start. The response is no [`Reply`], but what a visitor is shown.
     Watch(Watch),
-    /// Note that the VM says that it is ready.
+    /// Note that the VM reports that it is ready.
     Ready(ReadyToken),
 }
 
 /// How a VM is woken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Wake {
-    /// The generation of the endpoint that could not be connected to.
+pub struct Wake {
+    /// The generation of the endpoint that the request could not connect to.
     pub unreachable: Option<u64>,
-    /// How long the answer is held while the VM starts.
+    /// How long the reply is held while the VM starts.
     pub hold: Hold,
     /// Whether to try although the last start has failed just now.
     pub force: bool,
-    /// Who asks, if it is counted how often they do.
+    /// The client, if its wakes are counted.
     pub client: Option<String>,
 }
 
-/// How long the answer to a wake is held while the VM starts.
+/// How long the reply to a wake is held while the VM starts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Hold {
+pub enum Hold {
     /// Not at all.
     No,
-    /// Till then at most. A message may be sent again, so this is no duration.
+    /// Until this time at most. A message may be sent again, so this is no duration.
     Until(Timestamp),
     /// Until the VM is ready, or the start has failed.
     UntilDone,
@@ -63,36 +65,37 @@ pub(crate) enum Hold {
 
 /// How a VM is brought down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TakeDownRequest {
+pub struct TakeDownRequest {
+    /// The way down.
     pub take_down: TakeDown,
-    /// Whether the answer is held until the VM is down.
+    /// Whether the reply is held until the VM is down.
     pub wait: bool,
 }
 
 /// How a start is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Watch {
-    /// A look at it, in JSON.
+pub enum Watch {
+    /// Once, as JSON.
     Once,
-    /// A stream of events.
+    /// As a stream of events, until the start is over.
     Live,
 }
 
-/// What the object answers.
+/// The object's reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reply {
+pub enum Reply {
     /// How a wake ended.
     Outcome(Outcome),
-    /// It goes on; the sender did not want to wait any longer.
+    /// The start goes on; the sender did not want to wait any longer.
     Pending(Progress),
-    /// How the VM is.
+    /// The VM's status.
     Status(Box<Status>),
     /// Where the VM serves, if it does.
     Endpoint(Option<Endpoint>),
-    /// It is done.
+    /// The command has been carried out.
     Done,
-    /// It is not: the token is not that of the VM's boot.
+    /// The command has not been carried out: the token is not that of the VM's present boot.
     Forbidden,
 }
