@@ -168,7 +168,7 @@ fn the_schema_judges_each_value_as_the_code_does() {
             assert!(is_valid || verdict.is_err(), "the schema refuses {key} = {value}");
             let problem = verdict.err().map(|error| error.problem).unwrap_or_default();
             let is_of_wrong_kind = problem.starts_with(&format!("{value} is not "))
-                && ["text", "true", "a whole", "a dur", "one of", "an IP", "an array", "a table"]
+                && ["a string", "true", "an integer", "a dur", "one of", "an IP", "an array", "a table"]
                     .iter()
                     .any(|kind| problem.contains(&format!("is not {kind}")));
             assert!(!is_valid || !is_of_wrong_kind, "the schema accepts {key} = {value}: {problem}");

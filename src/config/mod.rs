@@ -10,8 +10,8 @@
 //!    `WakePolicy`, `AsleepResponse` or `Accelerator`.
 //! 2. `src/config/keys.rs`: add the field's name to the same type, in the order of the document. A
 //!    new type of value also needs an implementation of `Setting` in `value.rs`.
-//! 3. `src/config/check.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the value
-//!    does not express.
+//! 3. `src/config/check/mod.rs`, `instance.rs` or `wake.rs`: add the rules that the type of the
+//!    value does not express; `rules.rs` has the forms of names and addresses.
 //! 4. `schema/wrangler.schema.json`: add the property with `description`, type, `default` (or
 //!    `x-default`, which describes a default that is no value), `x-allowed`, and in `examples` a
 //!    valid value that is not the default. `x-see` links to more.
@@ -27,22 +27,17 @@
 mod check;
 #[cfg(test)]
 mod documented;
-mod ensure;
 mod error;
-mod instance;
 mod keys;
 #[cfg(test)]
 mod reference;
-mod rule;
-mod schedule;
 #[cfg(test)]
 mod tests;
 mod value;
-mod wake;
 
+pub(crate) use check::check_schedule;
 pub use check::{check_vm, check_vms};
 pub use error::ConfigError;
-pub(crate) use schedule::check_schedule;
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The forms of names and addresses. Those of Compute Engine are the patterns of its
 //! [discovery document](https://compute.googleapis.com/discovery/v1/apis/compute/v1/rest).
 
-use super::ConfigError;
+use crate::config::ConfigError;
 
 /// Returns an error with the `rule` unless it `holds` for the string.
 pub(super) fn check(text: &str, holds: bool, rule: &str) -> Result<(), ConfigError> {
@@ -122,8 +122,8 @@ pub(super) fn agent_pattern(text: &str) -> Result<(), ConfigError> {
     check(text, !text.is_empty(), "a pattern")
 }
 
-/// Checks a country: ISO 3166-1 alpha-2, or `T1`, which is [Cloudflare's code for
-/// Tor](https://developers.cloudflare.com/network/onion-routing/).
+/// Checks a country: ISO 3166-1 alpha-2, or `T1`, which is
+/// [Cloudflare's code for Tor](https://developers.cloudflare.com/network/onion-routing/).
 pub(super) fn country(text: &str) -> Result<(), ConfigError> {
     let is_code = text.len() == 2 && consists(text, |b| b.is_ascii_uppercase());
     check(

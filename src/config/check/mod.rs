@@ -1,15 +1,25 @@
 //! The rules for a VM, and for the VMs of one configuration.
 
+mod ensure;
+mod instance;
+mod rules;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub(crate) use schedule::check_schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::ensure::{check, in_key, option, require};
-use super::instance::check_instance;
 use super::value::unknown;
-use super::wake::check_wake;
-use super::{check_schedule, rule, ConfigError};
+use super::ConfigError;
 use crate::time::format_duration;
 use crate::vm::{Address, OnIdle, Origin, Vm, WAITING_PAGE};
+use ensure::{check, in_key, option, require};
+use instance::check_instance;
+use wake::check_wake;
 
 const LOGO: &str =
     "a data: URL of an image such as \"data:image/svg+xml;base64,…\": the page loads no external files";
@@ -51,13 +61,13 @@ pub fn check_vms(vms: &[Vm]) -> Result<(), ConfigError> {
 /// # Errors
 /// Returns the first error; its key is relative to the VM.
 pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
-    in_key("path", rule::path(&vm.path))?;
-    option("health_path", &vm.health_path, rule::path)?;
-    option("busy_path", &vm.busy_path, rule::path)?;
+    in_key("path", rules::path(&vm.path))?;
+    option("health_path", &vm.health_path, rules::path)?;
+    option("busy_path", &vm.busy_path, rules::path)?;
     if let Some(host) = &vm.host {
         let is_host = !host.is_empty() && !host.contains(['/', ':', ' ']);
         let rule = "a host name such as \"app.example.com\", without scheme, port or path";
-        in_key("host", rule::check(host, is_host, rule))?;
+        in_key("host", rules::check(host, is_host, rule))?;
     }
     require(vm.port != 0, "port", "0 is not a port from 1 to 65535")?;
     check_origin(vm)?;
@@ -83,7 +93,7 @@ pub fn check_vm(vm: &Vm) -> Result<(), ConfigError> {
     in_key("waiting_page", check_waiting_page(&vm.waiting_page))?;
     option("waiting_page_url", &vm.waiting_page_url, |url| {
         let rule = "a page URL such as \"https://static.example.com/waiting.html\"";
-        rule::url(url, &["https://", "http://"], rule)
+        rules::url(url, &["https://", "http://"], rule)
     })?;
     in_key("wake", check_wake(&vm.wake))?;
     check_schedule(vm, |_| true)?;
@@ -98,9 +108,9 @@ fn check_waiting_page(settings: &BTreeMap<String, String>) -> Result<(), ConfigE
             return Err(unknown(name, &names));
         }
         let checked = match name.as_str() {
-            "lang" => rule::language(text),
-            "logo" => rule::url(text, &["data:image/"], LOGO),
-            "accent_color" | "background_color" => rule::color(text),
+            "lang" => rules::language(text),
+            "logo" => rules::url(text, &["data:image/"], LOGO),
+            "accent_color" | "background_color" => rules::color(text),
             _ => Ok(()),
         };
         in_key(name, checked)?;
@@ -119,14 +129,14 @@ fn check_origin(vm: &Vm) -> Result<(), ConfigError> {
     let Some(host) = &vm.host_header else { return Ok(()) };
     let is_host = !host.is_empty() && !host.contains(|c: char| c.is_ascii_control() || "/ @".contains(c));
     let rule = "a host with an optional port, such as \"app.example.com\"";
-    in_key("host_header", rule::check(host, is_host, rule))?;
+    in_key("host_header", rules::check(host, is_host, rule))?;
     let socket = "requires an origin with an IP address: fetch() sends the origin's own name";
     require(matches!(origin, Origin::Socket { .. }), "host_header", socket)
 }
 
 fn check_ready_push(vm: &Vm) -> Result<(), ConfigError> {
     let (Some(address), instance) = (&vm.ready_push, &vm.instance) else { return Ok(()) };
-    in_key("ready_push", rule::public_address(address))?;
+    in_key("ready_push", rules::public_address(address))?;
     let is_replaced = instance.resource.contains_key("metadata");
     let replaced =
         "cannot be combined with instance.resource.metadata, which replaces the items of ready_push";

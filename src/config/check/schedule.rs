@@ -1,6 +1,6 @@
 //! The rules for schedules.
 
-use super::ConfigError;
+use crate::config::ConfigError;
 use crate::schedule::Entry;
 use crate::vm::Vm;
 

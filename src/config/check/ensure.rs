@@ -1,6 +1,6 @@
 //! The functions that the checks are made of.
 
-use super::ConfigError;
+use crate::config::ConfigError;
 
 /// Places the error of a value at its key.
 pub(super) fn in_key(key: &str, result: Result<(), ConfigError>) -> Result<(), ConfigError> {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::ensure::{check, each, in_key, option, require};
-use super::{rule, ConfigError};
+use super::rules;
+use crate::config::ConfigError;
 use crate::vm::{is_ready_item, Address, Instance};
 
 /// [The API's own bounds](https://cloud.google.com/compute/docs/instances/limit-vm-runtime).
@@ -21,25 +22,25 @@ const MOST_TAGS: usize = 64;
 
 /// Checks an instance. The keys of errors are relative to it.
 pub(super) fn check_instance(instance: &Instance) -> Result<(), ConfigError> {
-    in_key("name", rule::name(&instance.name))?;
+    in_key("name", rules::name(&instance.name))?;
     if instance.zones.is_empty() || !instance.zone.is_empty() {
-        in_key("zone", rule::name(&instance.zone))?;
+        in_key("zone", rules::name(&instance.zone))?;
     }
-    each("zones", &instance.zones, rule::name)?;
-    option("project", &instance.project, rule::project)?;
+    each("zones", &instance.zones, rules::name)?;
+    option("project", &instance.project, rules::project)?;
     check_machine(instance)?;
     check_disk(instance)?;
     check_network(instance)?;
     check_scripts(instance)?;
     for (key, value) in &instance.labels {
-        in_key(&format!("labels.{key}"), rule::label(key, true).and_then(|()| rule::label(value, false)))?;
+        in_key(&format!("labels.{key}"), rules::label(key, true).and_then(|()| rules::label(value, false)))?;
     }
     for (key, count) in [("tags", instance.tags.len()), ("labels", instance.labels.len())] {
         check(count <= MOST_TAGS, key, || format!("{count} entries; at most {MOST_TAGS} are allowed"))?;
     }
-    option("service_account", &instance.service_account, rule::email)?;
+    option("service_account", &instance.service_account, rules::email)?;
     each("scopes", &instance.scopes, |scope| {
-        rule::url(
+        rules::url(
             scope,
             &["https://"],
             "an OAuth scope such as \"https://www.googleapis.com/auth/cloud-platform\"",
@@ -52,18 +53,18 @@ fn check_machine(instance: &Instance) -> Result<(), ConfigError> {
     let is_templated = instance.source_instance_template.is_some();
     option("source_instance_template", &instance.source_instance_template, |template| {
         let forms = ["global/instanceTemplates/*", "regions/*/instanceTemplates/*"];
-        rule::resource(
+        rules::resource(
             template,
             &forms,
             "an instance template such as \"web\" or \"regions/us-central1/instanceTemplates/web\"",
         )
     })?;
     if !is_templated || !instance.machine_type.is_empty() {
-        in_key("machine_type", rule::name(&instance.machine_type))?;
+        in_key("machine_type", rules::name(&instance.machine_type))?;
     }
     for (index, accelerator) in instance.accelerators.iter().enumerate() {
         let key = format!("accelerators[{index}]");
-        in_key(&key, in_key("type", rule::name(&accelerator.kind)))?;
+        in_key(&key, in_key("type", rules::name(&accelerator.kind)))?;
         in_key(&key, require(accelerator.count != 0, "count", "must be at least 1"))?;
     }
     let run_bounds = SHORTEST_RUN..=LONGEST_RUN;
@@ -78,11 +79,11 @@ fn check_machine(instance: &Instance) -> Result<(), ConfigError> {
 fn check_disk(instance: &Instance) -> Result<(), ConfigError> {
     let is_templated = instance.source_instance_template.is_some();
     if !is_templated || !instance.image.is_empty() {
-        in_key("image", rule::image(&instance.image))?;
+        in_key("image", rules::image(&instance.image))?;
     }
     let is_in_bounds = instance.boot_disk_size.is_none_or(|size| (1..=LARGEST_DISK).contains(&size));
     require(is_in_bounds, "boot_disk_size", "must be from 1 to 65536 (GiB)")?;
-    option("boot_disk_type", &instance.boot_disk_type, rule::name)?;
+    option("boot_disk_type", &instance.boot_disk_type, rules::name)?;
     let given = [
         ("boot_disk_size", instance.boot_disk_size.is_some()),
         ("boot_disk_type", instance.boot_disk_type.is_some()),
@@ -97,14 +98,14 @@ fn check_disk(instance: &Instance) -> Result<(), ConfigError> {
 fn check_network(instance: &Instance) -> Result<(), ConfigError> {
     option("network", &instance.network, |network| {
         let rule = "a network such as \"default\" or \"projects/my-project/global/networks/shared\"";
-        rule::resource(network, &["global/networks/*"], rule)
+        rules::resource(network, &["global/networks/*"], rule)
     })?;
     option("subnetwork", &instance.subnetwork, |subnetwork| {
         let rule =
             "a subnetwork such as \"web\" or \"projects/my-project/regions/us-central1/subnetworks/web\"";
-        rule::resource(subnetwork, &["regions/*/subnetworks/*"], rule)
+        rules::resource(subnetwork, &["regions/*/subnetworks/*"], rule)
     })?;
-    each("tags", &instance.tags, rule::name)?;
+    each("tags", &instance.tags, rules::name)?;
     // Subnetworks that a network creates automatically, as the default network does, have no IPv6.
     let has_ipv6 = instance.address != Address::Ipv6
         || instance.subnetwork.is_some()
@@ -129,7 +130,7 @@ fn check_network(instance: &Instance) -> Result<(), ConfigError> {
 fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
     for key in instance.metadata.keys() {
         let at_key = format!("metadata.{key}");
-        in_key(&at_key, rule::metadata_key(key))?;
+        in_key(&at_key, rules::metadata_key(key))?;
         let script = instance.scripts().into_iter().find(|(taken, ..)| taken == key);
         let setting = script.map(|(_, setting, _)| setting);
         if let Some(setting) = setting.or(is_ready_item(key).then_some("ready_push")) {
@@ -139,7 +140,7 @@ fn check_scripts(instance: &Instance) -> Result<(), ConfigError> {
     let one = instance.startup_script.is_none() || instance.startup_script_url.is_none();
     require(one, "startup_script", "set startup_script or startup_script_url, not both")?;
     option("startup_script_url", &instance.startup_script_url, |url| {
-        rule::url(
+        rules::url(
             url,
             &["gs://", "https://", "http://"],
             "a script URL such as \"gs://my-bucket/startup.sh\"",
