@@ -1,18 +1,19 @@
-//! Google's APIs, as tokens name them.
+//! Google's APIs that tokens give access to.
 
-/// An API that tokens are for.
+/// An API that an access token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
     /// Compute Engine.
     Compute,
-    /// IAM Service Account Credentials, which gives out tokens of other accounts.
+    /// IAM Service Account Credentials, which issues tokens of other accounts.
     IamCredentials,
 }
 
 impl Api {
-    /// The scope that the token server is asked for: the least that the API's methods take, and nothing else.
+    /// Returns the OAuth scope to request: the narrowest that the API's methods accept.
     ///
-    /// See <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
+    /// See
+    /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
     pub fn scope(self) -> &'static str {
         match self {
             Api::Compute => "https://www.googleapis.com/auth/compute",
@@ -20,8 +21,8 @@ impl Api {
         }
     }
 
-    /// The audience of self-signed tokens (<https://google.aip.dev/auth/4111>). It names the API, wherever that is
-    /// reached.
+    /// Returns the audience of self-signed tokens (<https://google.aip.dev/auth/4111>). It names
+    /// the API, whatever endpoint the API is reached at.
     pub fn audience(self) -> &'static str {
         match self {
             Api::Compute => "https://compute.googleapis.com/",

@@ -1,4 +1,4 @@
-//! What the service account signs: JWTs (RFC 7519) with RS256.
+//! The JWTs (RFC 7519) that the service account signs with RS256.
 
 use std::time::Duration;
 
@@ -15,22 +15,24 @@ use super::{Api, ServiceAccountKey};
 use crate::config::ConfigError;
 use crate::time::Timestamp;
 
-/// How long a JWT is good for: the most that Google takes of an assertion, and just what it takes of a token.
+/// The lifetime of a JWT: the maximum that Google accepts for an assertion, and the exact value
+/// that it requires of a self-signed token.
 pub(super) const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// Signs an assertion that `key`'s token server exchanges for an access token to `api` (RFC 7523, section 2.1).
+/// Signs an assertion that `key`'s token server exchanges for an access token to `api` (RFC 7523,
+/// section 2.1).
 ///
 /// # Errors
-/// The private key cannot be read, or is shorter than 2048 bits.
+/// The private key cannot be read, or its length is not 2048, 3072 or 4096 bits.
 pub fn sign_assertion(key: &ServiceAccountKey, api: Api, now: Timestamp) -> Result<String, ConfigError> {
     let scope = Some(api.scope());
     sign(key, Grant { iss: &key.client_email, sub: None, aud: &key.token_uri, scope }, now)
 }
 
-/// Signs a token that `api` itself takes as it is (<https://google.aip.dev/auth/4111>).
+/// Signs a token that `api` accepts directly (<https://google.aip.dev/auth/4111>).
 ///
 /// # Errors
-/// As [`sign_assertion`].
+/// The same as of [`sign_assertion`].
 pub fn sign_token(key: &ServiceAccountKey, api: Api, now: Timestamp) -> Result<String, ConfigError> {
     let email = &key.client_email;
     sign(key, Grant { iss: email, sub: Some(email), aud: api.audience(), scope: None }, now)
@@ -48,7 +50,7 @@ struct Grant<'a> {
 
 fn sign(key: &ServiceAccountKey, grant: Grant<'_>, now: Timestamp) -> Result<String, ConfigError> {
     let private_key = read_private_key(key)?;
-    // `iat` is in whole seconds; a fraction would be rounded into the future by some readers.
+    // `iat` is in whole seconds: some verifiers would round a fraction up, into the future.
     let issued_at = i64::try_from(now.as_secs()).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
     let issued_at: DateTime<Utc> = issued_at.unwrap_or_default();
     let options = TimeOptions::new(chrono::Duration::zero(), move || issued_at);
@@ -58,10 +60,10 @@ fn sign(key: &ServiceAccountKey, grant: Grant<'_>, now: Timestamp) -> Result<Str
     if let Some(id) = &key.private_key_id {
         header = header.with_key_id(id);
     }
-    Rs256.token(&header, &claims, &private_key).map_err(|error| key.wrong(format!("could not sign: {error}")))
+    Rs256.token(&header, &claims, &private_key).map_err(|error| key.error(format!("could not sign: {error}")))
 }
 
-/// PKCS#8, as Google writes it, or PKCS#1.
+/// Reads a private key in PKCS#8, the form that Google issues, or in PKCS#1.
 fn read_private_key(key: &ServiceAccountKey) -> Result<RsaPrivateKey, ConfigError> {
     let pem = &key.private_key;
     let read = if pem.contains("BEGIN RSA PRIVATE KEY") {
@@ -70,9 +72,9 @@ fn read_private_key(key: &ServiceAccountKey) -> Result<RsaPrivateKey, ConfigErro
         RsaPrivateKey::from_pkcs8_pem(pem).map_err(|error| error.to_string())
     };
     let read =
-        read.map_err(|error| key.wrong(format!("has a `private_key` that cannot be read: {error}")))?;
+        read.map_err(|error| key.error(format!("has a `private_key` that cannot be read: {error}")))?;
     match read.n().bits() {
         2048 | 3072 | 4096 => Ok(read),
-        _ => Err(key.wrong("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned())),
+        _ => Err(key.error("has an RSA key of a length other than 2048, 3072 or 4096 bits".to_owned())),
     }
 }

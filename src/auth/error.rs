@@ -1,36 +1,38 @@
-//! Why there is no access token.
+//! The error of getting an access token.
 
 use std::fmt;
 
 use crate::config::ConfigError;
 
-/// Why there is no access token.
+/// The reason why there is no access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// A variable or secret is missing, or wrong.
+    /// A variable or secret is missing or invalid.
     Config(ConfigError),
-    /// A token server refused what it was asked.
+    /// A token server refused the request.
     Refused {
-        /// Where the request went.
+        /// The URL of the request.
         server: String,
-        /// What it was to do or take, as `the service account key of GOOGLE_SERVICE_ACCOUNT_KEY`.
+        /// What the server refused, such as
+        /// `the service account key of GOOGLE_SERVICE_ACCOUNT_KEY`.
         what: String,
         /// The HTTP status.
         status: u16,
-        /// Its own words, as `invalid_grant: Invalid JWT Signature.`
+        /// The server's own message, such as `invalid_grant: Invalid JWT Signature.`
         reason: String,
     },
-    /// A token server, or where the key is kept, could not be asked, or gave no usable answer.
+    /// A token server, or the store of the key, could not be reached or returned no usable
+    /// response.
     Unavailable {
-        /// Where the request went.
+        /// The URL of the request.
         server: String,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
 }
 
 impl AuthError {
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, AuthError::Unavailable { .. })
     }
@@ -43,7 +45,9 @@ impl fmt::Display for AuthError {
             AuthError::Refused { server, what, status, reason } => {
                 write!(f, "{server} refused {what} ({status} {reason})")
             }
-            AuthError::Unavailable { server, reason } => write!(f, "{server} gave no access token: {reason}"),
+            AuthError::Unavailable { server, reason } => {
+                write!(f, "{server} returned no access token: {reason}")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The service account's key file, as `gcloud iam service-accounts keys create` writes it.
+//! The service account's key file, in the form that `gcloud iam service-accounts keys create`
+//! writes.
 
 use std::fmt;
 
@@ -9,34 +10,35 @@ use crate::config::ConfigError;
 
 const DEFAULT_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
-/// The fields of a key file that are used. See <https://cloud.google.com/iam/docs/keys-create-delete>.
+/// The fields of a key file that are used. See
+/// <https://cloud.google.com/iam/docs/keys-create-delete>.
 #[derive(Clone)]
 pub struct ServiceAccountKey {
-    /// The Worker's secret that it is from.
+    /// The name of the Worker's secret that holds the key.
     pub secret: &'static str,
-    /// The project that the account, and so the VM, belongs to.
+    /// The project that the account, and therefore the VM, belongs to.
     pub project_id: String,
-    /// The account: the `iss` of what it signs.
+    /// The account's email address: the `iss` of the JWTs that it signs.
     pub client_email: String,
-    /// The key's id: the `kid` of what it signs.
+    /// The key's ID: the `kid` of the JWTs that it signs.
     pub private_key_id: Option<String>,
-    /// Where assertions are exchanged for tokens.
+    /// The URL at which assertions are exchanged for tokens.
     pub token_uri: String,
     pub(super) private_key: String,
 }
 
 impl ServiceAccountKey {
-    /// Reads the key file that `secret` holds, as JSON or as its base64, and checks that it is whole. The private
-    /// key itself is only read when it signs.
+    /// Reads the key file that `secret` holds, as JSON or its base64, and checks that no field is
+    /// missing. The private key itself is read only when it signs.
     ///
     /// # Errors
-    /// What is missing or wrong; the file is never quoted.
+    /// Returns what is missing or wrong. The file is never quoted.
     pub fn parse(secret: &'static str, text: &str) -> Result<Self, ConfigError> {
         let wrong = |problem: &str| Err(ConfigError::new(secret, problem));
         if text.trim().is_empty() {
             return wrong("empty; expected the service account's key file (JSON)");
         }
-        // The messages are our own: those of serde quote what they do not like.
+        // serde's own messages are not used: they quote the input that they reject.
         let Some(file) = serde_json::from_str(text).ok().or_else(|| from_base64(text)) else {
             return wrong(
                 "not valid JSON: expected the service account's key file as downloaded, or its base64",
@@ -70,20 +72,20 @@ impl ServiceAccountKey {
         Ok(key)
     }
 
-    /// What is wrong with it.
-    pub(super) fn wrong(&self, problem: String) -> ConfigError {
+    /// Returns a configuration error of this key.
+    pub(super) fn error(&self, problem: String) -> ConfigError {
         ConfigError::new(self.secret, problem)
     }
 }
 
-/// Base64 is often broken into lines.
+/// Decodes base64 that may be broken into lines.
 fn from_base64(text: &str) -> Option<Value> {
     let text: String = text.split_ascii_whitespace().collect();
     serde_json::from_slice(&Base64::decode_vec(&text).ok()?).ok()
 }
 
 impl fmt::Debug for ServiceAccountKey {
-    /// Without the private key.
+    /// Leaves out the private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceAccountKey")
             .field("secret", &self.secret)
@@ -121,7 +123,7 @@ mod tests {
             assert_eq!(key.private_key_id.as_deref(), Some("k"));
             assert_eq!(key.token_uri, "https://oauth2.googleapis.com/token");
             assert!(key.private_key.contains("MIIE"));
-            assert!(!format!("{key:?}").contains("MIIE"), "the private key shows in the debug output");
+            assert!(!format!("{key:?}").contains("MIIE"), "the private key is in the debug output");
         }
     }
 

@@ -1,28 +1,28 @@
-//! The keys that the Worker holds: one, or two while one takes the other's place.
+//! The Worker's keys: one, or two during a key rotation.
 
 use super::ServiceAccountKey;
 use crate::config::ConfigError;
 
-/// The secret that holds the service account's key.
+/// The name of the secret that holds the service account's key.
 pub const KEY: &str = "GOOGLE_SERVICE_ACCOUNT_KEY";
 
-/// The secret that may hold the key that comes after it.
+/// The name of the secret that may hold the key's successor.
 pub const NEXT_KEY: &str = "GOOGLE_SERVICE_ACCOUNT_KEY_NEXT";
 
 /// The service account's keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    /// The one that is in use.
+    /// The key that is tried first.
     pub first: ServiceAccountKey,
-    /// The one that is tried when the first is refused.
+    /// The key that is tried when the first is refused.
     pub second: Option<ServiceAccountKey>,
 }
 
 impl Keys {
-    /// Reads what the secrets hold.
+    /// Reads the keys from the values of the two secrets.
     ///
     /// # Errors
-    /// What is missing or wrong.
+    /// Returns what is missing or wrong.
     pub fn parse(key: Option<&str>, next: Option<&str>) -> Result<Self, ConfigError> {
         let key = key.ok_or_else(|| {
             ConfigError::new(KEY, format!("not set; run `wrangler secret put {KEY} < key.json`"))
@@ -30,7 +30,8 @@ impl Keys {
         let first = ServiceAccountKey::parse(KEY, key)?;
         let Some(next) = next else { return Ok(Self { first, second: None }) };
         let second = ServiceAccountKey::parse(NEXT_KEY, next)?;
-        // With the other key the proxy would look for its VMs in the other project, and create them there.
+        // With a key of another project the proxy would look for its VMs there, and create them
+        // there.
         if second.project_id != first.project_id {
             let (other, project) = (&second.project_id, &first.project_id);
             let problem = format!("is for project {other:?}, but {KEY} is for {project:?}");
@@ -39,10 +40,11 @@ impl Keys {
         Ok(Self { first, second: Some(second) })
     }
 
-    /// The key to use, and the one to try when that is refused; the other way round if `swapped`.
-    pub(super) fn in_order(&self, swapped: bool) -> (&ServiceAccountKey, Option<&ServiceAccountKey>) {
+    /// Returns the key to use and the one to try when that is refused, in reverse order if
+    /// `uses_second_key`.
+    pub(super) fn in_order(&self, uses_second_key: bool) -> (&ServiceAccountKey, Option<&ServiceAccountKey>) {
         match &self.second {
-            Some(second) if swapped => (second, Some(&self.first)),
+            Some(second) if uses_second_key => (second, Some(&self.first)),
             second => (&self.first, second.as_ref()),
         }
     }
@@ -64,9 +66,9 @@ mod tests {
         assert_eq!(keys.in_order(true).0.secret, KEY);
 
         let keys = Keys::parse(Some(&file("p")), Some(&file("p"))).unwrap();
-        assert!(!format!("{keys:?}").contains("MIIE"), "a private key shows in the debug output");
-        let in_order = |swapped| {
-            let (first, second) = keys.in_order(swapped);
+        assert!(!format!("{keys:?}").contains("MIIE"), "a private key is in the debug output");
+        let in_order = |uses_second_key| {
+            let (first, second) = keys.in_order(uses_second_key);
             (first.secret, second.unwrap().secret)
         };
         assert_eq!((in_order(false), in_order(true)), ((KEY, NEXT_KEY), (NEXT_KEY, KEY)));

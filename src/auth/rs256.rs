@@ -1,7 +1,8 @@
-//! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), which is all that Google takes of a service account.
+//! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), the only algorithm that Google accepts
+//! from a service account.
 //!
-//! `jwt-compact` has an algorithm of this name, which chooses among six when it runs: so all of them would be in the
-//! Worker, SHA-384, SHA-512 and PSS with them.
+//! `jwt-compact` has an algorithm of this name, but it selects one of six at run time, which would
+//! add all of them to the Worker, including SHA-384, SHA-512 and PSS.
 
 use std::borrow::Cow;
 
@@ -10,10 +11,10 @@ use rsa::rand_core::OsRng;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
 use sha2::{Digest, Sha256};
 
-/// The algorithm.
+/// The RS256 algorithm.
 pub(super) struct Rs256;
 
-/// A signature; empty if there could be none, which no verifier takes.
+/// A signature. It is empty if signing failed; no verifier accepts an empty signature.
 pub(super) struct Signature(Vec<u8>);
 
 impl AlgorithmSignature for Signature {
@@ -36,7 +37,8 @@ impl Algorithm for Rs256 {
     }
 
     fn sign(&self, key: &RsaPrivateKey, message: &[u8]) -> Signature {
-        // The random numbers blind the key (<https://rustsec.org/advisories/RUSTSEC-2023-0071.html>).
+        // The random numbers are for blinding, which protects the key from timing attacks
+        // (<https://rustsec.org/advisories/RUSTSEC-2023-0071.html>).
         let signed = key.sign_with_rng(&mut OsRng, scheme(), &Sha256::digest(message));
         Signature(signed.unwrap_or_default())
     }

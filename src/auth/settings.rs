@@ -1,24 +1,26 @@
-//! How the Worker shows who it is: the variables about that.
+//! The variables that configure how the Worker authenticates to Google.
 
 use crate::config::ConfigError;
 
 const DEFAULT_IAM_CREDENTIALS_ENDPOINT: &str = "https://iamcredentials.googleapis.com/v1";
 
-/// How the Worker shows Google who it is, as its variables say.
+/// The settings of the Worker's authentication to Google.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether tokens that the key signs are shown to the API as they are (`AUTH = "self_signed"`).
+    /// Whether tokens that the key signs are sent to the API directly (`AUTH = "self_signed"`).
     pub self_signed: bool,
-    /// Whose token is used instead of the key's own account's (`IMPERSONATE_SERVICE_ACCOUNT`).
+    /// The account whose token is used instead of one of the key's own account
+    /// (`IMPERSONATE_SERVICE_ACCOUNT`).
     pub impersonation: Option<Impersonation>,
-    /// The project whose quota the calls count against, if not the account's (`QUOTA_PROJECT`).
+    /// The project whose quota the calls count against (`QUOTA_PROJECT`). `None` means the
+    /// account's own.
     pub quota_project: Option<String>,
 }
 
-/// Another service account, as which the calls are made.
+/// The service account that the Worker impersonates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Impersonation {
-    /// The account.
+    /// The account's email address.
     pub email: String,
     /// The base URL of the IAM Service Account Credentials API (`IAM_CREDENTIALS_ENDPOINT`).
     pub endpoint: String,
@@ -28,7 +30,7 @@ impl Settings {
     /// Reads the Worker's variables and checks them.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// Returns the first error.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let self_signed = match variable("AUTH").as_deref() {
             None | Some("token") => false,
@@ -60,7 +62,8 @@ impl Settings {
     }
 }
 
-/// It goes into a URL or a header as it is.
+/// Returns whether the value consists of letters, digits and this `punctuation`: it is put into a
+/// URL or a header unescaped.
 fn is_made_of(value: &str, punctuation: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c))
 }

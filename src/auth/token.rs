@@ -1,4 +1,4 @@
-//! Access tokens, and the requests that give them out.
+//! Access tokens, and the requests for them.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,28 +10,29 @@ use super::{sign_assertion, sign_token, Api, AuthError, Impersonation, ServiceAc
 use crate::config::ConfigError;
 use crate::time::Timestamp;
 
-/// A token is replaced this long before it expires, so that none expires on its way.
+/// How long before its expiry a token is replaced, so that no token expires in transit.
 const REFRESH_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// A request for an access token. It holds secrets.
+/// A request for an access token. It contains secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// Where it is posted to.
+    /// The URL that the request is posted to.
     pub url: String,
-    /// The `Content-Type` of its body.
+    /// The `Content-Type` of the body.
     pub content_type: &'static str,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// Its body.
+    /// The body.
     pub body: String,
-    /// What the server is to do or take.
+    /// What the server may refuse, for the error message.
     what: String,
-    /// The project of the account whose key is behind it.
+    /// The project of the account whose key the request is based on.
     project: String,
 }
 
 impl TokenRequest {
-    /// Exchanges an assertion for a token to `api` (RFC 7523, section 2.1). `now` is the token server's time.
+    /// Returns the request that exchanges an assertion for a token to `api` (RFC 7523, section
+    /// 2.1). `now` is the token server's time.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -41,7 +42,7 @@ impl TokenRequest {
             url: key.token_uri.clone(),
             content_type: "application/x-www-form-urlencoded",
             authorization: None,
-            // A JWT is base64url and dots: nothing in it needs to be escaped.
+            // A JWT consists of base64url and dots: nothing needs to be escaped.
             body: format!(
                 "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}"
             ),
@@ -50,9 +51,11 @@ impl TokenRequest {
         })
     }
 
-    /// Asks, with a token of the key's own account, for one of another account.
+    /// Returns the request, made with a token of the key's own account, for a token of another
+    /// account.
     ///
-    /// See <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
+    /// See
+    /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
     pub fn impersonate(impersonation: &Impersonation, own: &AccessToken) -> Self {
         let Impersonation { email, endpoint } = impersonation;
         let endpoint = endpoint.trim_end_matches('/');
@@ -67,22 +70,22 @@ impl TokenRequest {
         }
     }
 
-    /// Reads the answer, which came at `now`.
+    /// Reads the response, which arrived at `now`.
     ///
     /// # Errors
-    /// [`AuthError::Refused`] with the server's own words, or [`AuthError::Unavailable`].
-    pub fn read_answer(&self, answer: &TokenAnswer, now: Timestamp) -> Result<AccessToken, AuthError> {
-        let status = answer.status;
+    /// Returns [`AuthError::Refused`] with the server's own message, or [`AuthError::Unavailable`].
+    pub fn read_response(&self, response: &TokenResponse, now: Timestamp) -> Result<AccessToken, AuthError> {
+        let status = response.status;
         if status == 429 || status >= 500 {
-            return Err(self.unavailable(format!("it answered {status}")));
+            return Err(self.unavailable(format!("status {status}")));
         }
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
         if !(200..300).contains(&status) {
             let (server, what) = (self.url.clone(), self.what.clone());
             return Err(AuthError::Refused { server, what, status, reason: refusal(&body) });
         }
-        // The token server tells the lifetime (RFC 6749, section 5.1). IAM grants what was asked for, and tells a time
-        // of its own clock, from which this one may differ.
+        // The token server returns the lifetime (RFC 6749, section 5.1). IAM grants the lifetime
+        // that was requested, and returns a time by its own clock, which may differ from this one.
         let secret = body.get("access_token").or(body.get("accessToken")).and_then(Value::as_str);
         let lifetime = match self.authorization {
             None => body.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs),
@@ -92,43 +95,40 @@ impl TokenRequest {
             (Some(secret), Some(lifetime)) => {
                 Ok(AccessToken::new(secret.to_owned(), &self.project, now, lifetime))
             }
-            _ => {
-                Err(self
-                    .unavailable("its answer has no token, or does not tell how long it is good".to_owned()))
-            }
+            _ => Err(self.unavailable("the response has no token or no lifetime".to_owned())),
         }
     }
 
-    /// The error that there was no answer.
+    /// Returns the error that there was no usable response.
     pub fn unavailable(&self, reason: String) -> AuthError {
         AuthError::Unavailable { server: self.url.clone(), reason }
     }
 }
 
 impl fmt::Debug for TokenRequest {
-    /// Without the secrets.
+    /// Leaves out the secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenRequest").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-/// What the server answered. It may hold a token.
-pub struct TokenAnswer {
+/// A token server's response. It may contain a token.
+pub struct TokenResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body.
     pub body: String,
-    /// The `Date` header: the server's time.
+    /// The server's time, from the `Date` header.
     pub date: Option<Timestamp>,
 }
 
-/// An access token: a secret that is shown to Google alone.
+/// An access token: a secret that is sent only to Google.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken {
     secret: String,
-    /// The project of the account whose key is behind it, in which its VMs are.
+    /// The project of the account whose key the token is based on. The VMs are in this project.
     pub project: String,
-    /// Whether the key has signed it itself.
+    /// Whether the token is self-signed.
     pub is_self_signed: bool,
     refresh_at: Timestamp,
 }
@@ -139,33 +139,34 @@ impl AccessToken {
         Self { secret, project: project.to_owned(), is_self_signed: false, refresh_at }
     }
 
-    /// A token that `key` signs for `api` without asking anybody. `googles_now` is what Google's clocks show at `now`.
+    /// Returns a token that `key` signs for `api`, without a request to a token server.
+    /// `google_now` is the time by Google's clock at `now`.
     ///
     /// # Errors
     /// The key cannot sign.
     pub fn self_signed(
         key: &ServiceAccountKey,
         api: Api,
-        googles_now: Timestamp,
+        google_now: Timestamp,
         now: Timestamp,
     ) -> Result<Self, ConfigError> {
-        let secret = sign_token(key, api, googles_now)?;
+        let secret = sign_token(key, api, google_now)?;
         Ok(Self { is_self_signed: true, ..Self::new(secret, &key.project_id, now, LIFETIME) })
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.secret)
     }
 
-    /// Whether it can still be used at `now`.
+    /// Returns whether the token can still be used at `now`.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.refresh_at
     }
 }
 
 impl fmt::Debug for AccessToken {
-    /// Without the secret.
+    /// Leaves out the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
             .field("project", &self.project)
@@ -174,7 +175,8 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// In OAuth's shape (RFC 6749, section 5.2) or in that of Google's APIs (<https://google.aip.dev/193>).
+/// Returns the reason in an error body, in OAuth's form (RFC 6749, section 5.2) or in that of
+/// Google's APIs (<https://google.aip.dev/193>).
 fn refusal(body: &Value) -> String {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
     let code = text("/error").or(text("/error/status")).unwrap_or("no reason given");
@@ -209,7 +211,7 @@ mod tests {
     }
 
     fn read(request: &TokenRequest, status: u16, body: &str) -> Result<AccessToken, AuthError> {
-        request.read_answer(&TokenAnswer { status, body: body.to_owned(), date: None }, NOW)
+        request.read_response(&TokenResponse { status, body: body.to_owned(), date: None }, NOW)
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
             json!({"scope": ["https://www.googleapis.com/auth/compute"], "lifetime": "3600s"})
         );
 
-        // Whatever this clock shows, it is good for the hour that was asked for.
+        // The token is valid for the requested hour, independent of this clock.
         let body = r#"{"accessToken": "ya29.secret", "expireTime": "2014-10-02T15:01:23Z"}"#;
         let token = read(&request, 200, body).unwrap();
         assert_eq!((token.bearer().as_str(), token.project.as_str()), ("Bearer ya29.secret", "p"));

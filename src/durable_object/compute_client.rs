@@ -44,7 +44,7 @@ impl ComputeClient {
             return (answer, token_took);
         }
         // Another token may do.
-        self.credentials.lock().await.refused(&token, &TokenServers);
+        self.credentials.lock().await.on_refused(&token, &TokenServers);
         let (token, again) = self.timed_token().await;
         let answer = match token {
             Ok(token) => self.call_with(&token, instance, zone, call).await,

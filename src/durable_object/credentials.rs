@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker::Env;
 
-use crate::auth::{AuthError, Keys, Outside, Settings, TokenAnswer, TokenRequest, KEY, NEXT_KEY};
+use crate::auth::{AuthError, Keys, Settings, TokenRequest, TokenResponse, TokenTransport, KEY, NEXT_KEY};
 use crate::config::ConfigError;
 use crate::platform::env::{secret, variable, Secret};
 use crate::platform::fetch::Fetcher;
@@ -55,19 +55,19 @@ fn own(secret: &Option<Secret>) -> Option<&str> {
 /// The world that tokens come from.
 pub(super) struct TokenServers;
 
-impl Outside for TokenServers {
+impl TokenTransport for TokenServers {
     fn now(&self) -> Timestamp {
         now()
     }
 
-    async fn post(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
+    async fn post(&self, request: &TokenRequest) -> Result<TokenResponse, String> {
         let mut headers = vec![("content-type", request.content_type), ("user-agent", crate::USER_AGENT)];
         if let Some(authorization) = &request.authorization {
             headers.push(("authorization", authorization));
         }
         let body = Some(request.body.as_str());
         let answer = Fetcher::Worker.exchange("POST", &request.url, &headers, body, TOKEN_TIMEOUT).await?;
-        Ok(TokenAnswer { status: answer.status, date: answer.date(), body: answer.body })
+        Ok(TokenResponse { status: answer.status, date: answer.date(), body: answer.body })
     }
 
     fn log(&self, message: &str) {

@@ -93,7 +93,7 @@ describe("the key", () => {
     const { cloud, worker } = world;
     expect(worker.log).toContain(
       "refused the service account key of GOOGLE_SERVICE_ACCOUNT_KEY (400 invalid_grant: Invalid JWT Signature.): " +
-        "the key of GOOGLE_SERVICE_ACCOUNT_KEY_NEXT is tried instead",
+        "trying the key of GOOGLE_SERVICE_ACCOUNT_KEY_NEXT instead",
     );
     // The next token is requested with the key that worked.
     await worker.admin("POST", "vms/backend/stop");
@@ -133,7 +133,7 @@ describe("a self-signed token", () => {
 
     expect(await start(world)).toMatchObject({ token: 1, "instances.insert": 1 });
 
-    expect(worker.log).toContain("Google refused the self-signed token: from now on the key is exchanged for one");
+    expect(worker.log).toContain("Google refused the self-signed token: the key is exchanged for tokens instead");
     // The next token is exchanged as well.
     await worker.admin("POST", "vms/backend/stop");
     await worker.untilVm("stopped");
@@ -208,7 +208,7 @@ test.for([3, -3])("a clock that is %i hours off is corrected by the token server
 
   expect(await start(world)).toMatchObject({ token: 2, "instances.insert": 1 });
 
-  expect(worker.log).toContain("the token server's clock is another: its Date header is followed");
+  expect(worker.log).toContain("the token server's clock differs from this one: its Date header is used");
   // The clock offset is kept: the next token takes one call.
   await worker.admin("POST", "vms/backend/stop");
   await worker.untilVm("stopped");
