@@ -1,9 +1,9 @@
-//! vmproxy lets a Compute Engine VM scale to zero behind a Cloudflare Worker: the first request starts (or
-//! creates) the VM, waits until its health path answers and is forwarded; later requests go straight through;
-//! after an idle time the VM is stopped, suspended or deleted.
+//! vmproxy lets a Compute Engine VM scale to zero behind a Cloudflare Worker: the first request
+//! starts (or creates) the VM, waits until its health path responds and is forwarded; later
+//! requests are forwarded directly; after the idle timeout the VM is stopped, suspended or deleted.
 //!
-//! As a ready-made Worker it is configured in `wrangler.toml` alone. As a library it is a few lines in a Worker
-//! of your own:
+//! The ready-made Worker is configured in `wrangler.toml` alone. As a library, vmproxy takes a few
+//! lines in a Worker of your own:
 //!
 //! ```no_run
 //! # mod own {
@@ -30,10 +30,10 @@
 //! # }
 //! ```
 //!
-//! Such a Worker depends on this crate without its default feature `ready-made`, which is the ready-made
-//! Worker's `fetch` handler, and binds the Durable Object class [`VmObject`].
+//! Such a Worker binds the Durable Object class [`VmObject`], and depends on this crate without its
+//! default feature `ready-made`, which adds the ready-made Worker's `fetch` handler.
 
-// A panic resets the wasm instance and leaves other people's requests hanging.
+// A panic resets the wasm instance and leaves concurrent requests hanging.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -80,5 +80,5 @@ pub use vm::{
     DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG, WAITING_PAGE,
 };
 
-/// What the proxy calls itself towards Google and the VMs' health paths.
+/// The `User-Agent` of requests to Google and to the VMs' health paths.
 pub(crate) const USER_AGENT: &str = concat!("vmproxy/", env!("CARGO_PKG_VERSION"));

@@ -1,19 +1,19 @@
-//! Comparing secrets.
+//! Comparison of secrets.
 
 use subtle::ConstantTimeEq;
 
-/// The bearer token of an `Authorization` (RFC 6750).
+/// Returns the bearer token of an `Authorization` header (RFC 6750).
 pub(crate) fn bearer_in(authorization: &str) -> Option<&str> {
     let (scheme, given) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| given.trim())
 }
 
-/// Whether an `Authorization` has this bearer token.
+/// Returns whether an `Authorization` header has this bearer token.
 pub(crate) fn is_bearer(authorization: &str, token: &str) -> bool {
     bearer_in(authorization).is_some_and(|given| equal(given, token))
 }
 
-/// Compares without telling by its time how much of a guess was right.
+/// Compares in constant time: the duration does not reveal how much of a guess was right.
 pub(crate) fn equal(given: &str, token: &str) -> bool {
     given.as_bytes().ct_eq(token.as_bytes()).into()
 }

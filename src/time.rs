@@ -1,4 +1,4 @@
-//! Points in time and the durations of the configuration file.
+//! Points in time, and durations in the configuration.
 
 use std::time::Duration;
 
@@ -11,27 +11,29 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The point in time `millis` milliseconds after the Unix epoch.
+    /// Returns the point in time `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch: the unit of `iat` and `exp` (RFC 7519, NumericDate).
+    /// Returns the whole seconds since the Unix epoch: the unit of `iat` and `exp` (RFC 7519,
+    /// NumericDate).
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
     }
 
-    /// The time that has passed since `earlier`; zero if `earlier` is later, as after a clock step.
+    /// Returns the time that has passed since `earlier`; zero if `earlier` is later, which happens
+    /// after a clock step.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This time as RFC 3339 in UTC, to the millisecond.
+    /// Formats the time as RFC 3339 in UTC, with milliseconds.
     pub fn to_rfc3339(self) -> String {
         i64::try_from(self.0)
             .ok()
@@ -49,18 +51,18 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
-/// A duration's whole milliseconds; the largest `u64` when there are more.
+/// Returns a duration's whole milliseconds, at most `u64::MAX`.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The rule for a duration in the configuration.
+/// The form of a duration in the configuration, for error messages.
 pub(crate) const DURATION: &str = "a duration: an integer and a unit (ms, s, m, h or d), such as \"90s\"";
 
-/// A duration as `90s`, `15m`, `2h` or `500ms`.
+/// Parses a duration such as `90s`, `15m`, `2h` or `500ms`.
 ///
 /// # Errors
-/// The text of the error says what is wrong and what is allowed.
+/// Returns a message that states what is wrong and what is allowed.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text:?} is not {DURATION}");
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
@@ -77,7 +79,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit_millis).map(Duration::from_millis).ok_or_else(refused)
 }
 
-/// A duration the way [`parse_duration`] reads it, in the largest unit that loses nothing.
+/// Formats a duration so that [`parse_duration`] reads it, in the largest unit that is exact.
 pub fn format_duration(duration: Duration) -> String {
     let millis = millis(duration);
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];

@@ -35,8 +35,8 @@ pub(crate) async fn waiting_page(vm: &Vm, target: &str, progress: &Progress) -> 
 /// then. A `Refresh` header would reload under the script as well. The reload names the address, because without one
 /// a browser only goes to the fragment of an address that has one; "/." keeps "//host" from being another host.
 fn filled(own: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: &str) -> String {
-    let words = |name: &str| escape(vm.waiting_words(name));
-    let color = |name: &str, key: &str| match vm.waiting_words(key) {
+    let words = |name: &str| escape(vm.waiting_page_text(name));
+    let color = |name: &str, key: &str| match vm.waiting_page_text(key) {
         "" => String::new(),
         color => [":root { --", name, ": ", &escape(color), "; }"].concat(),
     };
@@ -45,9 +45,9 @@ fn filled(own: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: 
         "script" => include_str!("waiting.js").to_owned(),
         "accent" => color(name, "accent_color"),
         "paper" => color(name, "background_color"),
-        "icon" if vm.waiting_words("logo").is_empty() => "data:,".to_owned(),
+        "icon" if vm.waiting_page_text("logo").is_empty() => "data:,".to_owned(),
         "icon" => words("logo"),
-        "mark" if vm.waiting_words("logo").is_empty() => "<i></i>".to_owned(),
+        "mark" if vm.waiting_page_text("logo").is_empty() => "<i></i>".to_owned(),
         // The heading below it says what it is about.
         "mark" => ["<img src=\"", &words("logo"), "\" alt=\"\">"].concat(),
         "now" => words(progress.phase.as_str()),

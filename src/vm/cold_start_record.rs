@@ -1,31 +1,32 @@
-//! How long a cold start took.
+//! The durations of a cold start.
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// How long a cold start took, phase by phase, in milliseconds.
+/// The durations of a cold start's phases, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColdStartRecord {
-    /// When it began.
+    /// The time at which it began.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
-    /// How it was made.
+    /// How the VM was brought up.
     #[serde(default)]
     pub kind: StartKind,
-    /// Getting access tokens.
+    /// The time for getting access tokens.
     pub token_ms: u64,
-    /// From the first request until Compute Engine said that the instance runs, tokens aside.
+    /// The time from the first request until Compute Engine reported that the instance runs,
+    /// without `token_ms`.
     pub api_ms: u64,
-    /// Until the instance's port took a connection.
+    /// The time until the instance's port accepted a connection.
     pub boot_ms: u64,
-    /// Until its health path answered 2xx.
+    /// The time until the health path responded with 2xx.
     pub app_ms: u64,
-    /// All of it.
+    /// The total time.
     pub total_ms: u64,
 }
 
-/// How a VM was brought up.
+/// The way in which a VM was brought up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StartKind {
@@ -36,11 +37,11 @@ pub enum StartKind {
     Resume,
     /// The instance was created.
     Create,
-    /// The instance ran already, or somebody else had started it.
+    /// The instance was already running, or was started by another client of the API.
     Found,
 }
 
-/// For `#[serde(with = "…")]`: a [`Timestamp`] as RFC 3339.
+/// Serialization of a [`Timestamp`] as RFC 3339, for `#[serde(with = "rfc3339")]`.
 mod rfc3339 {
     use super::Timestamp;
     use serde::{de::Error as _, Deserialize, Deserializer, Serializer};

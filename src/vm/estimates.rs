@@ -1,49 +1,50 @@
-//! How long cold starts take, as far as the last ones tell.
+//! Estimates of how long cold starts take, based on the last ones.
 
 use serde::Serialize;
 
 use super::{ColdStartRecord, StartKind};
 
-/// How long a cold start takes, by how it is made; nothing for a kind of which there was none yet.
+/// Estimates of how long a cold start takes, by its kind. `None` means that there was no start of
+/// that kind yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StartEstimates {
-    /// A stopped instance is started.
+    /// Starts of a stopped instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PhaseEstimates>,
-    /// A suspended instance is resumed.
+    /// Starts that resume a suspended instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<PhaseEstimates>,
-    /// The instance is created.
+    /// Starts that create the instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<PhaseEstimates>,
 }
 
-/// How long each phase takes, as [`ColdStartRecord`] has them.
+/// Estimates of how long each phase of [`ColdStartRecord`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PhaseEstimates {
-    /// Getting access tokens.
+    /// The time for getting access tokens.
     pub token: Percentiles,
-    /// Until Compute Engine says that the instance runs, tokens aside.
+    /// The time until Compute Engine reports that the instance runs, without `token`.
     pub api: Percentiles,
-    /// Until the instance's port takes a connection.
+    /// The time until the instance's port accepts a connection.
     pub boot: Percentiles,
-    /// Until its health path answers 2xx.
+    /// The time until the health path responds with 2xx.
     pub app: Percentiles,
-    /// All of it.
+    /// The total time.
     pub total: Percentiles,
 }
 
-/// The usual and the slow case.
+/// The usual and the slow case of a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
-    /// Half of them took no longer, in milliseconds.
+    /// The median, in milliseconds.
     pub median_ms: u64,
-    /// Nine in ten took no longer, in milliseconds.
+    /// The ninth decile, in milliseconds.
     pub p90_ms: u64,
 }
 
 impl StartEstimates {
-    /// What the records tell.
+    /// Returns the estimates that follow from the records.
     pub fn of(records: &[ColdStartRecord]) -> Self {
         let phases = |kind| PhaseEstimates::of(records, kind);
         Self {
@@ -55,25 +56,27 @@ impl StartEstimates {
 }
 
 impl PhaseEstimates {
-    /// What the records of one kind tell.
+    /// Returns the estimates that follow from the records of one kind. `None` means that there are
+    /// none.
     pub fn of(records: &[ColdStartRecord], kind: StartKind) -> Option<Self> {
-        let spread = |phase: fn(&ColdStartRecord) -> u64| {
+        let percentiles = |phase: fn(&ColdStartRecord) -> u64| {
             let times: Vec<u64> = records.iter().filter(|record| record.kind == kind).map(phase).collect();
             Percentiles::of(&times)
         };
         Some(Self {
-            token: spread(|record| record.token_ms)?,
-            api: spread(|record| record.api_ms)?,
-            boot: spread(|record| record.boot_ms)?,
-            app: spread(|record| record.app_ms)?,
-            total: spread(|record| record.total_ms)?,
+            token: percentiles(|record| record.token_ms)?,
+            api: percentiles(|record| record.api_ms)?,
+            boot: percentiles(|record| record.boot_ms)?,
+            app: percentiles(|record| record.app_ms)?,
+            total: percentiles(|record| record.total_ms)?,
         })
     }
 }
 
 impl Percentiles {
     fn of(times: &[u64]) -> Option<Self> {
-        // By the nearest rank: a time that was really taken. They are too few to be worth the code of a sort.
+        // Uses the nearest-rank method, so the result is a measured time. There are too few times
+        // to justify the code of a sort.
         let rank = |percent: usize| {
             let enough = |time: &u64| {
                 let no_longer = times.iter().filter(|other| *other <= time).count();
@@ -95,12 +98,12 @@ mod tests {
 
     #[test]
     fn the_usual_and_the_slow_case_are_times_that_were_taken() {
-        let spread = |times: &[u64]| Percentiles::of(times).map(|s| (s.median_ms, s.p90_ms));
-        assert_eq!(spread(&[]), None);
-        assert_eq!(spread(&[7]), Some((7, 7)));
-        assert_eq!(spread(&[9, 1]), Some((1, 9)));
-        assert_eq!(spread(&[3, 1, 2]), Some((2, 3)));
-        assert_eq!(spread(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), Some((5, 9)));
+        let percentiles = |times: &[u64]| Percentiles::of(times).map(|s| (s.median_ms, s.p90_ms));
+        assert_eq!(percentiles(&[]), None);
+        assert_eq!(percentiles(&[7]), Some((7, 7)));
+        assert_eq!(percentiles(&[9, 1]), Some((1, 9)));
+        assert_eq!(percentiles(&[3, 1, 2]), Some((2, 3)));
+        assert_eq!(percentiles(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), Some((5, 9)));
     }
 
     #[test]

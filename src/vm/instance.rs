@@ -1,4 +1,4 @@
-//! The Compute Engine instance behind a VM: what is created when it does not exist.
+//! The configuration of the Compute Engine instance behind a VM.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,84 +9,90 @@ use serde_json::{Map, Value};
 
 use crate::collections::collect_unsorted;
 
-/// The boot image when none is given: Debian 12, the newest of its family.
+/// The default boot image: the newest image of the Debian 12 family.
 pub const DEFAULT_IMAGE: &str = "projects/debian-cloud/global/images/family/debian-12";
 
-/// The machine type when none is given.
+/// The default machine type.
 pub const DEFAULT_MACHINE_TYPE: &str = "n1-standard-1";
 
-/// The network tag when none is given: the one that Compute Engine's `default-allow-http` firewall rule opens
-/// port 80 for.
+/// The default network tag: Compute Engine's firewall rule `default-allow-http` opens port 80 for
+/// it.
 pub const DEFAULT_TAG: &str = "http-server";
 
-/// The Compute Engine instance of a [`Vm`](crate::Vm): what is created when it does not exist.
+/// The Compute Engine instance of a [`Vm`](crate::Vm), which is created with these settings if it
+/// does not exist.
 ///
 /// See [the Instance resource](https://cloud.google.com/compute/docs/reference/rest/v1/instances).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// The instance's name in its project and zone. Required.
     pub name: String,
-    /// The project that it is in. `None`: the service account's own.
+    /// The instance's project. `None` means the service account's own.
     pub project: Option<String>,
-    /// The zone, as `us-central1-a`. Required, unless there are [`zones`](Instance::zones).
+    /// The zone, such as `us-central1-a`. Required, unless [`zones`](Instance::zones) are given.
     pub zone: String,
-    /// More zones, in the order in which they are tried when an instance is to be created and a zone has no room
-    /// for it.
+    /// More zones, in the order in which they are tried if a zone has no capacity when the instance
+    /// is created.
     pub zones: Vec<String>,
-    /// The instance template that it is made from. What is given here goes before it. See
-    /// [`Instance::from_template`].
+    /// The instance template that the instance is created from. The settings given here take
+    /// precedence over the template's. See [`Instance::from_template`].
     pub source_instance_template: Option<String>,
-    /// The boot disk's image: `projects/{project}/global/images/{image}` or `…/images/family/{family}`.
+    /// The boot disk's image: `projects/{project}/global/images/{image}` or
+    /// `…/images/family/{family}`.
     pub image: String,
-    /// The machine type, as `e2-small`.
+    /// The machine type, such as `e2-small`.
     pub machine_type: String,
-    /// Graphics processors and the like. Compute Engine cannot migrate a VM that has any: it is stopped instead.
+    /// Accelerators, such as GPUs. Compute Engine cannot migrate a VM with accelerators: it stops
+    /// the VM instead.
     pub accelerators: Vec<Accelerator>,
-    /// The boot disk's size in GiB. `None`: the image's own size.
+    /// The boot disk's size in GiB. `None` means the image's own size.
     pub boot_disk_size: Option<u32>,
-    /// The boot disk's type, as `pd-ssd`. `None`: Compute Engine's choice.
+    /// The boot disk's type, such as `pd-ssd`. `None` means Compute Engine's default.
     pub boot_disk_type: Option<String>,
-    /// Which address the VM is reached at.
+    /// The kind of address that the VM is reached at.
     pub address: Address,
-    /// That address, if it is a reserved one.
+    /// The reserved address of that kind. `None` means an address that Compute Engine assigns.
     pub static_address: Option<IpAddr>,
-    /// The network. `None`: `default`, or that of the subnetwork.
+    /// The network. `None` means `default`, or the network of the subnetwork.
     pub network: Option<String>,
     /// The subnetwork, in the zone's region.
     pub subnetwork: Option<String>,
-    /// Network tags; firewall rules refer to them.
+    /// Network tags, which firewall rules refer to.
     pub tags: Vec<String>,
-    /// Labels, by which resources are found and costs are told apart.
+    /// Labels, which identify resources in searches and in billing.
     pub labels: BTreeMap<String, String>,
     /// Metadata items, which the VM reads from its metadata server.
     pub metadata: BTreeMap<String, String>,
-    /// A script that the VM runs at each boot (metadata `startup-script`).
+    /// A script that the VM runs at each boot (metadata item `startup-script`).
     pub startup_script: Option<String>,
-    /// Where the VM fetches its startup script from (metadata `startup-script-url`): for a script that is too
-    /// long for a Worker's variable, which holds 5 KB.
+    /// The URL of the startup script (metadata item `startup-script-url`), for a script that is too
+    /// long for a Worker's variable, which holds at most 5 KB.
     pub startup_script_url: Option<String>,
-    /// A script that the VM runs before it goes down (metadata `shutdown-script`).
+    /// A script that the VM runs before it goes down (metadata item `shutdown-script`).
     pub shutdown_script: Option<String>,
-    /// Whether the VM is a standard one. By default it is a Spot VM: much cheaper, and Compute Engine may
-    /// stop it at any time.
+    /// Whether the VM is a standard VM. By default it is a Spot VM, which is much cheaper, but
+    /// which Compute Engine may stop at any time.
     pub not_preemptible: bool,
-    /// Whether a standard VM is created when no zone has room for a Spot VM.
+    /// Whether a standard VM is created if no zone has capacity for a Spot VM.
     pub spot_fallback: bool,
-    /// How long the VM may run before Compute Engine itself stops it, even if this Worker is gone.
+    /// The duration after which Compute Engine stops the VM, even if this Worker no longer exists.
+    /// `None` means no limit.
     pub max_run_duration: Option<Duration>,
-    /// The service account inside the VM, by its email address. `None`: the project's default one if there are
-    /// [`scopes`](Instance::scopes), else none.
+    /// The email address of the service account inside the VM. `None` means the project's default
+    /// account if [`scopes`](Instance::scopes) are given, otherwise no account.
     pub service_account: Option<String>,
-    /// OAuth scopes of the service account inside the VM. None: `cloud-platform`, if there is a
-    /// [`service_account`](Instance::service_account).
+    /// The OAuth scopes of the service account inside the VM. Empty means `cloud-platform` if
+    /// [`service_account`](Instance::service_account) is given.
     pub scopes: Vec<String>,
-    /// Whatever else the Instance resource has, as the API names it. It is merged into what the rest of this makes:
-    /// objects field by field; lists and other values replace what is there.
+    /// Other fields of the Instance resource, under the API's names. They are merged into the
+    /// resource that follows from the other settings: objects field by field; arrays and other
+    /// values replace existing ones.
     pub resource: Map<String, Value>,
 }
 
 impl Instance {
-    /// An instance of which everything but the name and the zone is left to an instance template.
+    /// Returns an instance with all settings from an instance template. The name and the zone must
+    /// still be set.
     ///
     /// ```
     /// use vmproxy::Instance;
@@ -108,20 +114,20 @@ impl Instance {
         }
     }
 
-    /// The zones in which the instance may be, the preferred one first.
+    /// Returns the zones in which the instance may be, the preferred one first.
     pub fn all_zones(&self) -> Vec<&str> {
         let first = std::iter::once(self.zone.as_str()).filter(|zone| !zone.is_empty());
         let more = self.zones.iter().map(String::as_str).filter(|zone| *zone != self.zone);
         first.chain(more).collect()
     }
 
-    /// The metadata items, the scripts among them.
+    /// Returns the metadata items, including the scripts.
     pub(crate) fn all_metadata(&self) -> BTreeMap<&str, &String> {
         let scripts = self.scripts().into_iter().filter_map(|(key, _, value)| Some((key, value?)));
         collect_unsorted(self.metadata.iter().map(|(key, value)| (key.as_str(), value)).chain(scripts))
     }
 
-    /// The metadata keys that have settings of their own, with the settings' names and values.
+    /// Returns the metadata keys that have dedicated settings, with the settings' names and values.
     pub(crate) fn scripts(&self) -> [(&'static str, &'static str, Option<&String>); 3] {
         [
             ("startup-script", "startup_script", self.startup_script.as_ref()),
@@ -132,7 +138,7 @@ impl Instance {
 }
 
 impl Default for Instance {
-    /// Every default of the configuration; name and zone are empty and have to be given.
+    /// Returns the configuration's defaults. The name and the zone are empty and must be set.
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -168,28 +174,28 @@ impl Default for Instance {
 /// Accelerators of one type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accelerator {
-    /// Their type (`type` in the configuration), as `nvidia-tesla-t4`.
+    /// The type (`type` in the configuration), such as `nvidia-tesla-t4`.
     pub kind: String,
-    /// How many of them.
+    /// The number of accelerators.
     pub count: u32,
 }
 
-/// Which of an instance's addresses it is reached at.
+/// The kind of address at which an instance is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Address {
-    /// The external IPv4 address, which changes at each start unless it is reserved.
+    /// The external IPv4 address. It changes at each start unless it is reserved.
     #[default]
     External,
-    /// The IPv4 address in its own network, which a Worker reaches through [`vpc`](crate::Vm::vpc) only. The instance
-    /// is created without an external address.
+    /// The IPv4 address in the instance's network, which a Worker reaches only through
+    /// [`vpc`](crate::Vm::vpc). The instance is created without an external address.
     Internal,
     /// The external IPv6 address. The instance is created without an external IPv4 address.
     Ipv6,
 }
 
 impl Address {
-    /// What to do about an instance that runs without such an address.
+    /// Returns the message for an instance that runs without such an address.
     pub(crate) fn missing_message(self) -> &'static str {
         match self {
             Address::External => {

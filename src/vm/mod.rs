@@ -1,5 +1,5 @@
-//! A VM and the Compute Engine instance behind it: the types that a configuration fills in, and what the
-//! library's users write.
+//! The configuration types of a VM and of the Compute Engine instance behind it. Users of the
+//! library construct them; the ready-made Worker reads them from its configuration.
 
 mod cold_start_record;
 mod endpoint;
@@ -25,18 +25,20 @@ pub use status::{Status, VmState};
 pub use waiting_page::WAITING_PAGE;
 pub use wake_policy::{AsleepResponse, WakePolicy, DEFAULT_IGNORED_PATHS};
 
-/// How a VM is reached when [`origin`](Vm::origin) does not say so.
+/// The default of [`origin`](Vm::origin).
 pub(crate) const DEFAULT_ORIGIN: &str = "http://{ip}:{port}";
 
-/// Two lost packets are made up for by then (TCP repeats its first after 1 s and 3 s); a client whose VM has been
-/// taken away waits no longer before the VM is started again.
+/// The default of [`connect_timeout`](Vm::connect_timeout). Long enough for two lost packets (TCP
+/// retransmits the first after 1 s and 3 s), and short for a client whose VM has been preempted,
+/// which waits that long before the VM is started again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longer than the usual proxies allow (1 to 2 min), for slow machines; but no client of a server that hangs keeps
-/// the VM, which costs, up for ever.
+/// The default of [`response_timeout`](Vm::response_timeout). Longer than that of common proxies (1
+/// to 2 min), for slow machines, but bounded, so that a client of a hanging server does not keep a
+/// VM, which costs money, running forever.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// A VM that requests below [`path`](Vm::path) are forwarded to, started by the first of them.
+/// A VM that requests below [`path`](Vm::path) are forwarded to, and that the first of them starts.
 ///
 /// ```
 /// use vmproxy::{Instance, Vm};
@@ -55,98 +57,111 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vm {
-    /// Requests whose path is this, or lies below it, go to this VM; the longest match wins. Begins with `/`.
+    /// The path of the requests that go to this VM, including all paths below it. The longest match
+    /// wins. Begins with `/`.
     pub path: String,
-    /// Only requests to this host name (no port) go to this VM. `None`: any host.
+    /// The host name (without port) of the requests that go to this VM. `None` means any host.
     pub host: Option<String>,
-    /// Whether [`path`](Vm::path) is taken off before the request is forwarded.
+    /// Whether [`path`](Vm::path) is removed from the request's path before the request is
+    /// forwarded.
     pub strip_prefix: bool,
-    /// The VM is ready when a GET of this path answers 2xx. `None`: [`path`](Vm::path).
+    /// The path that decides readiness: the VM is ready when a GET of it returns 2xx. `None` means
+    /// [`path`](Vm::path).
     pub health_path: Option<String>,
     /// The port that the VM's server listens on.
     pub port: u16,
-    /// How the VM is reached: a URL template with `{ip}`, `{ip-dashed}` and `{port}`. With an IP address as
-    /// host it is spoken to over a TCP socket, with a name by `fetch()`.
+    /// The URL template by which the VM is reached, with the placeholders `{ip}`, `{ip-dashed}` and
+    /// `{port}`. If its host is an IP address, the proxy uses a TCP socket; if it is a name,
+    /// `fetch()`.
     pub origin: String,
-    /// The binding whose `fetch()` reaches the VM at its internal address: a
-    /// [VPC network](https://developers.cloudflare.com/workers-vpc/). The VM needs no external address then.
+    /// The binding of a [VPC network](https://developers.cloudflare.com/workers-vpc/), whose
+    /// `fetch()` reaches the VM at its internal address. With it the VM needs no external address.
     pub vpc: Option<String>,
-    /// The `Host` that the VM is asked for, over a socket. `None`: the one that the client asked for.
+    /// The `Host` header of requests over a socket. `None` means the host that the client
+    /// requested.
     pub host_header: Option<String>,
-    /// Whether a request's own `X-Forwarded-*` and `Forwarded` are believed and added to: only with another proxy
-    /// in front, since anybody can write them.
+    /// Whether a request's own `X-Forwarded-*` and `Forwarded` headers are trusted and extended.
+    /// Set it only behind another proxy, since any client can send them.
     pub trust_forwarded: bool,
-    /// How long a connection to the VM may take, before it is taken for gone. For origins with an IP address; with
-    /// a name, `fetch()` has its own limits.
+    /// The time limit for connecting to the VM. After it the VM is treated as unreachable. Applies
+    /// to origins with an IP address; for a name, `fetch()` has its own limits.
     pub connect_timeout: Duration,
-    /// How long the VM may take, once it has the whole request, until the head of its answer is complete, and how
-    /// long it may be silent in a body's midst. For origins with an IP address.
+    /// The time limit for the VM to send a complete response head after it has received the whole
+    /// request, and for each stall within a body. Applies to origins with an IP address.
     pub response_timeout: Duration,
-    /// How long a start may take, from the first request to the first 2xx of the health path.
+    /// The time limit for a start, from the first request to the first 2xx of the health path.
     pub startup_timeout: Duration,
-    /// How long the VM is kept after the last request.
+    /// How long the VM keeps running after the last request.
     pub idle_timeout: Duration,
-    /// What is done with the VM after [`idle_timeout`](Vm::idle_timeout).
+    /// The action after [`idle_timeout`](Vm::idle_timeout).
     pub on_idle: OnIdle,
-    /// Before the VM goes down it is asked by a GET of this path: 204 means idle, any other 2xx busy. Whatever
-    /// else happens is taken for idle.
+    /// The path that reports whether the VM is busy. Before the VM goes down, the proxy sends a GET
+    /// of it: 204 means idle, any other 2xx means busy. Every other result counts as idle.
     pub busy_path: Option<String>,
-    /// How long after the last request the VM goes down although it says that it is busy.
+    /// The time after the last request at which the VM goes down even if it reports that it is
+    /// busy.
     pub busy_limit: Duration,
-    /// With [`OnIdle::Suspend`]: how long the VM stays suspended before it is stopped. Compute Engine keeps a
-    /// suspended VM for 60 days at most, and charges for its memory.
+    /// With [`OnIdle::Suspend`]: how long the VM stays suspended before it is stopped. Compute
+    /// Engine keeps a suspended VM for at most 60 days, and charges for its memory.
     pub deep_sleep_after: Option<Duration>,
-    /// How often in an hour the VM may be created, started or resumed. `None`: without limit.
+    /// The maximum number of times in an hour that the VM is created, started or resumed. `None`
+    /// means no limit.
     pub max_starts_per_hour: Option<u32>,
-    /// How many hours the VM may run in a calendar month (UTC). `None`: without limit.
+    /// The maximum number of hours that the VM runs in a calendar month (UTC). `None` means no
+    /// limit.
     pub max_hours_per_month: Option<u32>,
-    /// What is done about an instance that exists and differs from the configuration.
+    /// The action on an existing instance that differs from the configuration.
     pub on_drift: OnDrift,
-    /// What a request gets while the VM is not ready.
+    /// The response to requests while the VM is not ready.
     pub cold_start: ColdStart,
-    /// How long a request is held for the VM to be ready. `None`: as long as the start takes.
+    /// The maximum time that a request is held until the VM is ready. `None` means as long as the
+    /// start takes.
     pub hold_timeout: Option<Duration>,
-    /// What the page says that a browser shows meanwhile, and how it looks: settings that differ from
-    /// [`WAITING_PAGE`].
+    /// The texts and the appearance of the waiting page that browsers show meanwhile: the settings
+    /// that differ from [`WAITING_PAGE`].
     pub waiting_page: BTreeMap<String, String>,
-    /// A whole page of one's own in its place: HTML of 64 KiB at most, which is fetched every few minutes.
+    /// The URL of a custom page that replaces the waiting page: HTML of at most 64 KiB, which is
+    /// fetched every few minutes.
     pub waiting_page_url: Option<String>,
-    /// Who may wake the VM.
+    /// Which requests wake the VM.
     pub wake: WakePolicy,
-    /// When the VM is kept awake, by the clock of a time zone: as `Mon-Fri 08:00-18:00 Europe/Berlin`. It is started
-    /// at the beginning of such a window, and does not go down for want of requests before its end. See
-    /// [`Vm::follow_schedule`].
+    /// Windows in which the VM is kept awake, in the local time of a zone, such as
+    /// `Mon-Fri 08:00-18:00 Europe/Berlin`. The VM is started at the beginning of a window, and
+    /// does not go down for lack of requests before its end. See [`Vm::follow_schedule`].
     pub keep_awake: Vec<String>,
-    /// When the VM is started as if a request came: as `Mon-Fri 07:55 Europe/Berlin`.
+    /// Times at which the VM is started as by a request, such as `Mon-Fri 07:55 Europe/Berlin`.
     pub wake_at: Vec<String>,
-    /// The public address (scheme, host, and port if need be) at which the VM reaches this Worker to say that it is
-    /// ready. `None`: it is told nothing of that, and only probed.
+    /// The public address (scheme, host and an optional port) to which the VM reports that it is
+    /// ready. `None` means that the VM gets no ready token, and is only probed.
     pub ready_push: Option<String>,
     /// The Compute Engine instance.
     pub instance: Instance,
 }
 
 impl Vm {
-    /// The path that is probed: [`health_path`](Vm::health_path), or [`path`](Vm::path) without one.
+    /// Returns the path that is probed: [`health_path`](Vm::health_path), or [`path`](Vm::path)
+    /// without one.
     pub fn health_path(&self) -> &str {
         self.health_path.as_deref().unwrap_or(&self.path)
     }
 
-    /// How often, at most, an isolate reports activity to the VM's object. A tenth of the idle time, 5 s at most:
-    /// small beside the idle time, which it may prolong by that much.
+    /// Returns the minimum interval between an isolate's reports of activity to the VM's object: a
+    /// tenth of the idle timeout, at most 5 s. The interval may prolong the idle time by its own
+    /// length, so it is short in comparison.
     pub(crate) fn touch_interval(&self) -> Duration {
         (self.idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
     }
 
-    /// How long the VM's object may go without a report while an answer is under way. A third of the idle time: one
-    /// report may be lost.
+    /// Returns the maximum interval between reports of activity while a response is in progress: a
+    /// third of the idle timeout, so one report may be lost.
     pub(crate) fn longest_touch_interval(&self) -> Duration {
         (self.idle_timeout / 3).max(self.touch_interval())
     }
 }
 
 impl Default for Vm {
-    /// A VM at `/` with every default of the configuration; only the instance's name and zone are missing.
+    /// Returns a VM at `/` with the configuration's defaults. Only the instance's name and zone are
+    /// missing.
     fn default() -> Self {
         Self {
             path: "/".to_owned(),
@@ -182,41 +197,42 @@ impl Default for Vm {
     }
 }
 
-/// What is done with a VM that nobody has used for its idle time.
+/// The action on a VM that has had no request for its idle timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnIdle {
-    /// Stopped: the disk is kept, the next start boots.
+    /// Stop it: the disk is kept, and the next start boots.
     #[default]
     Stop,
-    /// Suspended: memory is kept too, the next start resumes.
+    /// Suspend it: the memory is kept too, and the next start resumes it.
     Suspend,
-    /// Deleted, with the disks marked for it: the next start creates it anew.
+    /// Delete it, with the disks that are marked for automatic deletion: the next start creates it
+    /// anew.
     Delete,
-    /// Left running.
+    /// Leave it running.
     Never,
 }
 
-/// What is done about an instance that exists and differs from the configuration in its machine type, Spot setting,
-/// run limit, metadata or tags.
+/// The action on an existing instance that differs from the configuration in its machine type, Spot
+/// setting, run limit, metadata, tags or labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDrift {
-    /// Its status says so.
+    /// Report the differences in the VM's status.
     #[default]
     Report,
-    /// It is brought in line at its next start.
+    /// Apply the configuration to the instance at its next start.
     Apply,
 }
 
-/// What a request gets while its VM is not ready.
+/// The strategy for requests while their VM is not ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColdStart {
-    /// A browser's navigation gets the waiting page, everything else is held.
+    /// Browser navigations get the waiting page; all other requests are held.
     #[default]
     Auto,
-    /// It is held until the VM is ready, for [`hold_timeout`](Vm::hold_timeout) at most.
+    /// Requests are held until the VM is ready, for at most [`hold_timeout`](Vm::hold_timeout).
     Hold,
-    /// The waiting page at once: 503, which goes on by itself when the VM is ready.
+    /// Requests get the waiting page at once: a 503 that opens the site when the VM is ready.
     Page,
-    /// 503 with `Retry-After` at once, while the VM starts.
+    /// Requests get 503 with `Retry-After` at once, while the VM starts.
     Reject,
 }

@@ -1,8 +1,8 @@
-//! The `origin` template: which URL, and so which transport, reaches a VM.
+//! The `origin` template, which determines the URL and the transport by which a VM is reached.
 //!
-//! `fetch()` to a bare IP address is refused by Cloudflare's edge (403, error 1003), although it works in a
-//! local workerd. So the host that the template gives decides: an IP address is spoken to over a TCP socket,
-//! a name by `fetch()`. A VPC network's binding has a `fetch()` of its own, which takes both.
+//! Cloudflare's edge refuses `fetch()` to a bare IP address (403, error 1003), although it works in
+//! a local workerd. Therefore the host in the URL decides: an IP address is reached over a TCP
+//! socket, a name by `fetch()`. A VPC network's binding has its own `fetch()`, which accepts both.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use http::Uri;
 
 use super::{Endpoint, Vm};
 
-/// Where requests for a VM go.
+/// The destination of requests for a VM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// HTTP/1.1 over a TCP socket to this address.
@@ -21,25 +21,25 @@ pub(crate) enum Origin {
         /// The VM's port.
         port: u16,
     },
-    /// `fetch()`.
+    /// `fetch()` of this URL.
     Fetch {
-        /// Scheme and authority, as `https://vm.example.com:8443`.
+        /// The scheme and the authority, such as `https://vm.example.com:8443`.
         base: String,
-        /// The binding whose `fetch()` it is; `None`: the Worker's own.
+        /// The binding whose `fetch()` is used. `None` means the Worker's own.
         binding: Option<String>,
     },
 }
 
 impl Origin {
-    /// The origin of a VM whose address is known.
+    /// Returns the origin of a VM whose address is known.
     ///
     /// # Errors
-    /// What is wrong with the template, and what is allowed.
+    /// Returns what is wrong with the template, and what is allowed.
     pub fn of(vm: &Vm, endpoint: &Endpoint) -> Result<Self, String> {
         resolve(&vm.origin, endpoint.ip, endpoint.port, vm.vpc.as_deref())
     }
 
-    /// Scheme and authority, as `http://203.0.113.7:80`.
+    /// Returns the scheme and the authority, such as `http://203.0.113.7:80`.
     pub fn base(&self) -> Cow<'_, str> {
         match self {
             Origin::Socket { ip, port } => format!("http://{}", SocketAddr::new(*ip, *port)).into(),
@@ -47,7 +47,7 @@ impl Origin {
         }
     }
 
-    /// The binding whose `fetch()` it is, if it is not the Worker's own.
+    /// Returns the binding whose `fetch()` is used. `None` means the Worker's own, or a socket.
     pub fn binding(&self) -> Option<&str> {
         match self {
             Origin::Socket { .. } => None,
@@ -55,18 +55,18 @@ impl Origin {
         }
     }
 
-    /// What kind of origin the VM has, and whether its template can work at all.
+    /// Checks the VM's template, and returns an origin of the kind that it leads to.
     ///
     /// # Errors
-    /// As [`Origin::of`].
+    /// The same as of [`Origin::of`].
     pub fn check(vm: &Vm) -> Result<Self, String> {
-        // Any address will do: only its being an address matters here.
+        // Any address is valid for the check: only the form of the URL matters.
         resolve(&vm.origin, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80, vm.vpc.as_deref())
     }
 }
 
 fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Result<Origin, String> {
-    let text = if template.contains('{') { filled_in(template, ip, port) } else { template.to_owned() };
+    let text = if template.contains('{') { fill_in(template, ip, port) } else { template.to_owned() };
     if text.contains(['{', '}']) {
         return Err(format!(
             "{template:?} has an unknown placeholder; expected {{ip}}, {{ip-dashed}} or {{port}}"
@@ -100,10 +100,11 @@ fn resolve(template: &str, ip: IpAddr, port: u16, binding: Option<&str>) -> Resu
     }
 }
 
-fn filled_in(template: &str, ip: IpAddr, port: u16) -> String {
+fn fill_in(template: &str, ip: IpAddr, port: u16) -> String {
     let (text, dashed) = match ip {
         IpAddr::V4(ip) => (ip.to_string(), ip.to_string().replace('.', "-")),
-        // All eight groups, for the label of a name neither begins nor ends with a dash.
+        // All eight groups are written out: a label of a host name neither begins nor ends with a
+        // dash.
         IpAddr::V6(ip) => (format!("[{ip}]"), ip.segments().map(|group| format!("{group:x}")).join("-")),
     };
     template.replace("{ip}", &text).replace("{ip-dashed}", &dashed).replace("{port}", &port.to_string())

@@ -1,8 +1,8 @@
-//! What the waiting page says, and how it looks.
+//! The texts and the appearance of the waiting page.
 
 use super::Vm;
 
-/// The settings of [`Vm::waiting_page`], and what they are when they are not given.
+/// The settings of [`Vm::waiting_page`] and their defaults.
 pub const WAITING_PAGE: [(&str, &str); 21] = [
     ("lang", "en"),
     ("title", "One moment"),
@@ -28,9 +28,9 @@ pub const WAITING_PAGE: [(&str, &str); 21] = [
 ];
 
 impl Vm {
-    /// A setting of the waiting page.
-    pub(crate) fn waiting_words(&self, name: &str) -> &str {
-        let default = || WAITING_PAGE.iter().find(|(known, _)| *known == name).map_or("", |(_, words)| words);
+    /// Returns a setting of the waiting page, or its default.
+    pub(crate) fn waiting_page_text(&self, name: &str) -> &str {
+        let default = || WAITING_PAGE.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
         self.waiting_page.get(name).map_or_else(default, String::as_str)
     }
 }

@@ -1,14 +1,16 @@
-//! Who may wake a sleeping VM, and what everybody else gets meanwhile.
+//! The policy on which requests wake a sleeping VM, and the responses to the others.
 
 use ipnet::IpNet;
 
-/// The paths that do not wake a VM when none are given: what monitors, crawlers and browsers ask for by themselves.
+/// The default of [`ignore_paths`](WakePolicy::ignore_paths): paths that monitors, crawlers and
+/// browsers request on their own.
 pub const DEFAULT_IGNORED_PATHS: [&str; 3] = ["/healthz", "/robots.txt", "/favicon.ico"];
 
-/// Which requests wake a sleeping VM. The others pass while it is awake; while it sleeps they get an answer of the
-/// proxy's own, and leave it asleep. A browser that fetches ahead of its user never wakes it.
+/// The policy on which requests wake a sleeping VM. The other requests are forwarded while the VM
+/// is awake; while it is asleep they get a response from the proxy, and the VM stays asleep. A
+/// browser's prefetch never wakes it.
 ///
-/// In a pattern, `*` stands for any text.
+/// In a pattern, `*` matches any string.
 ///
 /// ```
 /// use vmproxy::{AsleepResponse, Vm, WakePolicy};
@@ -20,42 +22,47 @@ pub const DEFAULT_IGNORED_PATHS: [&str; 3] = ["/healthz", "/robots.txt", "/favic
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WakePolicy {
-    /// The methods that wake it. None: any.
+    /// The methods that wake the VM. Empty means any.
     pub methods: Vec<String>,
-    /// Patterns of paths that do not, as the path comes.
+    /// Patterns of paths that do not wake the VM. They are matched against the path as the client
+    /// sent it.
     pub ignore_paths: Vec<String>,
-    /// Patterns that are looked for anywhere in a `User-Agent`, in either case: whoever has one does not wake it.
+    /// Patterns of user agents that do not wake the VM. They match anywhere in the `User-Agent`
+    /// header, in either case.
     pub ignore_user_agents: Vec<String>,
-    /// Whether crawlers, link previews, monitors and scanners do, as far as the built-in list knows their
-    /// `User-Agent`. It is for GET, HEAD and OPTIONS alone: a webhook's POST wakes the VM, whoever sends it.
+    /// Whether crawlers, link previews, monitors and scanners whose `User-Agent` is in the built-in
+    /// list wake the VM. Applies only to GET, HEAD and OPTIONS: a webhook's POST wakes the VM,
+    /// whatever its `User-Agent`.
     pub crawlers: bool,
-    /// The countries from which it is woken (ISO 3166-1, or `T1` for Tor). None: any.
+    /// The countries whose clients wake the VM (ISO 3166-1, or `T1` for Tor). Empty means any.
     pub countries: Vec<String>,
-    /// The countries from which it is not.
+    /// The countries whose clients do not wake the VM.
     pub ignore_countries: Vec<String>,
-    /// The networks from which it is woken. None: any.
+    /// The networks whose clients wake the VM. Empty means any.
     pub networks: Vec<IpNet>,
-    /// The networks from which it is not.
+    /// The networks whose clients do not wake the VM.
     pub ignore_networks: Vec<IpNet>,
-    /// Whether bots that Cloudflare has verified do, for GET, HEAD and OPTIONS. It tells a Worker of them with its bot
-    /// products only.
+    /// Whether bots that Cloudflare has verified wake the VM by GET, HEAD and OPTIONS. Cloudflare
+    /// reports verified bots to a Worker only with its bot products.
     pub verified_bots: bool,
-    /// The header without which a request does not.
+    /// The header that a request needs to wake the VM. `None` means no header.
     pub header: Option<String>,
-    /// The name of the Worker's secret that [`header`](WakePolicy::header) must hold; without a header, the bearer token
-    /// (RFC 6750).
+    /// The name of the Worker's secret that [`header`](WakePolicy::header) must contain. Without a
+    /// header, the bearer token (RFC 6750) must be this secret.
     pub secret: Option<String>,
-    /// How often in an hour one client may wake it: an IPv4 address, or an IPv6 network of 64 bits. `None`: without
-    /// limit.
+    /// The maximum number of times in an hour that one client wakes the VM. A client is an IPv4
+    /// address or an IPv6 network of 64 bits. `None` means no limit.
     pub wakes_per_hour: Option<u32>,
-    /// Whether requests that do not wake the VM keep it awake.
+    /// Whether requests that do not wake the VM count as activity, which keeps it awake.
     pub counts_as_activity: bool,
-    /// What such requests get while it sleeps: the first that fits. Without any it is 503, with `Retry-After`.
+    /// The responses to such requests while the VM is asleep. The first that matches is sent.
+    /// Without a match it is 503 with `Retry-After`.
     pub asleep_response: Vec<AsleepResponse>,
 }
 
 impl Default for WakePolicy {
-    /// Everybody but crawlers and their like, at every path but [`DEFAULT_IGNORED_PATHS`].
+    /// Returns a policy by which all requests wake the VM, except those of crawlers, link previews,
+    /// monitors, scanners and verified bots, and those of [`DEFAULT_IGNORED_PATHS`].
     fn default() -> Self {
         Self {
             methods: Vec::new(),
@@ -76,24 +83,24 @@ impl Default for WakePolicy {
     }
 }
 
-/// What a request gets that does not wake the VM, while it sleeps.
+/// The response to a request that does not wake the VM, while the VM is asleep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsleepResponse {
-    /// A pattern of paths, as in [`ignore_paths`](WakePolicy::ignore_paths). `None`: any.
+    /// The pattern of the path, as in [`ignore_paths`](WakePolicy::ignore_paths). `None` means any.
     pub path: Option<String>,
-    /// A pattern that is looked for in the `User-Agent`, as in [`ignore_user_agents`](WakePolicy::ignore_user_agents).
-    /// `None`: any.
+    /// The pattern of the user agent, as in [`ignore_user_agents`](WakePolicy::ignore_user_agents).
+    /// `None` means any.
     pub user_agent: Option<String>,
-    /// The HTTP status. With 503 goes `Retry-After`.
+    /// The HTTP status. A 503 is sent with `Retry-After`.
     pub status: u16,
     /// The body.
     pub body: String,
-    /// Of what media type the body is.
+    /// The media type of the body.
     pub content_type: String,
 }
 
 impl Default for AsleepResponse {
-    /// 503 without a body, for everybody.
+    /// Returns 503 without a body, for all requests.
     fn default() -> Self {
         Self {
             path: None,
