@@ -1,4 +1,4 @@
-//! One line of a schedule, as `Mon-Fri 08:00-18:00 Europe/Berlin`.
+//! One entry of a schedule, such as `Mon-Fri 08:00-18:00 Europe/Berlin`.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ const EVERY_DAY: u8 = 0b111_1111;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Times of some days of the week, by a zone's clock.
+/// A window or a wake on some days of the week, in the local time of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
-    /// The days on which it begins: a bit each, Monday's the lowest.
+    /// The days on which it begins, as a bit mask. Monday is the lowest bit.
     days: u8,
-    /// After midnight.
+    /// The beginning, after midnight.
     from: Duration,
-    /// After the same midnight; later than `from` in a window, the same in a wake.
+    /// The end, after the same midnight: later than `from` in a window, equal to it in a wake.
     to: Duration,
     pub zone: &'a str,
 }
 
-/// The part of an entry that is wrong, and what it should be.
+/// The part of an entry that is wrong, and its expected form.
 pub(crate) type Mistake<'a> = (&'a str, &'static str);
 
 impl<'a> Entry<'a> {
-    /// Reads a window.
+    /// Parses a window.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first mistake.
     pub fn window(text: &'a str) -> Result<Self, Mistake<'a>> {
         let form = "days, a window and a time zone, such as \"Mon-Fri 08:00-18:00 Europe/Berlin\"";
         Self::read(text, form, "a time window such as \"08:00-18:00\" or \"22:00-06:00\"", |times| {
@@ -40,10 +40,10 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Reads a wake.
+    /// Parses a wake.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first mistake.
     pub fn wake(text: &'a str) -> Result<Self, Mistake<'a>> {
         let form = "days, a time and a time zone, such as \"Mon-Fri 07:55 Europe/Berlin\"";
         Self::read(text, form, "a time such as \"07:55\"", |text| {
@@ -69,8 +69,9 @@ impl<'a> Entry<'a> {
         Ok(Self { days, from, to, zone })
     }
 
-    /// Adds when it begins and ends around `now`: yesterday's, which may last, up to those after a fortnight, for a
-    /// zone that moves across the date line skips a day.
+    /// Appends the beginnings and ends of the occurrences from yesterday, which may still last, to
+    /// 14 days ahead. Two weeks are enough for the next occurrence even if a zone skips a day by
+    /// moving across the date line.
     pub fn occurrences(&self, now: Timestamp, offsets: Offsets, all: &mut Vec<(Timestamp, Timestamp)>) {
         let offset = |at| offsets(self.zone, at);
         let Some(today) = local_day(now, &offset) else { return };
@@ -83,7 +84,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// `Mon-Fri`, `Mon,Wed,Fri`, `Fri-Mon`, `daily` or `*`.
+/// Parses days: `Mon-Fri`, `Mon,Wed,Fri`, `Fri-Mon`, `daily` or `*`.
 fn days(text: &str) -> Option<u8> {
     if ["daily", "*"].contains(&text) {
         return Some(EVERY_DAY);
@@ -98,7 +99,7 @@ fn days(text: &str) -> Option<u8> {
     Some(days)
 }
 
-/// `HH:MM`, from 00:00 to 24:00.
+/// Parses `HH:MM`, from 00:00 to 24:00.
 fn time(text: &str) -> Option<Duration> {
     let [h1, h2, b':', m1, m2] = text.as_bytes() else { return None };
     let number = |tens: &u8, ones: &u8| {

@@ -1,29 +1,31 @@
-//! From what a zone's clock shows to the moment at which it does.
+//! Conversion from the local time of a zone to points in time.
 
 use std::time::Duration;
 
 use crate::time::{millis, Timestamp};
 
-/// Of a clock that is not changed.
+/// The length of a day on which the clock does not change.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// How far a zone's clock is ahead of UTC, in milliseconds.
+/// The milliseconds by which a zone's clock is ahead of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset(i64);
 
 impl Offset {
-    /// So many seconds ahead; negative in the west.
+    /// Returns the offset of `seconds` ahead of UTC. Zones west of it have negative offsets.
     pub const fn from_secs(seconds: i32) -> Self {
         Self(seconds as i64 * 1000)
     }
 }
 
-/// What a zone's clock is ahead of UTC at a moment; `None` if there is no such zone.
+/// A function that returns a zone's offset from UTC at a point in time. `None` means that the zone
+/// is unknown.
 pub type Offsets<'a> = &'a dyn Fn(&str, Timestamp) -> Option<Offset>;
 
-/// The offset at the end of a date in English, as `3/29/2026, GMT+02:00`; with seconds in the distant past.
+/// Parses the offset at the end of a date that the runtime formats in English, such as
+/// `3/29/2026, GMT+02:00`. Offsets of the distant past have seconds.
 pub(crate) fn parse_offset(text: &str) -> Option<Offset> {
     let (_, offset) = text.rsplit_once("GMT")?;
     let digits = offset.bytes().filter(u8::is_ascii_digit).map(|digit| i32::from(digit - b'0'));
@@ -31,34 +33,35 @@ pub(crate) fn parse_offset(text: &str) -> Option<Offset> {
     Some(Offset::from_secs(if offset.starts_with('-') { -seconds } else { seconds }))
 }
 
-/// How many days after the beginning of 1970 it is by the clock.
+/// Returns the number of days since 1 January 1970 by the zone's clock.
 pub(super) fn local_day(at: Timestamp, offset: &dyn Fn(Timestamp) -> Option<Offset>) -> Option<i64> {
     Some((i64::try_from(at.as_millis()).ok()? + offset(at)?.0).div_euclid(DAY_MILLIS))
 }
 
-/// The first moment at which the clock shows so much after the midnight that begins `day`, or more. So a time that
-/// the clock skips is that of the jump, and of one that it shows twice the first.
+/// Returns the first instant at which the clock shows `after_midnight` of `day`, or later. For a
+/// local time that the clock skips, that is the instant of the change; for one that it shows twice,
+/// it is the first of the two.
 pub(super) fn instant_of(
     day: i64,
     after_midnight: Duration,
     offset: &dyn Fn(Timestamp) -> Option<Offset>,
 ) -> Option<Timestamp> {
-    let wall = day * DAY_MILLIS + i64::try_from(millis(after_midnight)).ok()?;
-    let moment = |millis: i64| Some(Timestamp::from_millis(u64::try_from(millis).ok()?));
-    let ahead = |millis: i64| Some(offset(moment(millis)?)?.0);
-    // No clock is a day off, and none is changed twice in two days.
-    let (before, after) = (ahead(wall - DAY_MILLIS)?, ahead(wall + DAY_MILLIS)?);
-    if before == after || ahead(wall - before)? == before {
-        return moment(wall - before);
+    let local = day * DAY_MILLIS + i64::try_from(millis(after_midnight)).ok()?;
+    let instant = |millis: i64| Some(Timestamp::from_millis(u64::try_from(millis).ok()?));
+    let ahead = |millis: i64| Some(offset(instant(millis)?)?.0);
+    // No offset is as large as a day, and no clock changes twice within two days.
+    let (before, after) = (ahead(local - DAY_MILLIS)?, ahead(local + DAY_MILLIS)?);
+    if before == after || ahead(local - before)? == before {
+        return instant(local - before);
     }
-    let (mut early, mut late) = (wall - after, wall - before);
+    let (mut early, mut late) = (local - after, local - before);
     if ahead(early)? == after {
-        return moment(early);
+        return instant(early);
     }
     while late - early > 1 {
         let middle = early + (late - early) / 2;
         let side = if ahead(middle)? == before { &mut early } else { &mut late };
         *side = middle;
     }
-    moment(late)
+    instant(late)
 }

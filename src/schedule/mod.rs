@@ -1,5 +1,5 @@
-//! When a VM is kept awake, and when it is started: by the clocks of time zones, whose offsets from UTC somebody
-//! else has to know. So this is pure, and has no table of zones.
+//! The schedule by which a VM is kept awake and started, in the local times of time zones. Pure:
+//! the caller provides the zones' offsets from UTC, so the module needs no time zone database.
 
 mod entry;
 mod local_time;
@@ -13,18 +13,19 @@ pub use local_time::{Offset, Offsets};
 use crate::time::Timestamp;
 use crate::vm::Vm;
 
-/// What a VM's schedule means at one moment.
+/// The meaning of a VM's schedule at one point in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Until when the VM is kept awake, if it is to be awake now. Windows that touch or overlap are one.
+    /// The time until which the VM is kept awake. `None` means that no window is open. Windows that
+    /// touch or overlap count as one.
     pub awake_until: Option<Timestamp>,
-    /// When it is started next: the beginning of a window, or a wake.
+    /// The time of the next start: the beginning of a window, or a wake.
     pub wake_at: Option<Timestamp>,
 }
 
 impl Plan {
-    /// What [`keep_awake`](Vm::keep_awake) and [`wake_at`](Vm::wake_at) mean at `now`. What is no entry, or of an
-    /// unknown zone, is left out: a VM that has been checked has none such.
+    /// Evaluates [`keep_awake`](Vm::keep_awake) and [`wake_at`](Vm::wake_at) at `now`. Invalid
+    /// entries and unknown zones are ignored: a VM that has been checked has none.
     pub fn of(vm: &Vm, now: Timestamp, offsets: Offsets) -> Self {
         let (mut windows, mut wakes) = (Vec::new(), Vec::new());
         for entry in vm.keep_awake.iter().filter_map(|text| Entry::window(text).ok()) {
@@ -34,7 +35,7 @@ impl Plan {
             entry.occurrences(now, offsets, &mut wakes);
         }
         let mut until = now;
-        // At the end of a window that is open then, another one may be open.
+        // Another window may be open at the end of one.
         while let Some((_, to)) = windows.iter().find(|(from, to)| *from <= until && until < *to) {
             until = *to;
         }
@@ -46,7 +47,7 @@ impl Plan {
         }
     }
 
-    /// Until when it holds; after that the schedule means something else.
+    /// Returns the time until which the plan is valid. `None` means that it stays valid.
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.awake_until.into_iter().chain(self.wake_at).min()
     }

@@ -1,4 +1,4 @@
-//! Held against the rules of real zones, minute by minute.
+//! Comparison of plans with the clocks of real time zones, minute by minute.
 
 use std::collections::BTreeMap;
 
@@ -87,11 +87,12 @@ fn a_schedule_means_something_at_any_moment() {
             "2026-10-25T23:00:00.000Z",
             "2026-10-31T23:00:00.000Z",
         ),
-        // 02:30 does not come, and the moment of the jump is meant; or it comes twice, and the first is meant.
+        // The clock skips 02:30, which means the instant of the change; or shows it twice, which
+        // means the first.
         (&[], &["Sun 02:30 Europe/Berlin"], "2026-03-28T12:00:00Z", "never", "2026-03-29T01:00:00.000Z"),
         (&[], &["Sun 02:30 Europe/Berlin"], "2026-10-24T12:00:00Z", "never", "2026-10-25T00:30:00.000Z"),
         (&[], &["Sun 02:30 Europe/Berlin"], "2026-10-25T00:30:00Z", "never", "2026-11-01T01:30:00.000Z"),
-        // Half an hour.
+        // A zone whose clock changes by half an hour.
         (
             &[],
             &["Sun 02:15 Australia/Lord_Howe"],
@@ -114,7 +115,8 @@ fn what_never_ends_has_no_next_beginning() {
     assert_eq!(wake_at, "never");
 }
 
-/// What a zone's clock shows each minute, as minutes since the beginning of the year 1, a Monday.
+/// Returns what a zone's clock shows each minute, in minutes since the beginning of the year 1, a
+/// Monday.
 fn shown(zone: Tz, from: u64, to: u64) -> Vec<(u64, i64)> {
     let show = |at: u64| {
         let time = in_zone(zone, Timestamp::from_millis(at * MINUTE)).naive_local();
@@ -123,7 +125,7 @@ fn shown(zone: Tz, from: u64, to: u64) -> Vec<(u64, i64)> {
     (from..to).map(|at| (at, show(at))).collect()
 }
 
-/// When the clock shows so much after the midnight of these days, or more, for the first time, by the day.
+/// Returns, for each of these days, when the clock first shows `after_midnight` of it, or later.
 fn reached(shown: &[(u64, i64)], days: &[i64], after_midnight: i64) -> BTreeMap<i64, u64> {
     let (mut reached, mut latest) = (BTreeMap::new(), shown[0].1);
     for (at, now) in shown {
@@ -160,7 +162,8 @@ fn plans_are_those_of_a_clock_that_is_looked_at_each_minute() {
         ("Sun 00:00-24:00", &[6], (0, 1440)),
         ("Thu-Fri 23:45-00:15", &[3, 4], (1425, 1455)),
     ];
-    // With the changes of all these zones: Samoa's over the date line in 2011, Brazil's until 2019.
+    // Periods with a change in each of these zones: Samoa's over the date line in 2011, Brazil's
+    // until 2019.
     for (from, to) in [
         ("2011-12-20T00:00:00Z", "2012-04-08T00:00:00Z"),
         ("2018-10-25T00:00:00Z", "2018-11-10T00:00:00Z"),
@@ -170,27 +173,27 @@ fn plans_are_those_of_a_clock_that_is_looked_at_each_minute() {
     ] {
         let (from, to) = (at(from).as_millis() / MINUTE, at(to).as_millis() / MINUTE);
         for name in zones {
-            // With what began before, and what comes next.
+            // Includes windows that began before, and those that follow.
             let shown = shown(name.parse().unwrap(), from - 3 * 1440, to + 15 * 1440);
             for (text, days, (begin, end)) in windows {
                 let (begins, ends) = (reached(&shown, days, begin), reached(&shown, days, end));
                 let end = |day| ends.get(day).copied().unwrap_or(u64::MAX);
-                let spans: Vec<_> = begins.iter().map(|(day, begin)| (*begin, end(day))).collect();
-                holds(&format!("{text} {name}"), &spans, from, to);
+                let occurrences: Vec<_> = begins.iter().map(|(day, begin)| (*begin, end(day))).collect();
+                check_plans(&format!("{text} {name}"), &occurrences, from, to);
             }
         }
     }
 }
 
-/// The plans of a window, now and then and whenever it begins or ends.
-fn holds(text: &str, spans: &[(u64, u64)], from: u64, to: u64) {
+/// Checks the plans of a window at regular times, and around each of its beginnings and ends.
+fn check_plans(text: &str, occurrences: &[(u64, u64)], from: u64, to: u64) {
     let vm = vm(&[text], &[]);
-    let edges = spans.iter().flat_map(|(begin, end)| [*begin, *end, begin - 1, end - 1]);
-    let moments = (from..to).step_by(977).chain(edges.filter(|edge| (from..to).contains(edge)));
+    let edges = occurrences.iter().flat_map(|(begin, end)| [*begin, *end, begin - 1, end - 1]);
+    let instants = (from..to).step_by(977).chain(edges.filter(|edge| (from..to).contains(edge)));
     let time = |minutes: u64| Some(Timestamp::from_millis(minutes * MINUTE));
-    for now in moments {
+    for now in instants {
         let mut expected = Plan::default();
-        for (begin, end) in spans.iter().filter(|(begin, end)| begin < end && now < *end) {
+        for (begin, end) in occurrences.iter().filter(|(begin, end)| begin < end && now < *end) {
             if time(*begin) > expected.awake_until.max(time(now)) {
                 expected.wake_at = time(*begin);
                 break;
