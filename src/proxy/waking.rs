@@ -10,7 +10,7 @@ use crate::platform::cf;
 use crate::platform::env::{secret, Secret};
 use crate::platform::response::text_response;
 use crate::vm::{AsleepResponse, Vm};
-use crate::wake::{asleep_response, client, refused_by, Facts};
+use crate::wake::{asleep_response, blocked_by, client, RequestInfo};
 
 /// A request, as the rules see it: nothing of it is read before a rule asks.
 pub(super) struct Waking<'a> {
@@ -29,7 +29,7 @@ impl<'a> Waking<'a> {
     /// # Errors
     /// As [`woken_by`].
     pub fn refused_by(&self) -> Result<Option<&'static str>, ConfigError> {
-        Ok(refused_by(&self.vm.wake, woken_by(self.vm, self.env)?.as_deref(), &self.facts))
+        Ok(blocked_by(&self.vm.wake, woken_by(self.vm, self.env)?.as_deref(), &self.facts))
     }
 
     /// Whether it keeps its VM awake. Where every request does, that takes no look.
@@ -82,7 +82,7 @@ struct RequestFacts<'a> {
     request: &'a Request,
 }
 
-impl Facts for RequestFacts<'_> {
+impl RequestInfo for RequestFacts<'_> {
     fn method(&self) -> String {
         self.request.method()
     }

@@ -1,18 +1,18 @@
-//! Patterns, in which `*` stands for any text.
+//! Patterns in which `*` matches any string.
 
-/// Whether the whole text is as the pattern says.
-pub(super) fn is_like(text: &str, pattern: &str) -> bool {
+/// Returns whether the pattern matches the whole text.
+pub(super) fn matches_all(text: &str, pattern: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return text == pattern };
-    text.strip_prefix(first).is_some_and(|left| ends_like(left, rest))
+    text.strip_prefix(first).is_some_and(|left| matches_end(left, rest))
 }
 
-/// Whether something in the text is as the pattern says; both in lower case.
-pub(super) fn has(text: &str, pattern: &str) -> bool {
+/// Returns whether the pattern matches a part of the text. Both are in lower case.
+pub(super) fn contains_match(text: &str, pattern: &str) -> bool {
     pattern.split('*').try_fold(text, after).is_some()
 }
 
-/// Whether the text ends as the pattern says, whatever is before.
-fn ends_like(text: &str, pattern: &str) -> bool {
+/// Returns whether the pattern matches the end of the text.
+fn matches_end(text: &str, pattern: &str) -> bool {
     match pattern.rsplit_once('*') {
         Some((parts, last)) => {
             parts.split('*').try_fold(text, after).is_some_and(|left| left.ends_with(last))
@@ -21,7 +21,8 @@ fn ends_like(text: &str, pattern: &str) -> bool {
     }
 }
 
-/// What is left after a part. The first place where it stands leaves the most for the rest.
+/// Returns the rest of the text after the first occurrence of `part`, which leaves the longest rest
+/// for the remaining parts.
 fn after<'t>(text: &'t str, part: &str) -> Option<&'t str> {
     text.split_once(part).map(|(_, left)| left)
 }
@@ -44,8 +45,8 @@ mod tests {
             ("/a*a", "/a-a", "/a"),
             ("/**/x", "/a//x", "/x"),
         ] {
-            assert!(is_like(like, pattern), "{like} {pattern}");
-            assert!(pattern == "*" || !is_like(unlike, pattern), "{unlike} {pattern}");
+            assert!(matches_all(like, pattern), "{like} {pattern}");
+            assert!(pattern == "*" || !matches_all(unlike, pattern), "{unlike} {pattern}");
         }
     }
 
@@ -58,7 +59,7 @@ mod tests {
             ("acme*mozilla", "mozilla/5.0 (acme)", false),
             ("a*a", "a", false),
         ] {
-            assert_eq!(has(text, pattern), is_there, "{text} {pattern}");
+            assert_eq!(contains_match(text, pattern), is_there, "{text} {pattern}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What each of many requests does to a sleeping VM. The same table is tried against the built Worker
-//! (`tests/e2e/wake.test.ts`).
+//! Tests of the rules with a table of requests. `tests/e2e/wake.test.ts` tests the built Worker
+//! with the same table.
 
 use std::collections::BTreeMap;
 
@@ -27,10 +27,11 @@ struct Row {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     cf: Value,
-    refused_by: Option<String>,
+    #[serde(rename = "refused_by")]
+    blocked_by: Option<String>,
 }
 
-impl Facts for Row {
+impl RequestInfo for Row {
     fn method(&self) -> String {
         self.method.clone()
     }
@@ -68,7 +69,7 @@ fn each_request_wakes_the_vm_or_does_not() {
     for row in &table.requests {
         let rules = configured(&table.rules[&row.rules]).wake;
         let secret = rules.secret.as_ref().map(|_| table.secret.as_str());
-        assert_eq!(refused_by(&rules, secret, row), row.refused_by.as_deref(), "{}", row.what);
+        assert_eq!(blocked_by(&rules, secret, row), row.blocked_by.as_deref(), "{}", row.what);
     }
 }
 
@@ -78,7 +79,7 @@ fn without_the_secrets_value_nobody_has_it() {
     for authorization in ["", "Bearer ", "Bearer x"] {
         let headers = BTreeMap::from([("authorization".into(), authorization.into())]);
         let row = Row { method: "GET".into(), path: "/".into(), headers, ..Row::default() };
-        assert_eq!(refused_by(&rules, None, &row), Some("secret"), "{authorization}");
+        assert_eq!(blocked_by(&rules, None, &row), Some("secret"), "{authorization}");
     }
 }
 

@@ -1,17 +1,17 @@
-//! The built-in list of whose `User-Agent` does not wake a VM.
+//! The built-in list of user agents that do not wake a VM.
 
-use super::pattern::has;
+use super::pattern::contains_match;
 
-const LIST: &str = include_str!("agents.txt");
+const LIST: &str = include_str!("user_agents.txt");
 
-/// Whether the list knows a `User-Agent`, which is in lower case.
+/// Returns whether a `User-Agent`, given in lower case, is in the list.
 pub(super) fn is_known(agent: &str) -> bool {
     let mut agent = agent.to_owned();
     let entries = LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     for entry in entries {
         match entry.strip_prefix('!') {
-            Some(innocent) => agent = agent.replace(innocent, ""),
-            None if has(&agent, entry) => return true,
+            Some(exception) => agent = agent.replace(exception, ""),
+            None if contains_match(&agent, entry) => return true,
             None => {}
         }
     }
@@ -24,11 +24,11 @@ mod tests {
     use serde_json::Value;
     use std::fs;
 
-    /// A list of an npm package of the development dependencies.
+    /// Reads a list from an npm package in the development dependencies.
     fn package(file: &str) -> Vec<Value> {
         let path = format!("{}/node_modules/{file}", env!("CARGO_MANIFEST_DIR"));
         let text =
-            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; npm ci gets it"));
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; npm ci installs it"));
         serde_json::from_str(&text).unwrap()
     }
 
@@ -36,7 +36,7 @@ mod tests {
         is_known(&agent.as_str().unwrap().to_ascii_lowercase())
     }
 
-    /// Tools and libraries are on that list too; here they wake VMs.
+    /// That list also has tools and libraries, which wake VMs and are left out here.
     #[test]
     fn most_of_a_well_kept_list_of_crawlers_is_known() {
         let wakes = |entry: &Value| {
@@ -48,7 +48,7 @@ mod tests {
         let agents: Vec<&Value> = crawlers.flat_map(|entry| entry["instances"].as_array().unwrap()).collect();
         let missing: Vec<&&Value> = agents.iter().filter(|agent| !is_listed(agent)).collect();
         let known = 100.0 * (agents.len() - missing.len()) as f64 / agents.len() as f64;
-        println!("{known:.1} % of {} are known; these are not: {missing:#?}", agents.len());
+        println!("{known:.1} % of {} are listed; these are not: {missing:#?}", agents.len());
         assert!(agents.len() > 1900 && known >= 88.5, "{known:.1} % of {}", agents.len());
     }
 
