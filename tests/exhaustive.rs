@@ -260,7 +260,7 @@ impl World {
                 self.lost_responses_left -= 1;
                 let (call, what, token) = self.calls.remove(index);
                 let _ = self.carry_out(&what, token);
-                let result = Err(CallError::Unanswered("lost".into()));
+                let result = Err(CallError::NoResponse("lost".into()));
                 self.report(Event::Responded { call, result, token_took: Duration::ZERO });
             }
             Choice::Probe => {

@@ -1,4 +1,4 @@
-//! The changes of an instance's state: up and down.
+//! The changes that bring an instance up or down.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use crate::vm::{Instance, StartKind};
 pub enum BringUp {
     /// Create the instance as configured.
     Insert,
-    /// Create it as a standard VM although a Spot VM is configured.
+    /// Create the instance as a standard VM, although a Spot VM is configured.
     InsertStandard,
-    /// Start it from `TERMINATED`.
+    /// Start the instance, whose status is `TERMINATED`.
     Start,
-    /// Resume it from `SUSPENDED`.
+    /// Resume the instance, whose status is `SUSPENDED`.
     Resume,
 }
 
@@ -25,33 +25,33 @@ pub enum BringUp {
 pub enum TakeDown {
     /// Stop the instance.
     Stop,
-    /// Suspend it.
+    /// Suspend the instance.
     Suspend,
-    /// Delete it, with the disks marked for it.
+    /// Delete the instance, with the disks that are marked for automatic deletion.
     Delete,
 }
 
 /// A change of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It brings the VM up.
+    /// A change that brings the VM up.
     Up(BringUp),
-    /// It brings the VM down.
+    /// A change that brings the VM down.
     Down(TakeDown),
 }
 
 impl BringUp {
-    /// The last part of the method's name, as `insert`.
+    /// Returns the last part of the method's name, such as `insert`.
     pub fn verb(self) -> &'static str {
         Change::Up(self).verb()
     }
 
-    /// Whether this creates the instance.
+    /// Returns whether the change creates the instance.
     pub fn is_insert(self) -> bool {
         matches!(self, BringUp::Insert | BringUp::InsertStandard)
     }
 
-    /// How the VM comes up by it.
+    /// Returns the kind of start that the change leads to.
     pub(crate) fn start_kind(self) -> StartKind {
         match self {
             BringUp::Insert | BringUp::InsertStandard => StartKind::Create,
@@ -60,7 +60,7 @@ impl BringUp {
         }
     }
 
-    /// How the instance that is created is paid for.
+    /// Returns the provisioning model of the instance to create.
     pub(super) fn provisioning(self, instance: &Instance) -> Provisioning {
         if self == BringUp::InsertStandard || instance.not_preemptible {
             Provisioning::Standard
@@ -71,20 +71,20 @@ impl BringUp {
 }
 
 impl TakeDown {
-    /// The last part of the method's name, as `stop`.
+    /// Returns the last part of the method's name, such as `stop`.
     pub fn verb(self) -> &'static str {
         Change::Down(self).verb()
     }
 }
 
 impl Change {
-    /// The last part of the method's name, as `insert`.
+    /// Returns the last part of the method's name, such as `insert`.
     pub fn verb(self) -> &'static str {
         let id = self.method_id();
         id.strip_prefix("instances.").unwrap_or(id)
     }
 
-    /// The method's name in the API.
+    /// Returns the method's name in the API.
     pub(super) fn method_id(self) -> &'static str {
         match self {
             Change::Up(BringUp::Insert | BringUp::InsertStandard) => "instances.insert",

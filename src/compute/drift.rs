@@ -1,6 +1,8 @@
-//! How an instance that exists differs from the configuration, and what brings it in line.
+//! Drift: the differences between an existing instance and the configuration, and the calls that
+//! update the instance.
 //!
-//! It is held against the resource that would create it: what that does not say may be as it is.
+//! The instance is compared with the resource that would create it. Fields that this resource
+//! leaves out may have any value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,62 +19,64 @@ use crate::vm::{is_ready_item, Instance};
 /// A setting that differs from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// What the instance has.
+    /// A description of the instance's value.
     is: String,
-    /// What is configured.
+    /// A description of the configured value.
     wanted: String,
-    /// What brings it in line.
+    /// The update that applies the configuration.
     pub update: Update,
 }
 
-/// A change of a setting. Of tags, metadata and labels it carries the fingerprint of what it replaces, so that a change
-/// by somebody else meanwhile is not lost.
+/// An update of a setting. An update of tags, metadata or labels contains the fingerprint of the
+/// value that it replaces, so that a concurrent change by another client is not lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Update {
-    /// `instances.setMachineType`; only of a stopped instance.
+    /// `instances.setMachineType`, which requires a stopped instance.
     MachineType,
-    /// `instances.setScheduling`; only of a stopped instance.
+    /// `instances.setScheduling`, which requires a stopped instance.
     Scheduling {
-        /// Whether it is to be a Spot VM. What may be either stays what it is.
+        /// Whether the instance becomes a Spot VM. If the configuration allows both models, the
+        /// instance keeps its own.
         spot: bool,
     },
     /// `instances.setTags`.
     Tags {
-        /// Of the tags that the instance has.
+        /// The fingerprint of the instance's present tags.
         fingerprint: String,
     },
     /// `instances.setMetadata`.
     Metadata {
-        /// Of the metadata that the instance has.
+        /// The fingerprint of the instance's present metadata.
         fingerprint: String,
-        /// The instance's own items that the configuration does not name, such as SSH keys: they are kept.
+        /// The instance's items that the configuration does not name, such as SSH keys, which are
+        /// kept.
         others: BTreeMap<String, String>,
     },
-    /// `instances.setMetadata` as well: tells the VM how it may say that it is ready, and changes nothing else.
+    /// `instances.setMetadata` too: sets the items of the ready push, and keeps all others.
     Ready {
-        /// Of the metadata that the instance has.
+        /// The fingerprint of the instance's present metadata.
         fingerprint: String,
-        /// All items that the instance has.
+        /// All of the instance's present items.
         others: BTreeMap<String, String>,
     },
     /// `instances.setLabels`.
     Labels {
-        /// Of the labels that the instance has.
+        /// The fingerprint of the instance's present labels.
         fingerprint: String,
-        /// The instance's own labels that the configuration does not name: they are kept.
+        /// The instance's labels that the configuration does not name, which are kept.
         others: BTreeMap<String, String>,
     },
 }
 
 impl Update {
-    /// The method's name, as `setTags`.
+    /// Returns the last part of the method's name, such as `setTags`.
     pub fn verb(&self) -> &'static str {
         let id = self.method_id();
         id.strip_prefix("instances.").unwrap_or(id)
     }
 
-    /// The method's name in the API.
+    /// Returns the method's name in the API.
     pub(super) fn method_id(&self) -> &'static str {
         match self {
             Update::MachineType => "instances.setMachineType",
@@ -83,7 +87,7 @@ impl Update {
         }
     }
 
-    /// The body of the request.
+    /// Returns the body of the request.
     pub(super) fn body(&self, instance: &Instance, zone: &str) -> Value {
         let spot = matches!(self, Update::Scheduling { spot: true });
         let provisioning = if spot { Provisioning::Spot } else { Provisioning::Standard };
@@ -93,8 +97,8 @@ impl Update {
             Update::MachineType => object(&mut [("machineType", take("/machineType"))]),
             Update::Scheduling { .. } => {
                 let mut scheduling = take("/scheduling");
-                // What is not given stays as it is, and what is given as null is cleared: `gcloud compute instances
-                // set-scheduling --clear-max-run-duration` sends that, too.
+                // The API keeps fields that are left out, and clears fields that are null. `gcloud
+                // compute instances set-scheduling --clear-max-run-duration` sends null, too.
                 if let (Value::Object(scheduling), false) = (&mut scheduling, is_templated(instance)) {
                     for option in ["maxRunDuration", "instanceTerminationAction"] {
                         scheduling.entry(option).or_insert(Value::Null);
@@ -141,7 +145,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// How an instance, as the API gives it, differs from the configuration. What an answer leaves out differs in nothing.
+/// Returns the differences between an instance, as the API returns it, and the configuration.
+/// Fields that a response leaves out count as equal.
 pub(super) fn differences(is: &Value, instance: &Instance) -> Vec<Difference> {
     let provisioning = if instance.not_preemptible { Provisioning::Standard } else { Provisioning::Spot };
     let wanted = &instance_resource(instance, &instance.zone, provisioning);
@@ -164,7 +169,7 @@ fn scheduling(is: &Value, wanted: &Value, instance: &Instance) -> Option<Differe
     let is = is.get("scheduling")?;
     let wanted = wanted.get("scheduling").unwrap_or(&Value::Null);
     let is_spot = wants_spot(is).unwrap_or_default();
-    // With spot_fallback either will do.
+    // With spot_fallback both models are accepted.
     let either = is_spot || !instance.spot_fallback;
     let spot = wants_spot(wanted).map_or(is_spot, |spot| spot && either);
     let (is_limit, limit) = (run_limit(is), run_limit(wanted));
@@ -183,7 +188,7 @@ fn wants_spot(scheduling: &Value) -> Option<bool> {
 }
 
 fn run_limit(scheduling: &Value) -> Option<String> {
-    // An int64 in the API, and so a string in JSON.
+    // The API encodes an int64 as a JSON string.
     let seconds = text(scheduling, "/maxRunDuration/seconds")?.parse().ok()?;
     Some(format_duration(Duration::from_secs(seconds)))
 }
@@ -201,7 +206,7 @@ fn tags(is: &Value, wanted: &Value, instance: &Instance) -> Option<Difference> {
 
 fn metadata(is: &Value, wanted: &Value) -> Option<Difference> {
     let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
-    let (differing, others) = entries_that_differ(metadata_items(is), &metadata_items(wanted))?;
+    let (differing, others) = differing_entries(metadata_items(is), &metadata_items(wanted))?;
     let update = Update::Metadata { fingerprint, others };
     Some(Difference { is: "otherwise".to_owned(), wanted: differing, update })
 }
@@ -212,7 +217,8 @@ fn metadata_items(resource: &Value) -> BTreeMap<String, String> {
     collect_unsorted(items.filter_map(pair))
 }
 
-/// What tells an instance how it may say that it is ready, unless the answer leaves out its metadata.
+/// Returns the update that sets the items of the ready push. `None` means that the response leaves
+/// out the metadata.
 pub(super) fn ready(is: &Value) -> Option<Update> {
     let fingerprint = text(is, "/metadata/fingerprint")?.to_owned();
     Some(Update::Ready { fingerprint, others: metadata_items(is) })
@@ -224,14 +230,14 @@ fn labels(is: &Value, wanted: &Value) -> Option<Difference> {
         let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
         collect_unsorted(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))))
     };
-    let (differing, others) = entries_that_differ(labels(is), &labels(wanted))?;
+    let (differing, others) = differing_entries(labels(is), &labels(wanted))?;
     let update = Update::Labels { fingerprint, others };
     Some(Difference { is: "otherwise".to_owned(), wanted: differing, update })
 }
 
-/// The keys whose values are not as wanted, and the entries that nobody wants to be one way or another. Values may be
-/// secrets, and scripts are long: only the keys are told.
-fn entries_that_differ(
+/// Returns the keys whose values differ from the wanted ones, and the entries that are not
+/// configured. Values may be secrets, and scripts are long, so only the keys are reported.
+fn differing_entries(
     mut is: BTreeMap<String, String>,
     wanted: &BTreeMap<String, String>,
 ) -> Option<(String, BTreeMap<String, String>)> {
@@ -287,14 +293,14 @@ mod tests {
         })
     }
 
-    fn told(is: &Value, instance: &Instance) -> Vec<String> {
+    fn describe(is: &Value, instance: &Instance) -> Vec<String> {
         differences(is, instance).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_instance_that_is_as_configured_differs_in_nothing() {
-        assert_eq!(told(&in_line(), &instance()), Vec::<String>::new());
-        assert_eq!(told(&json!({}), &instance()), Vec::<String>::new());
+        assert_eq!(describe(&in_line(), &instance()), Vec::<String>::new());
+        assert_eq!(describe(&json!({}), &instance()), Vec::<String>::new());
     }
 
     #[test]
@@ -310,7 +316,7 @@ mod tests {
             ..instance()
         };
         assert_eq!(
-            told(&in_line(), &other),
+            describe(&in_line(), &other),
             [
                 "machine_type: is n1-standard-1, configured e2-small",
                 "scheduling: is Spot, configured standard, 2h at most",
@@ -348,7 +354,7 @@ mod tests {
         let new = [pair("vmproxy-ready-token", "new"), pair("vmproxy-ready-url", "https://a/")];
         let mut announced = instance();
         announced.metadata.extend(new.clone());
-        assert_eq!(told(&in_line(), &announced), Vec::<String>::new());
+        assert_eq!(describe(&in_line(), &announced), Vec::<String>::new());
         let mut is = in_line();
         is["metadata"]["items"] = json!([item("color", "red"), item("vmproxy-ready-token", "old")]);
         let body = |update: Update| update.body(&announced, "z")["items"].clone();
@@ -358,7 +364,7 @@ mod tests {
         assert_eq!(difference.to_string(), "metadata: is otherwise, configured color, startup-script");
         let script = item("startup-script", "echo hi");
         assert_eq!(body(difference.update), json!([item("color", "green"), script, new[0], new[1]]));
-        // Nobody asks for them any more: they are left alone.
+        // Items of a ready push that is no longer configured are kept.
         let [difference] = differences(&is, &instance()).try_into().unwrap();
         let items = difference.update.body(&instance(), "z")["items"].clone();
         assert_eq!(items[0], item("vmproxy-ready-token", "old"));
@@ -369,8 +375,8 @@ mod tests {
     fn a_standard_vm_is_no_difference_where_spot_may_fall_back() {
         let fallback = Instance { spot_fallback: true, ..instance() };
         let standard = json!({"scheduling": {"provisioningModel": "STANDARD"}});
-        assert_eq!(told(&standard, &fallback), Vec::<String>::new());
-        assert_eq!(told(&standard, &instance()), ["scheduling: is standard, configured Spot"]);
+        assert_eq!(describe(&standard, &fallback), Vec::<String>::new());
+        assert_eq!(describe(&standard, &instance()), ["scheduling: is standard, configured Spot"]);
     }
 
     #[test]
@@ -411,10 +417,10 @@ mod tests {
     fn what_a_template_or_nobody_decides_differs_in_nothing() {
         let templated = |instance| Instance { name: "backend".into(), ..instance };
         let bare = templated(Instance::from_template("web"));
-        assert_eq!(told(&in_line(), &bare), Vec::<String>::new());
+        assert_eq!(describe(&in_line(), &bare), Vec::<String>::new());
         let limited =
             json!({"scheduling": {"provisioningModel": "STANDARD", "maxRunDuration": {"seconds": "60"}}});
-        assert_eq!(told(&limited, &bare), Vec::<String>::new());
+        assert_eq!(describe(&limited, &bare), Vec::<String>::new());
         let standard = Instance { not_preemptible: true, ..bare };
         let [difference] = differences(&in_line(), &standard).try_into().unwrap();
         assert_eq!(difference.to_string(), "scheduling: is Spot, configured standard");
@@ -428,7 +434,7 @@ mod tests {
         };
         let merged = Instance { resource, ..instance() };
         assert_eq!(
-            told(&in_line(), &merged),
+            describe(&in_line(), &merged),
             ["tags: is {\"http-server\"}, configured {\"mine\"}", "labels: is otherwise, configured team"]
         );
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, and what helps.
+//! The errors of calls, and the reaction to each.
 
 use std::fmt;
 
@@ -7,44 +7,45 @@ use serde_json::Value;
 
 use crate::auth::AuthError;
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// The API refused it, or its operation failed.
+    /// The API refused the call, or its operation failed.
     Api(ApiError),
-    /// There was no access token to make it with.
+    /// There was no access token for the call.
     Auth(AuthError),
-    /// No answer came: the connection failed or the time was up. The call may have had its effect.
-    Unanswered(String),
-    /// The answer was not what the API documents.
-    Unreadable(String),
+    /// There was no response: the connection failed or timed out. The call may still have taken
+    /// effect.
+    NoResponse(String),
+    /// The response was not in the form that the API documents.
+    InvalidResponse(String),
 }
 
-/// What helps against an error.
+/// The reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The same call again, after a pause.
+    /// Make the same call again, after a pause.
     Retry,
-    /// A look at the instance: it is not what the caller thought.
+    /// Get the instance: its state is not what the caller assumed.
     LookAgain,
-    /// Another zone: this one has no room.
+    /// Try another zone: this one has no capacity.
     NextZone,
-    /// Nothing that this program can do.
+    /// Give up: no further call can succeed.
     GiveUp,
 }
 
 impl CallError {
-    /// What helps.
+    /// Returns the reaction to the error.
     pub fn verdict(&self) -> Verdict {
         match self {
             CallError::Api(error) => error.verdict(),
             CallError::Auth(error) if error.is_transient() => Verdict::Retry,
-            CallError::Unanswered(_) => Verdict::Retry,
-            CallError::Auth(_) | CallError::Unreadable(_) => Verdict::GiveUp,
+            CallError::NoResponse(_) => Verdict::Retry,
+            CallError::Auth(_) | CallError::InvalidResponse(_) => Verdict::GiveUp,
         }
     }
 
-    /// Whether the API said that the instance does not exist.
+    /// Returns whether the API reported that the instance does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, CallError::Api(error) if error.status == 404)
     }
@@ -53,29 +54,31 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CallError::Api(error) => write!(f, "Compute Engine answered {error}"),
+            CallError::Api(error) => write!(f, "Compute Engine responded {error}"),
             CallError::Auth(error) => error.fmt(f),
-            CallError::Unanswered(what) => write!(f, "Compute Engine did not answer: {what}"),
-            CallError::Unreadable(what) => write!(f, "Compute Engine's answer is not understood: {what}"),
+            CallError::NoResponse(reason) => write!(f, "Compute Engine did not respond: {reason}"),
+            CallError::InvalidResponse(reason) => {
+                write!(f, "Compute Engine sent an invalid response: {reason}")
+            }
         }
     }
 }
 
 impl std::error::Error for CallError {}
 
-/// An error as the API words it, of a call or of an operation.
+/// An error that the API reports, of a call or of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// The reason, as `notFound` of a call or `QUOTA_EXCEEDED` of an operation.
+    /// The reason, such as `notFound` of a call or `QUOTA_EXCEEDED` of an operation.
     pub reason: String,
     /// The API's message.
     pub message: String,
 }
 
 impl ApiError {
-    /// Reads an error answer; a body that is not Google's error JSON is kept as the message.
+    /// Reads an error response. A body that is not Google's error JSON becomes the message.
     ///
     /// See <https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors>.
     pub fn read(status: u16, body: &str) -> Self {
@@ -94,7 +97,7 @@ impl ApiError {
             (_, "resourceNotReady" | "RESOURCE_NOT_READY" | "alreadyExists" | "RESOURCE_ALREADY_EXISTS") => {
                 Verdict::LookAgain
             }
-            // A stockout has the status 503, but asking again at once is no help.
+            // A stockout has the status 503, but an immediate retry does not help.
             (_, "QUOTA_EXCEEDED" | "quotaExceeded" | "UNSUPPORTED_OPERATION") => Verdict::NextZone,
             (_, reason) if reason.starts_with("ZONE_RESOURCE_POOL_EXHAUSTED") => Verdict::NextZone,
             (404 | 409 | 412, _) => Verdict::LookAgain,
@@ -147,8 +150,8 @@ mod tests {
             (api(503, "backendError"), Verdict::Retry),
             (api(503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), Verdict::NextZone),
             (api(403, "QUOTA_EXCEEDED"), Verdict::NextZone),
-            (CallError::Unanswered("timeout".into()), Verdict::Retry),
-            (CallError::Unreadable("html".into()), Verdict::GiveUp),
+            (CallError::NoResponse("timeout".into()), Verdict::Retry),
+            (CallError::InvalidResponse("html".into()), Verdict::GiveUp),
         ] {
             assert_eq!(error.verdict(), verdict, "{error}");
         }

@@ -1,5 +1,5 @@
-//! The Compute Engine REST API, v1: the requests that a VM's life needs and the answers to them. Pure: nothing
-//! here does I/O.
+//! The Compute Engine REST API, v1: the requests that a VM's lifecycle needs, and their responses.
+//! Pure: this module does no I/O.
 //!
 //! See <https://cloud.google.com/compute/docs/reference/rest/v1>.
 

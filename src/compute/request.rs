@@ -1,4 +1,4 @@
-//! The calls, and the HTTP requests that make them.
+//! The calls of the API, and their HTTP requests.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{BringUp, Change, TakeDown};
 use super::drift::Update;
-use super::resource::{in_place, instance_resource};
+use super::resource::{instance_resource, resource_path};
 use crate::vm::Instance;
 
-/// The fields of an Instance that are looked at: a whole one is many times as long.
+/// The fields of an Instance that are read. A complete Instance is many times as long.
 ///
 /// See <https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response>.
 const INSTANCE_FIELDS: &str = "fields=status,machineType,scheduling,tags,metadata,labels,labelFingerprint,\
      networkInterfaces(networkIP,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)";
 
-/// The fields of an Operation that are looked at.
+/// The fields of an Operation that are read.
 const OPERATION_FIELDS: &str = "fields=name,status,error/errors(code,message),httpErrorStatusCode";
 
 /// A call of the Compute API about one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// `instances.get`: does the instance exist, and what is it doing?
+    /// `instances.get`: whether the instance exists, and its status.
     Get,
-    /// A change to the instance; its response is an operation.
+    /// A change of the instance's state. The response is an operation.
     Change {
-        /// Which change.
+        /// The change.
         change: Change,
-        /// Makes the call idempotent: the same id again changes nothing more.
+        /// Makes the call idempotent: a repetition with the same id has no further effect.
         request_id: RequestId,
     },
-    /// A change to a setting of the instance; its response is an operation.
+    /// An update of a setting of the instance. The response is an operation.
     Update {
-        /// Which setting.
+        /// The update.
         update: Update,
         /// Makes the call idempotent.
         request_id: RequestId,
@@ -46,7 +46,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The method's name in the API, as `instances.insert`.
+    /// Returns the method's name in the API, such as `instances.insert`.
     pub fn method_id(&self) -> &'static str {
         match self {
             Call::Get => "instances.get",
@@ -56,7 +56,8 @@ impl Call {
         }
     }
 
-    /// How long the response may take. `wait` holds up to two minutes by itself.
+    /// Returns the time limit for the response. `wait` alone may hold its response for up to two
+    /// minutes.
     pub fn timeout(&self) -> Duration {
         match self {
             Call::Wait { .. } => Duration::from_secs(150),
@@ -64,7 +65,8 @@ impl Call {
         }
     }
 
-    /// The HTTP request that makes this call. It asks only for what [`Response::read`](super::Response::read) looks at.
+    /// Returns the HTTP request of this call. It selects only the fields that
+    /// [`Response::read`](super::Response::read) reads.
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
         let mut request = self.plain_request(target);
         request.url.push(if request.url.contains('?') { '&' } else { '?' });
@@ -118,10 +120,11 @@ impl Call {
     }
 }
 
-/// A template's URL has no character that a query must encode: it has been checked to be of names and slashes.
+/// Returns the query parameter of the instance template. Its URL needs no percent-encoding: the
+/// configuration's check allows only names and slashes.
 fn template_query(instance: &Instance) -> String {
     let template = instance.source_instance_template.as_deref();
-    let url = template.map(|template| in_place(template, "global/instanceTemplates/"));
+    let url = template.map(|template| resource_path(template, "global/instanceTemplates/"));
     url.map_or(String::new(), |url| format!("&sourceInstanceTemplate={url}"))
 }
 
@@ -131,11 +134,12 @@ fn template_query(instance: &Instance) -> String {
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The `number`th id of an object whose random identity is `identity`: always the same, so that a state
-    /// machine that is run again makes the same call again.
+    /// Derives the id with this number of an object with this random identity. It is always the
+    /// same, so a state machine that runs again after a loss repeats the same call.
     pub fn derive(identity: u64, number: u64) -> Self {
         let (high, low) = (identity >> 16, identity & 0xffff);
-        // 48 bits of identity, version 4, then 12 bits, the variant, and what is left of both.
+        // 48 bits of the identity, version 4, 12 bits of the identity, the variant with the
+        // remaining 4 bits, and 48 bits of the number.
         Self(format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
             high >> 16,
@@ -164,27 +168,27 @@ impl fmt::Display for OperationName {
     }
 }
 
-/// What a call is about.
+/// The instance that a call refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// The API's base URL, as `https://compute.googleapis.com/compute/v1`.
+    /// The API's base URL, such as `https://compute.googleapis.com/compute/v1`.
     pub endpoint: &'a str,
-    /// The id of the project that the instance is in, if it does not say so itself.
+    /// The ID of the project, unless the instance has its own.
     pub project: &'a str,
-    /// The zone in which the instance is, or is to be.
+    /// The zone in which the instance is, or is created.
     pub zone: &'a str,
     /// The instance.
     pub instance: &'a Instance,
 }
 
-/// An HTTP request without its credentials.
+/// An HTTP request without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method.
     pub method: &'static str,
-    /// The whole URL.
+    /// The complete URL.
     pub url: String,
-    /// A JSON body.
+    /// The JSON body.
     pub body: Option<String>,
 }
 
@@ -213,8 +217,8 @@ mod tests {
     fn calls_are_the_requests_of_the_discovery_document() {
         let zone = "https://compute.googleapis.com/compute/v1/projects/p/zones/us-central1-a";
         let id = RequestId::derive(7, 1);
-        let look = format!("{zone}/instances/backend?{INSTANCE_FIELDS}");
-        assert_eq!(request(&Call::Get), HttpRequest::get(look));
+        let get_url = format!("{zone}/instances/backend?{INSTANCE_FIELDS}");
+        assert_eq!(request(&Call::Get), HttpRequest::get(get_url));
         let operation = OperationName("operation-1".into());
         assert_eq!(
             request(&Call::Wait { operation }),
@@ -258,8 +262,8 @@ mod tests {
                 body: Some(r#"{"name":"backend"}"#.to_owned()),
             };
             assert_eq!(call.http_request(&target), expected);
-            let look = format!("{instances}/backend?{INSTANCE_FIELDS}");
-            assert_eq!(Call::Get.http_request(&target).url, look);
+            let get_url = format!("{instances}/backend?{INSTANCE_FIELDS}");
+            assert_eq!(Call::Get.http_request(&target).url, get_url);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The API's answers, cut down to what the lifecycle asks of them.
+//! The API's responses, reduced to what the lifecycle needs.
 
 use std::net::IpAddr;
 
@@ -9,47 +9,48 @@ use super::error::{ApiError, CallError};
 use super::request::{Call, OperationName};
 use crate::vm::{Address, Instance};
 
-/// What a successful call said.
+/// The response to a successful call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// The answer to [`Call::Get`].
+    /// The response to [`Call::Get`].
     Instance(InstanceView),
-    /// The answer to every other call.
+    /// The response to every other call.
     Operation(OperationView),
 }
 
 impl Response {
-    /// Reads the answer to `call`, which was about `instance`.
+    /// Reads the response to `call`, which refers to `instance`.
     ///
     /// # Errors
-    /// The API's error, or that the answer is not what the API documents.
+    /// Returns the API's error, or [`CallError::InvalidResponse`] if the response is not in the
+    /// form that the API documents.
     pub fn read(call: &Call, instance: &Instance, status: u16, body: &str) -> Result<Self, CallError> {
         if !(200..300).contains(&status) {
             return Err(CallError::Api(ApiError::read(status, body)));
         }
-        let unreadable =
-            |why: String| CallError::Unreadable(format!("the answer to {}: {why}", call.method_id()));
-        let resource: Value = serde_json::from_str(body).map_err(|error| unreadable(error.to_string()))?;
+        let invalid = |reason: String| CallError::InvalidResponse(format!("{}: {reason}", call.method_id()));
+        let resource: Value = serde_json::from_str(body).map_err(|error| invalid(error.to_string()))?;
         let response = match call {
-            Call::Get => view(&resource, instance).map(Response::Instance),
+            Call::Get => instance_view(&resource, instance).map(Response::Instance),
             Call::Change { .. } | Call::Update { .. } | Call::Wait { .. } => {
-                operation(&resource).map(Response::Operation)
+                operation_view(&resource).map(Response::Operation)
             }
         };
-        response.ok_or_else(|| unreadable("it has no name or no status".to_owned()))
+        response.ok_or_else(|| invalid("no name or no status".to_owned()))
     }
 }
 
-/// An instance, as far as its life is concerned.
+/// An instance, with the properties that the lifecycle needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceView {
-    /// What it is doing.
+    /// The status.
     pub status: InstanceStatus,
-    /// The address that it is reached at ([`Instance::address`]), if it has one.
+    /// The address at which it is reached ([`Instance::address`]). `None` means that it has no such
+    /// address.
     pub ip: Option<IpAddr>,
-    /// In what it differs from the configuration.
+    /// The differences from the configuration.
     pub drift: Vec<Difference>,
-    /// What tells it how it may say that it is ready.
+    /// The update that sets the items of the ready push.
     pub ready: Option<Update>,
 }
 
@@ -58,47 +59,47 @@ pub struct InstanceView {
 /// See <https://cloud.google.com/compute/docs/instances/instance-lifecycle>.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstanceStatus {
-    /// Waiting for other resources.
+    /// The instance waits for other resources.
     Pending,
     /// Resources are being allocated.
     Provisioning,
-    /// Resources are there, the first boot is prepared.
+    /// Resources are allocated, and the first boot is being prepared.
     Staging,
-    /// The guest boots or runs.
+    /// The guest is booting or running.
     Running,
-    /// It is being stopped.
+    /// The instance is being stopped.
     Stopping,
-    /// A graceful shutdown runs before the stop.
+    /// A graceful shutdown is running, which precedes the stop.
     PendingStop,
-    /// Its resources are being given back.
+    /// Resources are being released.
     Deprovisioning,
-    /// It is stopped: the API's newer word.
+    /// The instance is stopped. This is the API's newer name of the status.
     Stopped,
-    /// It is stopped.
+    /// The instance is stopped.
     Terminated,
-    /// It is being suspended.
+    /// The instance is being suspended.
     Suspending,
-    /// It is suspended.
+    /// The instance is suspended.
     Suspended,
-    /// Compute Engine repairs it after a host error.
+    /// Compute Engine is repairing the instance after a host error.
     Repairing,
-    /// A status that this program does not know.
+    /// A status that is unknown to this program.
     Unknown,
 }
 
-/// What an instance is when it is neither on its way up nor down.
+/// The status of an instance that is in no transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StableStatus {
-    /// It runs.
+    /// The instance runs.
     Running,
-    /// It is stopped.
+    /// The instance is stopped.
     Stopped,
-    /// It is suspended.
+    /// The instance is suspended.
     Suspended,
 }
 
 impl InstanceStatus {
-    fn named(name: &str) -> Self {
+    fn parse(name: &str) -> Self {
         match name {
             "PENDING" => InstanceStatus::Pending,
             "PROVISIONING" => InstanceStatus::Provisioning,
@@ -116,7 +117,8 @@ impl InstanceStatus {
         }
     }
 
-    /// Whether, and as what, the instance has come to rest. A status that is not known is taken for a passing one.
+    /// Returns the status if the instance is in no transition. An unknown status counts as a
+    /// transition.
     pub fn stable(&self) -> Option<StableStatus> {
         match self {
             InstanceStatus::Running => Some(StableStatus::Running),
@@ -138,16 +140,16 @@ impl InstanceStatus {
 /// An operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationView {
-    /// Its name, to wait for it.
+    /// The name, which a wait for it needs.
     pub name: OperationName,
-    /// Whether it has ended, and how.
+    /// The result. `None` means that the operation is in progress.
     pub outcome: Option<Result<(), ApiError>>,
 }
 
-/// What an Instance resource says, if it is one.
-fn view(resource: &Value, instance: &Instance) -> Option<InstanceView> {
-    let status = InstanceStatus::named(resource.get("status")?.as_str()?);
-    // An interface has one access configuration of each kind at most.
+/// Reads an Instance resource. `None` means that the resource is no valid Instance.
+fn instance_view(resource: &Value, instance: &Instance) -> Option<InstanceView> {
+    let status = InstanceStatus::parse(resource.get("status")?.as_str()?);
+    // An interface has at most one access configuration of each kind.
     let address = match instance.address {
         Address::External => "/accessConfigs/0/natIP",
         Address::Internal => "/networkIP",
@@ -158,11 +160,11 @@ fn view(resource: &Value, instance: &Instance) -> Option<InstanceView> {
     Some(InstanceView { status, ip, drift: differences(resource, instance), ready: ready(resource) })
 }
 
-/// What an Operation resource says, if it is one.
-fn operation(resource: &Value) -> Option<OperationView> {
+/// Reads an Operation resource. `None` means that the resource is no valid Operation.
+fn operation_view(resource: &Value) -> Option<OperationView> {
     let text = |pointer| Some(resource.pointer(pointer)?.as_str()?.to_owned());
     let name = OperationName(text("/name")?);
-    let ended = || {
+    let result = || {
         if resource.pointer("/error/errors/0").is_none() {
             return Ok(());
         }
@@ -171,7 +173,7 @@ fn operation(resource: &Value) -> Option<OperationView> {
         let reason = text("/error/errors/0/code").unwrap_or_default();
         Err(ApiError { status, reason, message: text("/error/errors/0/message").unwrap_or_default() })
     };
-    let outcome = (text("/status")? == "DONE").then(ended);
+    let outcome = (text("/status")? == "DONE").then(result);
     Some(OperationView { name, outcome })
 }
 
@@ -227,10 +229,10 @@ mod tests {
             ("REPAIRING", InstanceStatus::Repairing),
             ("HIBERNATING", InstanceStatus::Unknown),
         ] {
-            let answer =
+            let response =
                 Response::read(&Call::Get, &Instance::default(), 200, &format!(r#"{{"status": "{text}"}}"#));
             assert_eq!(
-                answer,
+                response,
                 Ok(Response::Instance(InstanceView { status, ip: None, drift: vec![], ready: None })),
                 "{text}"
             );

@@ -77,7 +77,7 @@ impl ComputeClient {
             .exchange(request.method, &request.url, &headers, request.body.as_deref(), call.timeout())
             .await;
         let answer =
-            answered.map_err(|error| CallError::Unanswered(format!("{}: {error}", call.method_id())))?;
+            answered.map_err(|error| CallError::NoResponse(format!("{}: {error}", call.method_id())))?;
         Response::read(call, instance, answer.status, &answer.body)
     }
 

@@ -212,7 +212,7 @@ impl Stopping {
             }
             // The same call again is safe, whatever has become of this one; a new one might be a second operation
             // beside the first.
-            Step::Change(_) => may_be_at_work = matches!(error, CallError::Unreadable(_)),
+            Step::Change(_) => may_be_at_work = matches!(error, CallError::InvalidResponse(_)),
             Step::Wait(_) => may_be_at_work = true,
             Step::Check => {}
         }

@@ -216,7 +216,7 @@ describe("with on_drift = apply", () => {
 
     expect(await worker.vm()).toMatchObject({
       state: "failed",
-      error: expect.stringMatching(/cannot be brought in line with the configuration: Compute Engine answered 403/),
+      error: expect.stringMatching(/cannot be brought in line with the configuration: Compute Engine responded 403/),
     });
     expect(await cloud.calls()).not.toHaveProperty("instances.start");
     expect(await cloud.instance()).toMatchObject({ status: "TERMINATED" });

@@ -114,7 +114,7 @@ describe("a start that is refused", () => {
       "because the account may not",
       {
         prepare: (cloud) => cloud.fault({ method: "instances.insert", times: 9, status: 403 }),
-        cause: /Compute Engine answered 403/,
+        cause: /Compute Engine responded 403/,
         attempt: "instances.insert",
       },
     ],

@@ -145,8 +145,8 @@ describe("a VM that may not be stopped", () => {
 
     expect((await worker.admin("POST", "vms/backend/stop")).status).toBe(202);
 
-    await eventually("the status tells", async () => (await worker.vm()).error?.includes("cannot stop the instance: Compute Engine answered 403"));
-    await worker.untilLogged(/backend: instances\.stop: Compute Engine answered 403/);
+    await eventually("the status tells", async () => (await worker.vm()).error?.includes("cannot stop the instance: Compute Engine responded 403"));
+    await worker.untilLogged(/backend: instances\.stop: Compute Engine responded 403/);
     await cloud.until("TERMINATED");
     await worker.untilVm("stopped");
     expect(await cloud.operations()).toEqual(["insert", "stop"]);
@@ -185,7 +185,7 @@ describe("a VM that may not be stopped", () => {
 
     expect(await act("stop")).toBe(502);
 
-    await worker.untilLogged(/own-backend: .*cannot stop the instance: Compute Engine answered 403/);
+    await worker.untilLogged(/own-backend: .*cannot stop the instance: Compute Engine responded 403/);
     await cloud.until("TERMINATED", "own-backend");
     expect(await act("stop")).toBe(200);
     expect(await cloud.instance("own-backend")).toMatchObject({ status: "TERMINATED" });

@@ -90,7 +90,7 @@ test("what the API does not know in resource is refused with its reason", async 
 
   await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
 
-  expect((await worker.vm()).error).toMatch(/Compute Engine answered 400.*machinType/s);
+  expect((await worker.vm()).error).toMatch(/Compute Engine responded 400.*machinType/s);
 });
 
 test("the instance may be in another project than the service account", async ({ launch }) => {

@@ -24,7 +24,7 @@ impl World {
     /// The object makes a call.
     pub fn send_call(&mut self, call: u64, what: Call, about: About) {
         let timeout = what.timeout();
-        let unanswered = Err(CallError::Unanswered("the time is up".into()));
+        let unanswered = Err(CallError::NoResponse("the time is up".into()));
         self.plan_in(timeout, WorldEvent::Responded { call, result: unanswered });
         let server = || "https://oauth2.googleapis.com/token".to_owned();
         let no_token = if self.strikes(Fault::TokenUnavailable) {
@@ -198,7 +198,7 @@ impl World {
         let takes = self.random.between(Duration::from_millis(10), longest);
         let unreadable = self.strikes(Fault::Unreadable);
         let result = if unreadable {
-            Err(CallError::Unreadable("in the simulation".into()))
+            Err(CallError::InvalidResponse("in the simulation".into()))
         } else {
             result.map_err(CallError::Api)
         };

@@ -1,4 +1,4 @@
-//! The Instance resource that `instances.insert` sends.
+//! The Instance resource in the body of `instances.insert`.
 
 #[cfg(test)]
 mod tests;
@@ -8,17 +8,19 @@ use serde_json::{Map, Value};
 use crate::collections::collect_unsorted;
 use crate::vm::{Accelerator, Address, Instance};
 
-/// How an instance is paid for.
+/// The provisioning model of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provisioning {
-    /// Cheap, and may be taken back at any time.
+    /// A Spot VM: cheap, but Compute Engine may preempt it at any time.
     Spot,
-    /// At the full price.
+    /// A standard VM, at the full price.
     Standard,
 }
 
-/// The [Instance resource](https://cloud.google.com/compute/docs/reference/rest/v1/instances) for an instance
-/// that does not exist yet. What is not configured is not in it, and so left to Compute Engine or the template.
+/// Returns the
+/// [Instance resource](https://cloud.google.com/compute/docs/reference/rest/v1/instances) that
+/// creates an instance. Settings that are not configured are left out: Compute Engine or the
+/// template sets them.
 pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: Provisioning) -> Value {
     let typed = |kind: &str, name: &str| Value::from(format!("zones/{zone}/{kind}/{name}"));
     let machine_type = Some(&instance.machine_type).filter(|name| !name.is_empty());
@@ -46,29 +48,30 @@ pub(super) fn instance_resource(instance: &Instance, zone: &str, provisioning: P
     resource
 }
 
-/// An object of these fields, but for those that are null or empty.
+/// Returns an object of these fields, without those that are null or empty.
 pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
-    let is_something = |value: &Value| match value {
+    let has_value = |value: &Value| match value {
         Value::Null => false,
         Value::Array(elements) => !elements.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
         _ => true,
     };
-    let given = fields.iter_mut().filter(|(_, value)| is_something(value));
+    let given = fields.iter_mut().filter(|(_, value)| has_value(value));
     Value::Object(collect_unsorted(given.map(|(name, value)| ((*name).to_owned(), value.take()))))
 }
 
-/// A metadata item.
+/// Returns a metadata item.
 pub(super) fn item(key: &str, value: &str) -> Value {
     object(&mut [("key", key.into()), ("value", value.into())])
 }
 
-/// A resource that is given by its name alone is in its usual place.
-pub(super) fn in_place(resource: &str, place: &str) -> String {
+/// Returns the path of a resource. A resource that is given by its name alone is in the collection
+/// `parent`.
+pub(super) fn resource_path(resource: &str, parent: &str) -> String {
     if resource.contains('/') {
         resource.to_owned()
     } else {
-        [place, resource].concat()
+        [parent, resource].concat()
     }
 }
 
@@ -91,7 +94,7 @@ fn boot_disk(instance: &Instance, zone: &str) -> Value {
     let kind = instance.boot_disk_type.as_ref().map(|kind| format!("zones/{zone}/diskTypes/{kind}"));
     let parameters = object(&mut [
         ("sourceImage", instance.image.as_str().into()),
-        // An int64 in the API, and so a string in JSON.
+        // The API encodes an int64 as a JSON string.
         ("diskSizeGb", instance.boot_disk_size.map(|size| size.to_string()).into()),
         ("diskType", kind.into()),
     ]);
@@ -104,15 +107,15 @@ fn network_interface(instance: &Instance, zone: &str) -> Value {
     if is_templated(instance) && !is_given {
         return Value::Null;
     }
-    // A subnetwork is of one network, which need not be named.
+    // A subnetwork belongs to one network, which can be omitted.
     let default = subnetwork.is_none().then_some("default");
-    let network = network.as_deref().or(default).map(|network| in_place(network, "global/networks/"));
+    let network = network.as_deref().or(default).map(|network| resource_path(network, "global/networks/"));
     let subnetwork = subnetwork.as_deref().map(|subnetwork| {
         let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
-        in_place(subnetwork, &format!("regions/{region}/subnetworks/"))
+        resource_path(subnetwork, &format!("regions/{region}/subnetworks/"))
     });
     let ip = Value::from(static_address.map(|address| address.to_string()));
-    // A VM has a range of this size, and is reached at the first address in it.
+    // A VM gets an address range of this size, and is reached at the first address in it.
     let prefix_length = static_address.map(|_| 96);
     let (addressing, value) = match instance.address {
         Address::External => {
@@ -124,7 +127,7 @@ fn network_interface(instance: &Instance, zone: &str) -> Value {
             let access = object(&mut [
                 ("name", "External IPv6".into()),
                 ("type", "DIRECT_IPV6".into()),
-                // There is none in the other tier.
+                // The standard tier has no external IPv6 addresses.
                 ("networkTier", "PREMIUM".into()),
                 ("externalIpv6", ip),
                 ("externalIpv6PrefixLength", prefix_length.into()),
@@ -141,7 +144,8 @@ fn network_interface(instance: &Instance, zone: &str) -> Value {
     ])
 }
 
-/// Without scopes the account's roles alone say what it may do, as
+/// Returns the service account inside the VM. If no scopes are configured, the scope allows
+/// everything, and only the account's roles limit its access, as
 /// [Google recommends](https://cloud.google.com/compute/docs/access/service-accounts#scopes_best_practice).
 fn service_account(instance: &Instance) -> Value {
     let Instance { service_account, scopes, .. } = instance;
@@ -154,13 +158,13 @@ fn service_account(instance: &Instance) -> Value {
     object(&mut [("email", email.into()), ("scopes", scopes.into())])
 }
 
-/// Spot VMs can neither restart by themselves nor migrate; VMs with accelerators cannot migrate. When Compute Engine
-/// wants a VM back, or its time is up, it is stopped, not deleted. See
-/// <https://cloud.google.com/compute/docs/instances/create-use-spot>,
+/// Returns the scheduling options. Spot VMs can neither restart automatically nor migrate; VMs with
+/// accelerators cannot migrate. On preemption, or at the end of its maximum run duration, a VM is
+/// stopped, not deleted. See <https://cloud.google.com/compute/docs/instances/create-use-spot>,
 /// <https://cloud.google.com/compute/docs/gpus/gpu-host-maintenance> and
 /// <https://cloud.google.com/compute/docs/instances/limit-vm-runtime>.
 fn scheduling(instance: &Instance, provisioning: Provisioning) -> Value {
-    // Spot is the default, and a template has a model of its own.
+    // Spot is the default, but a template has its own model.
     let is_spot = provisioning == Provisioning::Spot && !is_templated(instance);
     let model = match provisioning {
         Provisioning::Spot => is_spot.then_some("SPOT"),
@@ -178,8 +182,8 @@ fn scheduling(instance: &Instance, provisioning: Provisioning) -> Value {
     ])
 }
 
-/// Objects are merged field by field; lists and other values replace what is there: a
-/// [merge patch](https://www.rfc-editor.org/rfc/rfc7396).
+/// Applies a [merge patch](https://www.rfc-editor.org/rfc/rfc7396): objects are merged field by
+/// field; arrays and other values replace existing ones.
 fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, value) in patch {
         match (target.get_mut(name), value) {

@@ -84,7 +84,7 @@ fn written() -> Vec<(&'static str, Record)> {
     let mut harness = Harness::with(vm());
     harness.wake();
     harness.looks(harness::refused(403, "forbidden"));
-    add("failed", vm(), &harness);
+    add("failed, refused", vm(), &harness);
     add("failed, history lost", vm(), &Harness::recovered_with(vm()));
     records
 }

@@ -125,7 +125,7 @@ fn what_may_pass_is_tried_again_with_the_same_request_id() {
     harness.pass(SECOND);
     harness.looks(not_found());
     let (insert, request_id) = harness.change(BringUp::Insert);
-    harness.answer(insert, Err(CallError::Unanswered("timed out".into())));
+    harness.answer(insert, Err(CallError::NoResponse("timed out".into())));
     harness.pass(SECOND);
     let (insert, again) = harness.change(BringUp::Insert);
     assert_eq!(again, request_id);

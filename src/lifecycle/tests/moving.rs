@@ -23,7 +23,7 @@ fn of_which_nothing_is_heard(vm: Vm) -> Harness {
     let (insert, _) = harness.change(BringUp::Insert);
     harness.answer(insert, pending());
     let waited = harness.call(wait());
-    harness.answer(waited, Err(CallError::Unreadable("a proxy's page".into())));
+    harness.answer(waited, Err(CallError::InvalidResponse("a proxy's page".into())));
     assert!(matches!(harness.released(), Outcome::Failed(_)));
     harness.state(VmState::Failed);
     harness
@@ -46,7 +46,7 @@ fn an_insert_whose_repetition_is_refused_may_have_had_its_effect() {
     let look = harness.call(Call::Get);
     harness.answer(look, not_found());
     let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, Err(CallError::Unanswered("timeout".into())));
+    harness.answer(insert, Err(CallError::NoResponse("timeout".into())));
     harness.pass(SECOND);
     let (insert, _) = harness.change(BringUp::Insert);
     harness.answer(insert, refused(403, "forbidden"));

@@ -354,7 +354,7 @@ fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
 fn an_operation_of_which_nothing_is_heard_is_not_asked_for_twice() {
     let (mut harness, stop, first) = Harness::going_down();
     harness.wake();
-    harness.answer(stop, Err(CallError::Unreadable("html".into())));
+    harness.answer(stop, Err(CallError::InvalidResponse("html".into())));
     assert!(matches!(harness.released(), Outcome::Failed(_)));
     harness.pass(SECOND);
     let (stop, again) = harness.change(TakeDown::Stop);
