@@ -48,24 +48,24 @@ fn written() -> Vec<(&'static str, Record)> {
     add("absent", vm(), &harness);
     harness.wake();
     add("starting, looks", vm(), &harness);
-    harness.looks(harness::not_found());
+    harness.respond_to_look(harness::not_found());
     add("starting, inserts", vm(), &harness);
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, harness::pending());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, harness::pending());
     add("starting, waits", vm(), &harness);
-    harness.pass(Duration::from_secs(3));
-    harness.call(harness::wait());
-    harness.looks(harness::staging());
+    harness.advance(Duration::from_secs(3));
+    harness.expect_call(harness::wait());
+    harness.respond_to_look(harness::staging());
     add("starting, probes early", vm(), &harness);
 
     let mut harness = Harness::with(vm());
     harness.wake();
-    harness.looks(harness::drifted());
+    harness.respond_to_look(harness::drifted());
     add("starting, updates", vm(), &harness);
 
     let mut harness = Harness::with(vm());
     harness.wake();
-    harness.looks(harness::running());
+    harness.respond_to_look(harness::running());
     add("booting", vm(), &harness);
 
     let harness = Harness::running_with(vm());
@@ -73,17 +73,17 @@ fn written() -> Vec<(&'static str, Record)> {
 
     let (mut harness, suspend, _) = Harness::going_down_with(vm(), TakeDown::Suspend);
     add("suspending, asks", vm(), &harness);
-    harness.answer(suspend, harness::pending());
+    harness.respond(suspend, harness::pending());
     add("suspending, waits", vm(), &harness);
-    let wait = harness.call(harness::wait());
-    harness.answer(wait, harness::done());
+    let wait = harness.expect_call(harness::wait());
+    harness.respond(wait, harness::done());
     add("suspended", vm(), &harness);
-    harness.pass(Duration::from_secs(60 * 60));
+    harness.advance(Duration::from_secs(60 * 60));
     add("stopping, resumes first", vm(), &harness);
 
     let mut harness = Harness::with(vm());
     harness.wake();
-    harness.looks(harness::refused(403, "forbidden"));
+    harness.respond_to_look(harness::refused(403, "forbidden"));
     add("failed, refused", vm(), &harness);
     add("failed, history lost", vm(), &Harness::recovered_with(vm()));
     records

@@ -1,4 +1,4 @@
-//! Starts that fail, and what is tried before they do.
+//! Starts that fail, and the tries that precede the failure.
 
 use std::time::Duration;
 
@@ -11,44 +11,44 @@ use crate::vm::{Vm, VmState};
 fn the_answer_to_a_call_that_was_given_up_changes_nothing() {
     let mut harness = Harness::with(Vm { startup_timeout: 10 * SECOND, ..Vm::default() });
     harness.wake();
-    let look = harness.call(Call::Get);
-    harness.pass(10 * SECOND);
-    assert!(matches!(harness.released(), Outcome::Failed(_)));
-    harness.answer(look, not_found());
-    harness.nothing();
-    harness.state(VmState::Failed);
+    let look = harness.expect_call(Call::Get);
+    harness.advance(10 * SECOND);
+    assert!(matches!(harness.expect_release(), Outcome::Failed(_)));
+    harness.respond(look, not_found());
+    harness.expect_nothing();
+    harness.expect_state(VmState::Failed);
 }
 
 #[test]
 fn a_vm_that_does_not_answer_in_time_is_a_startup_timeout_and_the_next_request_tries_again() {
     let mut harness = Harness::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     harness.wake();
-    harness.looks(running());
-    harness.probe();
-    harness.pass(59 * SECOND);
-    harness.probes();
-    harness.call(Call::Get);
-    harness.pass(SECOND);
-    harness.probes();
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.advance(59 * SECOND);
+    harness.take_probes();
+    harness.expect_call(Call::Get);
+    harness.advance(SECOND);
+    harness.take_probes();
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::StartupTimeout);
     assert!(failure.message.starts_with("startup timeout: not ready after 1m"), "{}", failure.message);
-    harness.state(VmState::Failed);
+    harness.expect_state(VmState::Failed);
     harness.wake();
-    harness.call(Call::Get);
-    harness.state(VmState::Starting);
+    harness.expect_call(Call::Get);
+    harness.expect_state(VmState::Starting);
 }
 
 #[test]
 fn a_failed_start_does_not_leave_the_vm_running_for_ever() {
     let mut harness = Harness::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     harness.wake();
-    harness.looks(running());
-    harness.probe();
-    harness.pass(60 * SECOND);
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.advance(60 * SECOND);
     while !matches!(harness.lifecycle.vm_state(), VmState::Stopping) {
-        assert!(harness.lifecycle.deadline().is_some(), "nothing will stop it");
-        harness.pass(60 * SECOND);
+        assert!(harness.lifecycle.deadline().is_some(), "no timer stops the VM");
+        harness.advance(60 * SECOND);
     }
 }
 
@@ -56,29 +56,29 @@ fn a_failed_start_does_not_leave_the_vm_running_for_ever() {
 fn a_refusal_is_told_and_remembered_so_that_it_is_not_asked_for_again_and_again() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, refused(403, "forbidden"));
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, refused(403, "forbidden"));
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::Refused);
     assert!(failure.message.contains("403 forbidden"), "{}", failure.message);
 
     let mut looks = 0;
     for _ in 0..100 {
-        harness.pass(Duration::from_millis(99));
+        harness.advance(Duration::from_millis(99));
         harness.wake();
-        assert_eq!(harness.released(), Outcome::Failed(failure.clone()));
-        harness.nothing();
+        assert_eq!(harness.expect_release(), Outcome::Failed(failure.clone()));
+        harness.expect_nothing();
     }
-    // After 10 s one more try; then the pause doubles, up to a minute.
+    // One more try after 10 s; then the pause doubles, up to a minute.
     for _ in 0..600 {
-        harness.pass(SECOND);
+        harness.advance(SECOND);
         harness.wake();
         if harness.lifecycle.vm_state() == VmState::Starting {
             looks += 1;
-            harness.looks(refused(403, "forbidden"));
+            harness.respond_to_look(refused(403, "forbidden"));
         }
-        harness.released();
+        harness.expect_release();
     }
     assert!((8..=13).contains(&looks), "{looks} tries in ten minutes");
 }
@@ -87,31 +87,31 @@ fn a_refusal_is_told_and_remembered_so_that_it_is_not_asked_for_again_and_again(
 fn an_operator_or_a_new_configuration_need_not_sit_out_the_pause() {
     let fail = |harness: &mut Harness| {
         harness.wake();
-        harness.looks(refused(403, "forbidden"));
-        harness.released();
+        harness.respond_to_look(refused(403, "forbidden"));
+        harness.expect_release();
     };
     let mut harness = Harness::new();
     fail(&mut harness);
     harness.send(Event::Wake { unreachable: None, force: true, client: None });
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 
     let mut harness = Harness::new();
     fail(&mut harness);
     harness.configure(Vm::default());
     harness.wake();
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn the_reason_for_a_failure_in_the_operation_is_kept() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, pending());
-    let waited = harness.call(wait());
-    harness.answer(waited, operation_failed(503, "ZONE_RESOURCE_POOL_EXHAUSTED"));
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, pending());
+    let waited = harness.expect_call(wait());
+    harness.respond(waited, operation_failed(503, "ZONE_RESOURCE_POOL_EXHAUSTED"));
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert!(failure.message.contains("ZONE_RESOURCE_POOL_EXHAUSTED"), "{}", failure.message);
     assert_eq!(harness.lifecycle.failure(), Some(&failure));
 }
@@ -120,39 +120,39 @@ fn the_reason_for_a_failure_in_the_operation_is_kept() {
 fn what_may_pass_is_tried_again_with_the_same_request_id() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(refused(503, "backendError"));
-    harness.nothing();
-    harness.pass(SECOND);
-    harness.looks(not_found());
-    let (insert, request_id) = harness.change(BringUp::Insert);
-    harness.answer(insert, Err(CallError::NoResponse("timed out".into())));
-    harness.pass(SECOND);
-    let (insert, again) = harness.change(BringUp::Insert);
+    harness.respond_to_look(refused(503, "backendError"));
+    harness.expect_nothing();
+    harness.advance(SECOND);
+    harness.respond_to_look(not_found());
+    let (insert, request_id) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, Err(CallError::NoResponse("timed out".into())));
+    harness.advance(SECOND);
+    let (insert, again) = harness.expect_change(BringUp::Insert);
     assert_eq!(again, request_id);
-    harness.answer(insert, done());
-    harness.call(Call::Get);
+    harness.respond(insert, done());
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn an_insert_of_an_instance_that_exists_after_all_is_followed_by_a_look() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, refused(409, "alreadyExists"));
-    harness.pass(SECOND);
-    harness.looks(running());
-    harness.probe();
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, refused(409, "alreadyExists"));
+    harness.advance(SECOND);
+    harness.respond_to_look(running());
+    harness.expect_probe();
 }
 
 #[test]
 fn an_insert_that_lacks_something_is_refused() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, not_found());
-    assert!(matches!(harness.released(), Outcome::Failed(_)));
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, not_found());
+    assert!(matches!(harness.expect_release(), Outcome::Failed(_)));
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn a_vm_that_never_stays_up_is_given_up() {
     let mut harness = Harness::new();
     harness.wake();
     for _ in 0..3 {
-        harness.looks(instance(InstanceStatus::Terminated));
-        let (start, _) = harness.change(BringUp::Start);
-        harness.answer(start, done());
+        harness.respond_to_look(instance(InstanceStatus::Terminated));
+        let (start, _) = harness.expect_change(BringUp::Start);
+        harness.respond(start, done());
     }
-    harness.looks(instance(InstanceStatus::Terminated));
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert!(failure.message.contains("does not stay up"), "{}", failure.message);
 }
 
@@ -173,8 +173,8 @@ fn a_vm_that_never_stays_up_is_given_up() {
 fn an_instance_without_an_address_is_refused_with_the_reason() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(instance(InstanceStatus::Running));
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(instance(InstanceStatus::Running));
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert!(failure.message.contains("no external IPv4 address"), "{}", failure.message);
 }
 
@@ -183,24 +183,24 @@ fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
     let mut harness = Harness::running();
     let generation = harness.lifecycle.endpoint().unwrap().generation;
     harness.send(Event::Wake { unreachable: Some(generation), force: false, client: None });
-    harness.looks(running());
-    harness.probe();
-    harness.pass(15 * SECOND);
-    harness.probes_then_released(FailureKind::ServerDown);
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.advance(15 * SECOND);
+    harness.expect_failure_after_probes(FailureKind::ServerDown);
 
-    // The next request need not wait for longer.
+    // The next request gets the same, shorter time limit.
     harness.wake();
-    harness.looks(running());
-    harness.probe();
-    harness.pass(15 * SECOND);
-    harness.probes_then_released(FailureKind::ServerDown);
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.advance(15 * SECOND);
+    harness.expect_failure_after_probes(FailureKind::ServerDown);
 
-    // It comes back.
+    // The server responds again.
     harness.wake();
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
     assert_eq!(harness.lifecycle.failure(), None);
 }
 
@@ -208,26 +208,26 @@ fn a_vm_that_runs_while_its_server_does_not_is_told_from_one_that_boots() {
 fn an_api_that_fails_does_not_end_the_probes() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(running());
-    harness.pass(30 * SECOND);
-    harness.probes();
-    harness.looks(refused(403, "forbidden"));
-    harness.probed(ProbeResult::Healthy);
-    harness.probes();
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
+    harness.respond_to_look(running());
+    harness.advance(30 * SECOND);
+    harness.take_probes();
+    harness.respond_to_look(refused(403, "forbidden"));
+    harness.end_probe(ProbeResult::Healthy);
+    harness.take_probes();
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
 }
 
 #[test]
 fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
     let mut harness = Harness::with(Vm { startup_timeout: 20 * SECOND, ..Vm::default() });
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, done());
-    harness.looks(running());
-    harness.pass(20 * SECOND);
-    harness.probes();
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, done());
+    harness.respond_to_look(running());
+    harness.advance(20 * SECOND);
+    harness.take_probes();
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert!(failure.message.ends_with("the health path did not answer 2xx"), "{}", failure.message);
 }
 
@@ -235,15 +235,15 @@ fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
 fn a_change_that_was_asked_for_too_late_is_asked_for_again_and_not_anew() {
     let mut harness = Harness::with(Vm { startup_timeout: 60 * SECOND, ..Vm::default() });
     harness.wake();
-    let look = harness.call(Call::Get);
-    harness.pass(59 * SECOND);
-    harness.answer(look, not_found());
-    let (_, first) = harness.change(BringUp::Insert);
-    harness.pass(SECOND);
-    harness.released();
+    let look = harness.expect_call(Call::Get);
+    harness.advance(59 * SECOND);
+    harness.respond(look, not_found());
+    let (_, first) = harness.expect_change(BringUp::Insert);
+    harness.advance(SECOND);
+    harness.expect_release();
     harness.wake();
-    let (insert, again) = harness.change(BringUp::Insert);
+    let (insert, again) = harness.expect_change(BringUp::Insert);
     assert_eq!(first, again);
-    harness.answer(insert, done());
-    harness.call(Call::Get);
+    harness.respond(insert, done());
+    harness.expect_call(Call::Get);
 }

@@ -1,4 +1,4 @@
-//! Drives a lifecycle by hand: events in, actions out, and a clock that only moves when told to.
+//! A harness for the lifecycle: tests send events, expect actions, and advance the clock.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::vm::{Instance, Vm, VmState};
 
 pub(crate) const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
 
-/// What the tokens of tests are made of.
+/// The seed of the tests' tokens.
 pub(crate) const SEED: Seed = [7; 32];
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -27,13 +27,14 @@ pub(crate) struct Harness {
     pub lifecycle: Lifecycle,
     pub now: Timestamp,
     policy: Policy,
-    /// Actions that no test has looked at yet.
+    /// The actions that the test has not expected yet.
     actions: Vec<Action>,
     downs: Vec<Result<(), Failure>>,
 }
 
 impl Harness {
-    /// A VM with a startup timeout of 5 min and an idle timeout of 15 min (and 5 s of touch interval).
+    /// Creates a VM with a startup timeout of 5 min and an idle timeout of 15 min (plus 5 s of
+    /// touch interval).
     pub fn new() -> Self {
         Self::with(Vm::default())
     }
@@ -50,7 +51,7 @@ impl Harness {
         }
     }
 
-    /// A VM that has been started and serves.
+    /// Creates a VM that has been started and serves.
     pub fn running() -> Self {
         Self::running_with(Vm::default())
     }
@@ -58,39 +59,41 @@ impl Harness {
     pub fn running_with(vm: Vm) -> Self {
         let mut harness = Self::with(vm);
         harness.wake();
-        harness.looks(running());
-        harness.probe();
-        harness.probed(ProbeResult::Healthy);
-        harness.released();
+        harness.respond_to_look(running());
+        harness.expect_probe();
+        harness.end_probe(ProbeResult::Healthy);
+        harness.expect_release();
         harness
     }
 
-    /// It may run: it never answered in its startup timeout of 20 s, and cannot be looked at any more.
-    pub fn lost_in_its_start(vm: Vm) -> Self {
+    /// Creates a VM that may run: its probes failed for its startup timeout of 20 s, and looks are
+    /// refused.
+    pub fn lost_while_starting(vm: Vm) -> Self {
         let mut harness = Self::with(Vm { startup_timeout: 20 * SECOND, ..vm });
         harness.wake();
-        harness.looks(running());
-        harness.pass(20 * SECOND);
-        harness.probes_then_released(FailureKind::StartupTimeout);
+        harness.respond_to_look(running());
+        harness.advance(20 * SECOND);
+        harness.expect_failure_after_probes(FailureKind::StartupTimeout);
         harness.wake();
-        harness.looks(refused(403, "forbidden"));
-        harness.released();
+        harness.respond_to_look(refused(403, "forbidden"));
+        harness.expect_release();
         harness
     }
 
-    /// A VM of which nothing is known any more: what was stored of it cannot be read.
+    /// Creates a VM whose history has been lost: its record cannot be read.
     pub fn recovered_with(vm: Vm) -> Self {
         let harness = Self::with(vm);
         let lifecycle = Lifecycle::recovered(8, harness.policy.clone(), harness.now);
         Self { lifecycle, ..harness }
     }
 
-    /// A VM that is idle and being brought down by `take_down`: the call that asks for that.
+    /// Creates an idle VM that is being taken down by `take_down`. Returns the call that requests
+    /// it.
     #[track_caller]
     pub fn going_down_with(vm: Vm, take_down: TakeDown) -> (Self, CallId, RequestId) {
         let mut harness = Self::running_with(vm);
-        harness.pass(IDLE);
-        let (call, request_id) = harness.change(take_down);
+        harness.advance(IDLE);
+        let (call, request_id) = harness.expect_change(take_down);
         (harness, call, request_id)
     }
 
@@ -98,16 +101,16 @@ impl Harness {
         Self::going_down_with(Vm::default(), TakeDown::Stop)
     }
 
-    /// A VM that serves, until it is idle and asked whether it is busy: the generation of its endpoint.
+    /// Creates an idle VM with a busy check in progress. Returns the generation of its endpoint.
     #[track_caller]
-    pub fn asked_with(vm: Vm) -> (Self, u64) {
+    pub fn in_busy_check_with(vm: Vm) -> (Self, u64) {
         let mut harness = Self::running_with(vm);
-        harness.pass(IDLE);
-        let generation = harness.asked().generation;
+        harness.advance(IDLE);
+        let generation = harness.expect_busy_check().generation;
         (harness, generation)
     }
 
-    /// The configuration changes.
+    /// Changes the configuration.
     pub fn configure(&mut self, vm: Vm) {
         self.policy = Policy::of(&in_a_zone(vm));
         self.lifecycle.configure(self.policy.clone(), self.now);
@@ -126,17 +129,17 @@ impl Harness {
         self.send(Event::Wake { unreachable: None, force: false, client: None });
     }
 
-    pub fn answer(&mut self, call: CallId, result: Result<Response, CallError>) {
+    pub fn respond(&mut self, call: CallId, result: Result<Response, CallError>) {
         self.send(Event::Responded { call, result, token_took: Duration::ZERO });
     }
 
-    pub fn probed(&mut self, result: ProbeResult) {
-        let generation = self.lifecycle.endpoint().expect("nothing is probed").generation;
+    pub fn end_probe(&mut self, result: ProbeResult) {
+        let generation = self.lifecycle.endpoint().expect("no probe is in progress").generation;
         self.send(Event::Probed { generation, result });
     }
 
-    /// Lets time pass, with a tick at each deadline.
-    pub fn pass(&mut self, duration: Duration) {
+    /// Advances the clock, with a timer event at each deadline.
+    pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(deadline) = self.lifecycle.deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
@@ -149,40 +152,40 @@ impl Harness {
         self.now = end;
     }
 
-    /// The object is lost, and loaded again from what it had stored.
+    /// Loses the object, and loads it again from its stored record.
     pub fn lose(&mut self) {
         self.restore(serde_json::to_value(&self.lifecycle).unwrap());
         self.actions.clear();
         self.send(Event::Loaded { seed: SEED });
-        self.nothing();
+        self.expect_nothing();
         self.send(Event::Timer);
     }
 
-    /// Takes this as what was stored.
+    /// Restores the lifecycle from this record.
     pub fn restore(&mut self, stored: serde_json::Value) {
         let lifecycle: Lifecycle = serde_json::from_value(stored).unwrap();
         self.lifecycle = lifecycle.restored(self.policy.clone());
     }
 
-    /// The next action is this call.
+    /// Expects this call as the next action.
     #[track_caller]
-    pub fn call(&mut self, expected: Call) -> CallId {
+    pub fn expect_call(&mut self, expected: Call) -> CallId {
         match self.next() {
             Some(Action::Call(id, call)) if call == expected => id,
             other => panic!("expected the call {expected:?}, got {other:?}"),
         }
     }
 
-    /// The next action is a look at the instance, which is answered like this.
+    /// Expects a look at the instance as the next action, and responds with this result.
     #[track_caller]
-    pub fn looks(&mut self, answer: Result<Response, CallError>) {
-        let look = self.call(Call::Get);
-        self.answer(look, answer);
+    pub fn respond_to_look(&mut self, response: Result<Response, CallError>) {
+        let look = self.expect_call(Call::Get);
+        self.respond(look, response);
     }
 
-    /// The next action is this change, whatever its request id.
+    /// Expects this change, with any request id, as the next action.
     #[track_caller]
-    pub fn change(&mut self, expected: impl Into<Change>) -> (CallId, RequestId) {
+    pub fn expect_change(&mut self, expected: impl Into<Change>) -> (CallId, RequestId) {
         let expected = expected.into();
         match self.next() {
             Some(Action::Call(id, Call::Change { change, request_id })) if change == expected => {
@@ -192,74 +195,74 @@ impl Harness {
         }
     }
 
-    /// The next action is this change of a setting.
+    /// Expects this update as the next action.
     #[track_caller]
-    pub fn updates(&mut self, expected: &Update) -> (CallId, RequestId) {
+    pub fn expect_update(&mut self, expected: &Update) -> (CallId, RequestId) {
         match self.next() {
             Some(Action::Call(id, Call::Update { update, request_id })) if update == *expected => {
                 (id, request_id)
             }
-            other => panic!("expected the change {expected:?}, got {other:?}"),
+            other => panic!("expected the update {expected:?}, got {other:?}"),
         }
     }
 
-    /// The next action is a probe.
+    /// Expects a probe as the next action.
     #[track_caller]
-    pub fn probe(&mut self) -> Endpoint {
+    pub fn expect_probe(&mut self) -> Endpoint {
         match self.next() {
             Some(Action::Probe(endpoint)) => endpoint,
             other => panic!("expected a probe, got {other:?}"),
         }
     }
 
-    /// The next action answers the held requests.
+    /// Expects the release of the held requests as the next action.
     #[track_caller]
-    pub fn released(&mut self) -> Outcome {
+    pub fn expect_release(&mut self) -> Outcome {
         match self.next() {
             Some(Action::Release(outcome)) => outcome,
-            other => panic!("expected the requests to be answered, got {other:?}"),
+            other => panic!("expected the release of the requests, got {other:?}"),
         }
     }
 
-    /// After some probes, the held requests are sent away for this reason.
+    /// Expects that the held requests fail for this reason, after any number of probes.
     #[track_caller]
-    pub fn probes_then_released(&mut self, expected: FailureKind) {
-        self.probes();
-        match self.released() {
+    pub fn expect_failure_after_probes(&mut self, expected: FailureKind) {
+        self.take_probes();
+        match self.expect_release() {
             Outcome::Failed(failure) => assert_eq!(failure.kind, expected, "{}", failure.message),
             Outcome::Ready { .. } => panic!("expected {expected:?}"),
         }
     }
 
-    /// Nothing is to be done.
+    /// Expects no action.
     #[track_caller]
-    pub fn nothing(&self) {
+    pub fn expect_nothing(&self) {
         assert_eq!(self.actions, []);
     }
 
-    /// What whoever waits for the VM to be down has been told since this was last asked.
-    pub fn released_down(&mut self) -> Vec<Result<(), Failure>> {
+    /// Takes the results for the requests that wait for the VM to be down.
+    pub fn take_down_results(&mut self) -> Vec<Result<(), Failure>> {
         std::mem::take(&mut self.downs)
     }
 
-    /// The next action asks the VM whether it is busy.
+    /// Expects a busy check as the next action.
     #[track_caller]
-    pub fn asked(&mut self) -> Endpoint {
+    pub fn expect_busy_check(&mut self) -> Endpoint {
         match self.next() {
             Some(Action::CheckBusy(endpoint)) => endpoint,
-            other => panic!("expected the VM to be asked, got {other:?}"),
+            other => panic!("expected a busy check, got {other:?}"),
         }
     }
 
-    /// How many probes are asked for, among other actions.
-    pub fn probes(&mut self) -> usize {
+    /// Takes the probes from among the other actions. Returns their number.
+    pub fn take_probes(&mut self) -> usize {
         let before = self.actions.len();
         self.actions.retain(|action| !matches!(action, Action::Probe(_)));
         before - self.actions.len()
     }
 
     #[track_caller]
-    pub fn state(&self, expected: VmState) {
+    pub fn expect_state(&self, expected: VmState) {
         assert_eq!(self.lifecycle.vm_state(), expected);
     }
 
@@ -308,7 +311,7 @@ pub(crate) fn instance(status: InstanceStatus) -> Result<Response, CallError> {
     Ok(Response::Instance(InstanceView { status, ip: None, drift: vec![], ready: None }))
 }
 
-/// An instance whose address shows before it runs.
+/// Returns an instance whose address is assigned before it runs.
 pub(crate) fn staging() -> Result<Response, CallError> {
     Ok(Response::Instance(InstanceView {
         status: InstanceStatus::Staging,
@@ -318,7 +321,7 @@ pub(crate) fn staging() -> Result<Response, CallError> {
     }))
 }
 
-/// A stopped instance that differs from the configuration in its machine type and its tags.
+/// Returns a stopped instance whose machine type and tags differ from the configuration.
 pub(crate) fn drifted() -> Result<Response, CallError> {
     let configured = Instance { machine_type: "e2-small".into(), ..Instance::default() };
     let body = r#"{"status": "TERMINATED", "machineType": "zones/z/machineTypes/e2-micro",

@@ -1,4 +1,4 @@
-//! The lifecycle in virtual time: each test is a scenario, told as events and what is done about them.
+//! Tests of the lifecycle in virtual time: each is a scenario of events and the expected actions.
 
 mod drift;
 mod failing;

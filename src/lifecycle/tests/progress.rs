@@ -1,4 +1,4 @@
-//! What those are told who do not wait for the end of a start.
+//! The progress that is reported to requests that do not wait for the end of a start.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ fn phase(harness: &Harness) -> Option<Phase> {
     progress(harness).map(|progress| progress.phase)
 }
 
-/// Brings a VM up that is not there, in 2 s of boot and 3 s of its app's start.
+/// Creates the instance, with a boot of 2 s and an application start of 3 s.
 fn create(harness: &mut Harness) {
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, done());
-    harness.looks(running());
-    harness.probe();
-    harness.pass(2 * SECOND);
-    harness.probed(ProbeResult::Unhealthy);
-    harness.pass(3 * SECOND);
-    harness.probed(ProbeResult::Healthy);
-    harness.probes();
-    harness.released();
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, done());
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.advance(2 * SECOND);
+    harness.end_probe(ProbeResult::Unhealthy);
+    harness.advance(3 * SECOND);
+    harness.end_probe(ProbeResult::Healthy);
+    harness.take_probes();
+    harness.expect_release();
 }
 
 #[test]
@@ -36,22 +36,22 @@ fn a_start_goes_through_its_phases() {
     assert_eq!(progress(&harness), None);
     harness.wake();
     assert_eq!(phase(&harness), Some(Phase::Asking));
-    harness.looks(not_found());
+    harness.respond_to_look(not_found());
     assert_eq!(phase(&harness), Some(Phase::Starting));
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, pending());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, pending());
     assert_eq!(phase(&harness), Some(Phase::Starting));
-    let waiting = harness.call(wait());
-    harness.answer(waiting, done());
+    let waiting = harness.expect_call(wait());
+    harness.respond(waiting, done());
     assert_eq!(phase(&harness), Some(Phase::Booting));
-    harness.looks(running());
-    harness.probe();
+    harness.respond_to_look(running());
+    harness.expect_probe();
     assert_eq!(phase(&harness), Some(Phase::Booting));
-    harness.pass(2 * SECOND);
-    harness.probed(ProbeResult::Unhealthy);
+    harness.advance(2 * SECOND);
+    harness.end_probe(ProbeResult::Unhealthy);
     let so_far = Progress { phase: Phase::App, elapsed_ms: 2000, expected_ms: None };
     assert_eq!(progress(&harness), Some(so_far));
-    harness.probed(ProbeResult::Healthy);
+    harness.end_probe(ProbeResult::Healthy);
     assert_eq!(progress(&harness), None);
 }
 
@@ -62,7 +62,7 @@ fn the_last_starts_tell_how_long_the_next_takes() {
     create(&mut harness);
     harness.send(Event::TakeDown(TakeDown::Delete));
     harness.wake();
-    // Known before the VM is down, let alone looked at.
+    // The estimate is known before the VM is down and is looked at.
     let expected = Progress { phase: Phase::Starting, elapsed_ms: 0, expected_ms: Some(5000) };
     assert_eq!(progress(&harness), Some(expected));
     harness.now = harness.now + 7 * SECOND;
@@ -74,9 +74,9 @@ fn the_last_starts_tell_how_long_the_next_takes() {
 fn what_was_running_already_is_no_measure() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
     assert_eq!(harness.lifecycle.cold_starts().first().map(|record| record.kind), Some(StartKind::Found));
 }
 
@@ -84,12 +84,12 @@ fn what_was_running_already_is_no_measure() {
 fn a_start_of_another_kind_than_expected_is_recorded_as_what_it_was() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(instance(InstanceStatus::Suspended));
-    let (resume, _) = harness.change(BringUp::Resume);
-    harness.answer(resume, done());
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
+    harness.respond_to_look(instance(InstanceStatus::Suspended));
+    let (resume, _) = harness.expect_change(BringUp::Resume);
+    harness.respond(resume, done());
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
     assert_eq!(harness.lifecycle.cold_starts().first().map(|record| record.kind), Some(StartKind::Resume));
 }
 
@@ -97,17 +97,17 @@ fn a_start_of_another_kind_than_expected_is_recorded_as_what_it_was() {
 fn a_change_that_is_still_to_be_settled_tells_the_kind() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    harness.change(BringUp::Insert);
-    harness.pass(Duration::from_secs(5 * 60));
-    harness.released();
-    harness.pass(Duration::from_secs(60));
+    harness.respond_to_look(not_found());
+    harness.expect_change(BringUp::Insert);
+    harness.advance(Duration::from_secs(5 * 60));
+    harness.expect_release();
+    harness.advance(Duration::from_secs(60));
     harness.wake();
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, done());
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, done());
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
     assert_eq!(harness.lifecycle.cold_starts().first().map(|record| record.kind), Some(StartKind::Create));
 }
 
@@ -124,16 +124,16 @@ fn ten_starts_of_each_kind_are_kept() {
     for round in 0..12 {
         harness.wake();
         let status = if round == 0 { InstanceStatus::Suspended } else { InstanceStatus::Terminated };
-        harness.looks(instance(status));
-        let (up, _) = harness.change(if round == 0 { BringUp::Resume } else { BringUp::Start });
-        harness.answer(up, done());
-        harness.looks(running());
-        harness.probe();
-        harness.probed(ProbeResult::Healthy);
-        harness.released();
-        harness.pass(Duration::from_secs(3600));
-        let (down, _) = harness.change(TakeDown::Stop);
-        harness.answer(down, done());
+        harness.respond_to_look(instance(status));
+        let (up, _) = harness.expect_change(if round == 0 { BringUp::Resume } else { BringUp::Start });
+        harness.respond(up, done());
+        harness.respond_to_look(running());
+        harness.expect_probe();
+        harness.end_probe(ProbeResult::Healthy);
+        harness.expect_release();
+        harness.advance(Duration::from_secs(3600));
+        let (down, _) = harness.expect_change(TakeDown::Stop);
+        harness.respond(down, done());
     }
     let kinds: Vec<StartKind> = harness.lifecycle.cold_starts().iter().map(|record| record.kind).collect();
     let mut expected = vec![StartKind::Start; 10];

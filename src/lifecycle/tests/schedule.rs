@@ -1,4 +1,4 @@
-//! Windows in which the VM is kept awake, and wakes.
+//! Schedules: windows in which the VM is kept awake, and wakes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::vm::{OnIdle, Vm, VmState};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A window that lasts as long.
+/// Returns the plan of a window that lasts this long.
 fn window(harness: &Harness, lasts: Duration) -> Plan {
     Plan { awake_until: Some(harness.now + lasts), wake_at: None }
 }
@@ -22,51 +22,52 @@ fn plan(harness: &mut Harness, plan: Plan) {
     harness.send(Event::Timer);
 }
 
-/// The time of a window or a wake has come: the shell has planned anew before the tick.
-fn comes(harness: &mut Harness, after: Duration, lasts: Option<Duration>) -> Timestamp {
+/// Advances to the beginning of a window or to a wake, with a new plan before the timer event, as
+/// the object does.
+fn advance_to_plan(harness: &mut Harness, after: Duration, lasts: Option<Duration>) -> Timestamp {
     let at = harness.now + after;
     plan(harness, Plan { awake_until: None, wake_at: Some(at) });
     assert_eq!(harness.lifecycle.deadline().min(Some(at)), harness.lifecycle.deadline());
-    harness.pass(after - SECOND);
-    harness.nothing();
+    harness.advance(after - SECOND);
+    harness.expect_nothing();
     harness.now = at;
     plan(harness, Plan { awake_until: lasts.map(|lasts| at + lasts), wake_at: None });
     at
 }
 
 #[track_caller]
-fn comes_up(harness: &mut Harness) {
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
-    harness.released();
-    harness.state(VmState::Running);
+fn bring_up(harness: &mut Harness) {
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
+    harness.expect_release();
+    harness.expect_state(VmState::Running);
 }
 
 #[track_caller]
-fn goes_down(harness: &mut Harness, take_down: TakeDown) {
-    let (call, _) = harness.change(take_down);
-    harness.answer(call, done());
+fn take_down(harness: &mut Harness, take_down: TakeDown) {
+    let (call, _) = harness.expect_change(take_down);
+    harness.respond(call, done());
 }
 
 #[test]
 fn a_wake_starts_the_vm_for_its_idle_time() {
     let mut harness = Harness::new();
-    let at = comes(&mut harness, HOUR, None);
-    comes_up(&mut harness);
+    let at = advance_to_plan(&mut harness, HOUR, None);
+    bring_up(&mut harness);
     assert_eq!(harness.lifecycle.last_activity(), Some(at));
-    harness.pass(IDLE - SECOND);
-    harness.nothing();
-    harness.pass(SECOND);
-    goes_down(&mut harness, TakeDown::Stop);
+    harness.advance(IDLE - SECOND);
+    harness.expect_nothing();
+    harness.advance(SECOND);
+    take_down(&mut harness, TakeDown::Stop);
     assert_eq!(harness.lifecycle.deadline(), None);
 }
 
 #[test]
 fn a_wake_is_as_good_as_a_request_for_a_vm_that_runs() {
     let mut harness = Harness::running();
-    comes(&mut harness, 10 * MINUTE, None);
-    harness.nothing();
+    advance_to_plan(&mut harness, 10 * MINUTE, None);
+    harness.expect_nothing();
     assert_eq!(harness.lifecycle.idle_deadline(), Some(harness.now + IDLE));
 }
 
@@ -77,33 +78,33 @@ fn a_wake_that_was_due_while_the_object_was_lost_is_made_up_for() {
     plan(&mut harness, Plan { awake_until: None, wake_at });
     harness.now = harness.now + HOUR + MINUTE;
     harness.lose();
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn a_wake_whose_start_fails_is_not_made_up_for() {
     let mut harness = Harness::new();
-    comes(&mut harness, HOUR, None);
-    harness.looks(refused(403, "forbidden"));
-    harness.released();
+    advance_to_plan(&mut harness, HOUR, None);
+    harness.respond_to_look(refused(403, "forbidden"));
+    harness.expect_release();
     assert_eq!(harness.lifecycle.deadline(), None);
 }
 
 #[test]
 fn the_vm_is_started_at_the_beginning_of_a_window_and_goes_down_after_its_end() {
     let mut harness = Harness::new();
-    let began = comes(&mut harness, HOUR, Some(10 * HOUR));
-    comes_up(&mut harness);
+    let began = advance_to_plan(&mut harness, HOUR, Some(10 * HOUR));
+    bring_up(&mut harness);
     assert_eq!(harness.lifecycle.idle_deadline(), Some(began + 10 * HOUR));
     while harness.now.since(began) < 10 * HOUR - 5 * MINUTE {
-        harness.pass(5 * MINUTE);
-        harness.looks(running());
-        harness.state(VmState::Running);
+        harness.advance(5 * MINUTE);
+        harness.respond_to_look(running());
+        harness.expect_state(VmState::Running);
     }
-    harness.pass(5 * MINUTE);
-    goes_down(&mut harness, TakeDown::Stop);
-    harness.state(VmState::Stopped);
-    harness.nothing();
+    harness.advance(5 * MINUTE);
+    take_down(&mut harness, TakeDown::Stop);
+    harness.expect_state(VmState::Stopped);
+    harness.expect_nothing();
 }
 
 #[test]
@@ -111,9 +112,9 @@ fn a_vm_that_is_used_at_the_end_of_its_window_has_its_idle_time() {
     let mut harness = Harness::running();
     let window = window(&harness, 20 * MINUTE);
     plan(&mut harness, window);
-    harness.pass(4 * MINUTE);
+    harness.advance(4 * MINUTE);
     harness.send(Event::Touch);
-    harness.pass(4 * MINUTE);
+    harness.advance(4 * MINUTE);
     harness.send(Event::Touch);
     assert_eq!(harness.lifecycle.idle_deadline(), Some(harness.now + IDLE));
 }
@@ -123,7 +124,7 @@ fn a_vm_that_is_to_be_awake_is_started_when_that_is_known() {
     let mut harness = Harness::new();
     let window = window(&harness, HOUR);
     plan(&mut harness, window);
-    comes_up(&mut harness);
+    bring_up(&mut harness);
 }
 
 #[test]
@@ -131,10 +132,10 @@ fn a_plan_alone_does_nothing_before_the_event_for_which_it_was_made() {
     let mut harness = Harness::running();
     harness.now = harness.now + 2 * IDLE;
     harness.lifecycle.set_plan(Plan::default(), harness.now);
-    harness.nothing();
+    harness.expect_nothing();
     harness.send(Event::Touch);
-    harness.nothing();
-    harness.state(VmState::Running);
+    harness.expect_nothing();
+    harness.expect_state(VmState::Running);
 }
 
 #[test]
@@ -147,21 +148,21 @@ fn a_start_that_fails_in_a_window_is_tried_again_each_minute_and_not_after_it() 
         while harness.now < window.awake_until.unwrap() {
             tries += 1;
             if timed_out {
-                harness.looks(running());
-                harness.pass(20 * SECOND);
-                harness.probes_then_released(FailureKind::StartupTimeout);
+                harness.respond_to_look(running());
+                harness.advance(20 * SECOND);
+                harness.expect_failure_after_probes(FailureKind::StartupTimeout);
             } else {
-                harness.looks(refused(403, "forbidden"));
-                harness.released();
+                harness.respond_to_look(refused(403, "forbidden"));
+                harness.expect_release();
             }
-            harness.pass(MINUTE - SECOND);
-            harness.nothing();
-            harness.pass(SECOND);
+            harness.advance(MINUTE - SECOND);
+            harness.expect_nothing();
+            harness.advance(SECOND);
         }
         assert_eq!(tries, if timed_out { 8 } else { 10 });
-        harness.nothing();
-        // What may run goes down in the end.
-        harness.pass(IDLE);
+        harness.expect_nothing();
+        // An instance that may be running goes down in the end.
+        harness.advance(IDLE);
         assert_eq!(harness.lifecycle.vm_state(), if timed_out { VmState::Stopping } else { VmState::Failed });
     }
 }
@@ -172,19 +173,19 @@ fn the_operators_stop_goes_before_the_window_until_a_request_comes() {
     let window = window(&harness, HOUR);
     plan(&mut harness, window);
     harness.send(Event::TakeDown(TakeDown::Stop));
-    goes_down(&mut harness, TakeDown::Stop);
-    harness.state(VmState::Stopped);
+    take_down(&mut harness, TakeDown::Stop);
+    harness.expect_state(VmState::Stopped);
     harness.lose();
-    // A new object plans anew.
+    // A new object makes a new plan.
     plan(&mut harness, window);
-    harness.pass(10 * MINUTE);
-    harness.nothing();
+    harness.advance(10 * MINUTE);
+    harness.expect_nothing();
 
     harness.wake();
-    harness.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, done());
-    comes_up(&mut harness);
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, done());
+    bring_up(&mut harness);
     assert_eq!(harness.lifecycle.idle_deadline(), window.awake_until);
 }
 
@@ -194,12 +195,12 @@ fn the_operators_stop_holds_until_the_next_window() {
     let now = harness.now;
     plan(&mut harness, Plan { awake_until: Some(now + HOUR), wake_at: Some(now + 2 * HOUR) });
     harness.send(Event::TakeDown(TakeDown::Stop));
-    goes_down(&mut harness, TakeDown::Stop);
-    harness.pass(2 * HOUR - SECOND);
-    harness.nothing();
+    take_down(&mut harness, TakeDown::Stop);
+    harness.advance(2 * HOUR - SECOND);
+    harness.expect_nothing();
     harness.now = now + 2 * HOUR;
     plan(&mut harness, Plan { awake_until: Some(now + 3 * HOUR), wake_at: None });
-    comes_up(&mut harness);
+    bring_up(&mut harness);
 }
 
 #[test]
@@ -211,33 +212,33 @@ fn another_schedule_ends_what_the_old_one_has_planned() {
     assert_eq!(harness.lifecycle.deadline(), None);
     harness.now = harness.now + HOUR;
     plan(&mut harness, Plan::default());
-    harness.nothing();
+    harness.expect_nothing();
 }
 
 #[test]
 fn hours_that_are_used_up_end_a_window_and_say_so() {
     let vm = Vm { max_hours_per_month: Some(1), on_idle: OnIdle::Never, ..Vm::default() };
     let mut harness = Harness::with(vm);
-    // It ends in the next month.
+    // The window ends in the next month.
     let window = window(&harness, 20 * 24 * HOUR);
     plan(&mut harness, window);
-    comes_up(&mut harness);
+    bring_up(&mut harness);
     let up_since = harness.now;
     for _ in 0..11 {
-        harness.pass(5 * MINUTE);
-        harness.looks(running());
+        harness.advance(5 * MINUTE);
+        harness.respond_to_look(running());
     }
-    harness.pass(5 * MINUTE);
+    harness.advance(5 * MINUTE);
     assert_eq!(harness.now.since(up_since), HOUR);
-    goes_down(&mut harness, TakeDown::Stop);
-    harness.pass(MINUTE);
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    take_down(&mut harness, TakeDown::Stop);
+    harness.advance(MINUTE);
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::OverLimit);
     assert!(harness.lifecycle.failure().unwrap().message.contains("max_hours_per_month"));
 
-    assert_eq!(harness.lifecycle.deadline(), Some(failure.retry_at), "it is not tried again before");
-    harness.pass(failure.retry_at.since(harness.now));
-    harness.call(Call::Get);
+    assert_eq!(harness.lifecycle.deadline(), Some(failure.retry_at), "the next try is no earlier");
+    harness.advance(failure.retry_at.since(harness.now));
+    harness.expect_call(Call::Get);
 }
 
 #[test]
@@ -245,22 +246,22 @@ fn starts_are_not_more_than_allowed() {
     let mut harness = Harness::with(Vm { max_starts_per_hour: Some(1), ..Vm::default() });
     let window = window(&harness, 5 * HOUR);
     plan(&mut harness, window);
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, refused(403, "forbidden"));
-    harness.released();
-    harness.pass(MINUTE);
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, refused(403, "forbidden"));
+    harness.expect_release();
+    harness.advance(MINUTE);
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::OverLimit);
-    harness.pass(59 * MINUTE - SECOND);
-    harness.nothing();
-    harness.pass(SECOND);
-    harness.call(Call::Get);
+    harness.advance(59 * MINUTE - SECOND);
+    harness.expect_nothing();
+    harness.advance(SECOND);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn a_vm_that_nobody_asks_for_is_looked_at_and_started_again_if_it_was_preempted() {
-    for (answer, up_again) in [
+    for (response, up_again) in [
         (instance(InstanceStatus::Terminated), true),
         (instance(InstanceStatus::Stopping), true),
         (not_found(), true),
@@ -270,22 +271,22 @@ fn a_vm_that_nobody_asks_for_is_looked_at_and_started_again_if_it_was_preempted(
         let mut harness = Harness::running();
         let window = window(&harness, HOUR);
         plan(&mut harness, window);
-        harness.pass(4 * MINUTE);
+        harness.advance(4 * MINUTE);
         harness.send(Event::Touch);
-        harness.pass(5 * MINUTE - SECOND);
-        harness.nothing();
-        harness.pass(SECOND);
-        let look = harness.call(Call::Get);
-        // One is enough.
-        harness.pass(10 * MINUTE);
-        harness.nothing();
-        harness.answer(look, answer.clone());
+        harness.advance(5 * MINUTE - SECOND);
+        harness.expect_nothing();
+        harness.advance(SECOND);
+        let look = harness.expect_call(Call::Get);
+        // One look is enough.
+        harness.advance(10 * MINUTE);
+        harness.expect_nothing();
+        harness.respond(look, response.clone());
         if up_again {
-            harness.state(VmState::Starting);
-            harness.looks(running());
+            harness.expect_state(VmState::Starting);
+            harness.respond_to_look(running());
         } else {
-            harness.state(VmState::Running);
-            harness.call(Call::Get);
+            harness.expect_state(VmState::Running);
+            harness.expect_call(Call::Get);
         }
     }
 }
@@ -295,26 +296,26 @@ fn a_vm_that_is_preempted_too_often_is_left_down() {
     let mut harness = Harness::with(Vm { max_starts_per_hour: Some(1), ..Vm::default() });
     let window = window(&harness, 5 * HOUR);
     plan(&mut harness, window);
-    harness.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, done());
-    comes_up(&mut harness);
-    harness.pass(5 * MINUTE);
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.released();
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.state(VmState::Stopped);
-    harness.pass(55 * MINUTE - SECOND);
-    harness.nothing();
-    harness.pass(SECOND);
-    harness.call(Call::Get);
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, done());
+    bring_up(&mut harness);
+    harness.advance(5 * MINUTE);
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.expect_release();
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.expect_state(VmState::Stopped);
+    harness.advance(55 * MINUTE - SECOND);
+    harness.expect_nothing();
+    harness.advance(SECOND);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn a_vm_outside_of_a_window_is_not_looked_at() {
     let mut harness = Harness::running_with(Vm { on_idle: OnIdle::Never, ..Vm::default() });
-    harness.pass(HOUR);
-    harness.nothing();
+    harness.advance(HOUR);
+    harness.expect_nothing();
 }
 
 #[test]
@@ -324,9 +325,9 @@ fn a_busy_vm_is_asked_after_its_window() {
     let window = window(&harness, 20 * MINUTE);
     plan(&mut harness, window);
     for _ in 0..3 {
-        harness.pass(5 * MINUTE);
-        harness.looks(running());
+        harness.advance(5 * MINUTE);
+        harness.respond_to_look(running());
     }
-    harness.pass(5 * MINUTE);
-    harness.asked();
+    harness.advance(5 * MINUTE);
+    harness.expect_busy_check();
 }

@@ -1,4 +1,4 @@
-//! The way up.
+//! Starts.
 
 use std::time::Duration;
 
@@ -11,34 +11,36 @@ use crate::vm::VmState;
 fn a_vm_that_does_not_exist_is_created_and_probed_until_it_answers() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.state(VmState::Starting);
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, pending());
-    let first_wait = harness.call(wait());
-    harness.pass(120 * SECOND);
-    let peek = harness.call(Call::Get);
-    harness.answer(peek, instance(InstanceStatus::Provisioning));
-    harness.answer(first_wait, pending());
-    let second_wait = harness.call(wait());
-    harness.answer(second_wait, done());
-    harness.looks(running());
-    harness.state(VmState::Booting);
-    let endpoint = harness.probe();
+    harness.expect_state(VmState::Starting);
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, pending());
+    let first_wait = harness.expect_call(wait());
+    harness.advance(120 * SECOND);
+    let peek = harness.expect_call(Call::Get);
+    harness.respond(peek, instance(InstanceStatus::Provisioning));
+    harness.respond(first_wait, pending());
+    let second_wait = harness.expect_call(wait());
+    harness.respond(second_wait, done());
+    harness.respond_to_look(running());
+    harness.expect_state(VmState::Booting);
+    let endpoint = harness.expect_probe();
     assert_eq!(endpoint, Endpoint { ip: IP, port: 80, generation: 1 });
-    harness.pass(2 * SECOND);
-    harness.probes();
-    harness.probed(ProbeResult::Unhealthy);
-    harness.probes();
-    harness.pass(SECOND);
-    harness.probes();
-    harness.probed(ProbeResult::Healthy);
-    let Outcome::Ready { endpoint: ready, cold_start: Some(record) } = harness.released() else { panic!() };
+    harness.advance(2 * SECOND);
+    harness.take_probes();
+    harness.end_probe(ProbeResult::Unhealthy);
+    harness.take_probes();
+    harness.advance(SECOND);
+    harness.take_probes();
+    harness.end_probe(ProbeResult::Healthy);
+    let Outcome::Ready { endpoint: ready, cold_start: Some(record) } = harness.expect_release() else {
+        panic!()
+    };
     assert_eq!(ready, endpoint);
     assert_eq!((record.api_ms, record.boot_ms, record.app_ms), (120_000, 2_000, 1_000));
     assert_eq!(record.total_ms, 123_000);
-    harness.state(VmState::Running);
-    harness.nothing();
+    harness.expect_state(VmState::Running);
+    harness.expect_nothing();
     assert_eq!(harness.lifecycle.cold_starts(), [record]);
 }
 
@@ -51,11 +53,11 @@ fn a_stopped_vm_is_started_and_a_suspended_one_resumed() {
     ] {
         let mut harness = Harness::new();
         harness.wake();
-        harness.looks(instance(status));
-        let (call, _) = harness.change(mutation);
-        harness.answer(call, done());
-        harness.looks(running());
-        harness.probe();
+        harness.respond_to_look(instance(status));
+        let (call, _) = harness.expect_change(mutation);
+        harness.respond(call, done());
+        harness.respond_to_look(running());
+        harness.expect_probe();
     }
 }
 
@@ -64,11 +66,11 @@ fn a_start_by_somebody_else_is_joined() {
     for status in [InstanceStatus::Provisioning, InstanceStatus::Staging, InstanceStatus::Repairing] {
         let mut harness = Harness::new();
         harness.wake();
-        harness.looks(instance(status));
-        harness.nothing();
-        harness.pass(SECOND);
-        harness.looks(running());
-        harness.probe();
+        harness.respond_to_look(instance(status));
+        harness.expect_nothing();
+        harness.advance(SECOND);
+        harness.respond_to_look(running());
+        harness.expect_probe();
     }
 }
 
@@ -76,33 +78,33 @@ fn a_start_by_somebody_else_is_joined() {
 fn a_vm_that_somebody_is_stopping_is_started_when_it_is_down() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(instance(InstanceStatus::Stopping));
-    harness.pass(SECOND);
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.change(BringUp::Start);
+    harness.respond_to_look(instance(InstanceStatus::Stopping));
+    harness.advance(SECOND);
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.expect_change(BringUp::Start);
 }
 
 #[test]
 fn many_requests_cause_one_start() {
     let mut harness = Harness::new();
     harness.wake();
-    let look = harness.call(Call::Get);
+    let look = harness.expect_call(Call::Get);
     for _ in 0..99 {
         harness.wake();
     }
-    harness.nothing();
-    harness.answer(look, not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
+    harness.expect_nothing();
+    harness.respond(look, not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
     harness.wake();
-    harness.answer(insert, done());
-    let look = harness.call(Call::Get);
+    harness.respond(insert, done());
+    let look = harness.expect_call(Call::Get);
     harness.wake();
-    harness.answer(look, running());
-    harness.probe();
+    harness.respond(look, running());
+    harness.expect_probe();
     harness.wake();
-    harness.probed(ProbeResult::Healthy);
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
-    harness.nothing();
+    harness.end_probe(ProbeResult::Healthy);
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
+    harness.expect_nothing();
 }
 
 #[test]
@@ -110,60 +112,60 @@ fn an_object_that_is_lost_anywhere_goes_on_with_the_same_operation() {
     let mut harness = Harness::new();
     harness.wake();
     harness.lose();
-    harness.looks(not_found());
-    let (_, request_id) = harness.change(BringUp::Insert);
+    harness.respond_to_look(not_found());
+    let (_, request_id) = harness.expect_change(BringUp::Insert);
 
-    // Whether the insert arrived is not known; the same request id makes it safe to ask again.
+    // It is unknown whether the insert arrived; the same request id makes the repetition safe.
     harness.lose();
-    let (insert, again) = harness.change(BringUp::Insert);
+    let (insert, again) = harness.expect_change(BringUp::Insert);
     assert_eq!(again, request_id);
-    harness.answer(insert, pending());
-    harness.call(wait());
+    harness.respond(insert, pending());
+    harness.expect_call(wait());
 
     harness.lose();
-    let waited = harness.call(wait());
-    harness.answer(waited, done());
-    harness.call(Call::Get);
+    let waited = harness.expect_call(wait());
+    harness.respond(waited, done());
+    harness.expect_call(Call::Get);
 
     harness.lose();
-    harness.looks(running());
-    harness.probe();
+    harness.respond_to_look(running());
+    harness.expect_probe();
 
     harness.lose();
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
-    harness.released();
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
+    harness.expect_release();
 
     harness.lose();
-    harness.nothing();
-    harness.state(VmState::Running);
+    harness.expect_nothing();
+    harness.expect_state(VmState::Running);
 }
 
 #[test]
 fn probes_begin_100_ms_apart_end_1_s_apart_and_are_four_at_most() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(running());
-    assert_eq!(harness.probes(), 1);
-    harness.pass(Duration::from_millis(100));
-    assert_eq!(harness.probes(), 1);
-    harness.pass(20 * SECOND);
-    assert_eq!(harness.probes(), 2, "four are under way, and no more");
+    harness.respond_to_look(running());
+    assert_eq!(harness.take_probes(), 1);
+    harness.advance(Duration::from_millis(100));
+    assert_eq!(harness.take_probes(), 1);
+    harness.advance(20 * SECOND);
+    assert_eq!(harness.take_probes(), 2, "at most four are in progress");
     for _ in 0..4 {
-        harness.probed(ProbeResult::Unreachable);
+        harness.end_probe(ProbeResult::Unreachable);
     }
 
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(running());
+    harness.respond_to_look(running());
     let mut probes_within = |duration: Duration| {
         let mut probes = 0;
         for _ in 0..duration.as_millis() / 10 {
-            for _ in 0..harness.probes() {
-                harness.probed(ProbeResult::Unreachable);
+            for _ in 0..harness.take_probes() {
+                harness.end_probe(ProbeResult::Unreachable);
                 probes += 1;
             }
-            harness.pass(Duration::from_millis(10));
+            harness.advance(Duration::from_millis(10));
         }
         probes
     };
@@ -176,8 +178,8 @@ fn probes_begin_100_ms_apart_end_1_s_apart_and_are_four_at_most() {
 fn a_warm_vm_answers_at_once() {
     let mut harness = Harness::running();
     harness.wake();
-    assert!(matches!(harness.released(), Outcome::Ready { cold_start: None, .. }));
-    harness.nothing();
+    assert!(matches!(harness.expect_release(), Outcome::Ready { cold_start: None, .. }));
+    harness.expect_nothing();
 }
 
 #[test]
@@ -186,23 +188,23 @@ fn an_unreachable_endpoint_is_looked_into_once_and_gets_a_new_generation() {
     let generation = harness.lifecycle.endpoint().unwrap().generation;
     let unreachable = Event::Wake { unreachable: Some(generation), force: false, client: None };
     harness.send(unreachable.clone());
-    let look = harness.call(Call::Get);
+    let look = harness.expect_call(Call::Get);
     for _ in 0..50 {
         harness.send(unreachable.clone());
     }
-    harness.nothing();
-    // Preempted: a normal day for a Spot VM.
-    harness.answer(look, instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, done());
-    harness.looks(running());
-    assert_eq!(harness.probe().generation, generation + 1);
-    harness.probed(ProbeResult::Healthy);
-    harness.released();
-    // News of the old endpoint is no news of this one.
+    harness.expect_nothing();
+    // A preemption, which is normal for a Spot VM.
+    harness.respond(look, instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, done());
+    harness.respond_to_look(running());
+    assert_eq!(harness.expect_probe().generation, generation + 1);
+    harness.end_probe(ProbeResult::Healthy);
+    harness.expect_release();
+    // A result for the old endpoint is ignored.
     harness.send(unreachable);
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
-    harness.nothing();
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
+    harness.expect_nothing();
 }
 
 #[test]
@@ -210,86 +212,86 @@ fn a_probe_of_an_older_endpoint_does_not_count() {
     let mut harness = Harness::running();
     let generation = harness.lifecycle.endpoint().unwrap().generation;
     harness.send(Event::Wake { unreachable: Some(generation), force: false, client: None });
-    harness.looks(running());
-    harness.probe();
+    harness.respond_to_look(running());
+    harness.expect_probe();
     harness.send(Event::Probed { generation, result: ProbeResult::Healthy });
-    harness.state(VmState::Booting);
+    harness.expect_state(VmState::Booting);
 }
 
 #[test]
 fn an_address_that_shows_early_is_probed_before_the_operation_is_done() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, pending());
-    let waited = harness.call(wait());
-    harness.pass(3 * SECOND);
-    let peek = harness.call(Call::Get);
-    harness.answer(peek, staging());
-    harness.state(VmState::Starting);
-    harness.probe();
-    harness.probed(ProbeResult::Unreachable);
-    harness.pass(SECOND);
-    assert!(harness.probes() > 0);
-    // The operation is done: no other look is needed.
-    harness.answer(waited, done());
-    harness.state(VmState::Booting);
-    harness.nothing();
-    harness.probed(ProbeResult::Healthy);
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, pending());
+    let waited = harness.expect_call(wait());
+    harness.advance(3 * SECOND);
+    let peek = harness.expect_call(Call::Get);
+    harness.respond(peek, staging());
+    harness.expect_state(VmState::Starting);
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Unreachable);
+    harness.advance(SECOND);
+    assert!(harness.take_probes() > 0);
+    // The operation is done: no further look is needed.
+    harness.respond(waited, done());
+    harness.expect_state(VmState::Booting);
+    harness.expect_nothing();
+    harness.end_probe(ProbeResult::Healthy);
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
 }
 
 #[test]
 fn a_vm_that_is_healthy_before_the_operation_is_done_is_ready() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(instance(InstanceStatus::Suspended));
-    let (resume, _) = harness.change(BringUp::Resume);
-    harness.answer(resume, pending());
-    let waited = harness.call(wait());
-    harness.pass(3 * SECOND);
-    let peek = harness.call(Call::Get);
-    harness.answer(peek, running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
-    harness.answer(waited, done());
-    harness.nothing();
-    harness.state(VmState::Running);
+    harness.respond_to_look(instance(InstanceStatus::Suspended));
+    let (resume, _) = harness.expect_change(BringUp::Resume);
+    harness.respond(resume, pending());
+    let waited = harness.expect_call(wait());
+    harness.advance(3 * SECOND);
+    let peek = harness.expect_call(Call::Get);
+    harness.respond(peek, running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
+    harness.respond(waited, done());
+    harness.expect_nothing();
+    harness.expect_state(VmState::Running);
 }
 
 #[test]
 fn an_object_that_is_lost_while_it_probes_early_goes_on_with_both() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, pending());
-    harness.call(wait());
-    harness.pass(3 * SECOND);
-    let peek = harness.call(Call::Get);
-    harness.answer(peek, staging());
-    harness.probe();
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, pending());
+    harness.expect_call(wait());
+    harness.advance(3 * SECOND);
+    let peek = harness.expect_call(Call::Get);
+    harness.respond(peek, staging());
+    harness.expect_probe();
     harness.lose();
-    harness.probe();
-    harness.call(wait());
-    harness.nothing();
+    harness.expect_probe();
+    harness.expect_call(wait());
+    harness.expect_nothing();
 }
 
 #[test]
 fn a_vm_that_goes_down_while_it_is_probed_is_started_again() {
     let mut harness = Harness::new();
     harness.wake();
-    harness.looks(running());
-    let endpoint = harness.probe();
-    harness.pass(30 * SECOND);
-    harness.probes();
-    harness.looks(running());
-    harness.probes();
-    assert_eq!(harness.lifecycle.endpoint(), Some(endpoint), "it is where it was");
-    harness.pass(30 * SECOND);
-    harness.probes();
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.change(BringUp::Start);
+    harness.respond_to_look(running());
+    let endpoint = harness.expect_probe();
+    harness.advance(30 * SECOND);
+    harness.take_probes();
+    harness.respond_to_look(running());
+    harness.take_probes();
+    assert_eq!(harness.lifecycle.endpoint(), Some(endpoint), "the endpoint is unchanged");
+    harness.advance(30 * SECOND);
+    harness.take_probes();
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.expect_change(BringUp::Start);
 }

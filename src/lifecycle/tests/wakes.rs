@@ -1,4 +1,4 @@
-//! How often one client may wake a VM.
+//! The wake rate limit.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ fn wake(harness: &mut Harness, client: &str) {
 }
 
 #[track_caller]
-fn turned_away(harness: &mut Harness) -> Duration {
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+fn expect_refusal(harness: &mut Harness) -> Duration {
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::OverLimit);
     assert!(failure.message.contains("wakes_per_hour") && !failure.message.contains("203.0.113"));
     assert_eq!(harness.lifecycle.failure(), None);
@@ -30,31 +30,31 @@ fn turned_away(harness: &mut Harness) -> Duration {
 }
 
 #[track_caller]
-fn comes_up(harness: &mut Harness) {
-    harness.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, done());
-    harness.looks(running());
-    harness.probe();
-    harness.probed(ProbeResult::Healthy);
-    harness.released();
+fn bring_up(harness: &mut Harness) {
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, done());
+    harness.respond_to_look(running());
+    harness.expect_probe();
+    harness.end_probe(ProbeResult::Healthy);
+    harness.expect_release();
 }
 
 #[track_caller]
-fn goes_down(harness: &mut Harness) {
+fn take_down(harness: &mut Harness) {
     harness.send(Event::TakeDown(TakeDown::Stop));
-    let (stop, _) = harness.change(TakeDown::Stop);
-    harness.answer(stop, done());
+    let (stop, _) = harness.expect_change(TakeDown::Stop);
+    harness.respond(stop, done());
 }
 
-/// Two starts for one client, 10 minutes apart.
+/// Creates a VM with two starts by one client, 10 minutes apart.
 fn used_up() -> Harness {
     let mut harness = limited();
     for _ in 0..2 {
         wake(&mut harness, "203.0.113.7/32");
-        comes_up(&mut harness);
-        goes_down(&mut harness);
-        harness.pass(10 * MINUTE);
+        bring_up(&mut harness);
+        take_down(&mut harness);
+        harness.advance(10 * MINUTE);
     }
     harness
 }
@@ -63,22 +63,22 @@ fn used_up() -> Harness {
 fn a_client_that_has_woken_it_too_often_is_turned_away_for_an_hour_and_nobody_else_is() {
     let mut harness = used_up();
     wake(&mut harness, "203.0.113.7/32");
-    assert_eq!(turned_away(&mut harness), 40 * MINUTE);
-    harness.nothing();
-    harness.state(VmState::Stopped);
+    assert_eq!(expect_refusal(&mut harness), 40 * MINUTE);
+    harness.expect_nothing();
+    harness.expect_state(VmState::Stopped);
 
     wake(&mut harness, "203.0.113.8/32");
-    harness.state(VmState::Starting);
-    // It is awake now for whoever asks.
+    harness.expect_state(VmState::Starting);
+    // The VM is awake for all clients.
     wake(&mut harness, "203.0.113.7/32");
-    comes_up(&mut harness);
+    bring_up(&mut harness);
     wake(&mut harness, "203.0.113.7/32");
-    assert!(matches!(harness.released(), Outcome::Ready { .. }));
-    goes_down(&mut harness);
+    assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
+    take_down(&mut harness);
 
-    harness.pass(40 * MINUTE);
+    harness.advance(40 * MINUTE);
     wake(&mut harness, "203.0.113.7/32");
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
@@ -87,54 +87,54 @@ fn requests_that_find_it_on_its_way_up_are_not_counted() {
     for _ in 0..10 {
         wake(&mut harness, "203.0.113.7/32");
     }
-    comes_up(&mut harness);
+    bring_up(&mut harness);
     for _ in 0..10 {
         wake(&mut harness, "203.0.113.7/32");
-        harness.released();
+        harness.expect_release();
     }
-    goes_down(&mut harness);
+    take_down(&mut harness);
     wake(&mut harness, "203.0.113.7/32");
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
 fn a_wake_while_it_goes_down_counts_once() {
     let mut harness = limited();
     wake(&mut harness, "203.0.113.7/32");
-    comes_up(&mut harness);
+    bring_up(&mut harness);
     harness.send(Event::TakeDown(TakeDown::Stop));
-    let (stop, _) = harness.change(TakeDown::Stop);
+    let (stop, _) = harness.expect_change(TakeDown::Stop);
     for _ in 0..3 {
         wake(&mut harness, "203.0.113.7/32");
-        harness.nothing();
+        harness.expect_nothing();
     }
-    harness.answer(stop, done());
-    comes_up(&mut harness);
+    harness.respond(stop, done());
+    bring_up(&mut harness);
     harness.send(Event::TakeDown(TakeDown::Stop));
-    harness.change(TakeDown::Stop);
+    harness.expect_change(TakeDown::Stop);
     wake(&mut harness, "203.0.113.7/32");
-    assert_eq!(turned_away(&mut harness), 60 * MINUTE);
-    // Somebody else may, and then it is up for everybody.
+    assert_eq!(expect_refusal(&mut harness), 60 * MINUTE);
+    // Another client may wake the VM, and then it is up for all.
     wake(&mut harness, "203.0.113.8/32");
     wake(&mut harness, "203.0.113.7/32");
-    harness.nothing();
+    harness.expect_nothing();
 }
 
 #[test]
 fn a_start_that_is_refused_for_another_reason_is_not_counted() {
     let mut harness = limited();
     wake(&mut harness, "203.0.113.7/32");
-    harness.looks(refused(403, "forbidden"));
+    harness.respond_to_look(refused(403, "forbidden"));
     for _ in 0..5 {
         assert!(
-            matches!(harness.released(), Outcome::Failed(failure) if failure.kind == FailureKind::Refused)
+            matches!(harness.expect_release(), Outcome::Failed(failure) if failure.kind == FailureKind::Refused)
         );
         wake(&mut harness, "203.0.113.7/32");
     }
-    harness.released();
-    harness.pass(10 * SECOND);
+    harness.expect_release();
+    harness.advance(10 * SECOND);
     wake(&mut harness, "203.0.113.7/32");
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn the_count_outlives_the_object_and_is_not_for_the_operator() {
     let mut harness = used_up();
     harness.lose();
     wake(&mut harness, "203.0.113.7/32");
-    turned_away(&mut harness);
+    expect_refusal(&mut harness);
     harness.send(Event::Wake { unreachable: None, force: true, client: None });
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }
 
 #[test]
@@ -154,5 +154,5 @@ fn what_an_older_version_has_stored_has_no_count() {
     let mut harness = limited();
     harness.restore(stored);
     wake(&mut harness, "203.0.113.7/32");
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
 }

@@ -1,4 +1,4 @@
-//! Where the instance is created, and what happens when it is to be elsewhere.
+//! Zones: where the instance is created, and moves to another zone.
 
 use super::harness::*;
 use crate::compute::{BringUp, Call, InstanceStatus, TakeDown};
@@ -12,17 +12,17 @@ fn vm(zones: &[&str], spot_fallback: bool) -> Vm {
     Vm { instance: Instance { zones, spot_fallback, ..Instance::default() }, ..Vm::default() }
 }
 
-/// A VM for which every zone has been tried with `insert` up to the last, which is being tried.
+/// Lets `insert` fail in all zones but the last, in which it is in progress. Returns that call.
 fn last_zone(harness: &mut Harness, zones: &[&str], insert: BringUp) -> crate::lifecycle::CallId {
     for zone in zones {
-        let (call, _) = harness.change(insert);
+        let (call, _) = harness.expect_change(insert);
         assert_eq!(harness.lifecycle.zone(), *zone);
         if Some(zone) == zones.last() {
             return call;
         }
-        harness.answer(call, pending());
-        let waited = harness.call(wait());
-        harness.answer(waited, operation_failed(503, STOCKOUT));
+        harness.respond(call, pending());
+        let waited = harness.expect_call(wait());
+        harness.respond(waited, operation_failed(503, STOCKOUT));
     }
     panic!("there is no zone")
 }
@@ -31,11 +31,11 @@ fn last_zone(harness: &mut Harness, zones: &[&str], insert: BringUp) -> crate::l
 fn a_zone_without_room_is_followed_by_the_next_and_remembered() {
     let mut harness = Harness::with(vm(&["a", "b", "c"], false));
     harness.wake();
-    harness.looks(not_found());
+    harness.respond_to_look(not_found());
     let insert = last_zone(&mut harness, &["a", "b", "c"], BringUp::Insert);
-    harness.answer(insert, done());
-    harness.looks(running());
-    harness.probe();
+    harness.respond(insert, done());
+    harness.respond_to_look(running());
+    harness.expect_probe();
     assert_eq!(harness.lifecycle.zone(), "c");
     harness.lose();
     assert_eq!(harness.lifecycle.zone(), "c");
@@ -45,10 +45,10 @@ fn a_zone_without_room_is_followed_by_the_next_and_remembered() {
 fn a_quota_that_is_used_up_is_a_zone_without_room() {
     let mut harness = Harness::with(vm(&["a", "b"], false));
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
-    harness.answer(insert, refused(403, "quotaExceeded"));
-    harness.change(BringUp::Insert);
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
+    harness.respond(insert, refused(403, "quotaExceeded"));
+    harness.expect_change(BringUp::Insert);
     assert_eq!(harness.lifecycle.zone(), "b");
 }
 
@@ -56,10 +56,10 @@ fn a_quota_that_is_used_up_is_a_zone_without_room() {
 fn when_no_zone_has_room_the_start_is_refused() {
     let mut harness = Harness::with(vm(&["a", "b"], false));
     harness.wake();
-    harness.looks(not_found());
+    harness.respond_to_look(not_found());
     let insert = last_zone(&mut harness, &["a", "b"], BringUp::Insert);
-    harness.answer(insert, operation_failed(503, STOCKOUT));
-    let Outcome::Failed(failure) = harness.released() else { panic!() };
+    harness.respond(insert, operation_failed(503, STOCKOUT));
+    let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
     assert_eq!(failure.kind, FailureKind::Refused);
     assert!(failure.message.contains(STOCKOUT), "{}", failure.message);
 }
@@ -68,22 +68,22 @@ fn when_no_zone_has_room_the_start_is_refused() {
 fn when_no_zone_has_room_for_a_spot_vm_a_standard_one_may_be_created() {
     let mut harness = Harness::with(vm(&["a", "b"], true));
     harness.wake();
-    harness.looks(not_found());
+    harness.respond_to_look(not_found());
     let insert = last_zone(&mut harness, &["a", "b"], BringUp::Insert);
-    harness.answer(insert, operation_failed(503, STOCKOUT));
+    harness.respond(insert, operation_failed(503, STOCKOUT));
     let insert = last_zone(&mut harness, &["a", "b"], BringUp::InsertStandard);
-    harness.answer(insert, operation_failed(503, STOCKOUT));
-    assert!(matches!(harness.released(), Outcome::Failed(_)));
+    harness.respond(insert, operation_failed(503, STOCKOUT));
+    assert!(matches!(harness.expect_release(), Outcome::Failed(_)));
 }
 
 #[test]
 fn an_instance_that_exists_is_not_created_elsewhere() {
     let mut harness = Harness::with(vm(&["a", "b"], true));
     harness.wake();
-    harness.looks(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.change(BringUp::Start);
-    harness.answer(start, operation_failed(503, STOCKOUT));
-    assert!(matches!(harness.released(), Outcome::Failed(_)));
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    let (start, _) = harness.expect_change(BringUp::Start);
+    harness.respond(start, operation_failed(503, STOCKOUT));
+    assert!(matches!(harness.expect_release(), Outcome::Failed(_)));
     assert_eq!(harness.lifecycle.zone(), "a");
 }
 
@@ -91,19 +91,19 @@ fn an_instance_that_exists_is_not_created_elsewhere() {
 fn an_instance_that_is_gone_is_created_in_the_preferred_zone_again() {
     let mut harness = Harness::with(vm(&["a", "b"], false));
     harness.wake();
-    harness.looks(not_found());
+    harness.respond_to_look(not_found());
     let insert = last_zone(&mut harness, &["a", "b"], BringUp::Insert);
-    harness.answer(insert, done());
-    harness.call(Call::Get);
+    harness.respond(insert, done());
+    harness.expect_call(Call::Get);
     harness.send(Event::TakeDown(TakeDown::Delete));
-    harness.released();
-    harness.looks(running());
-    let (delete, _) = harness.change(TakeDown::Delete);
+    harness.expect_release();
+    harness.respond_to_look(running());
+    let (delete, _) = harness.expect_change(TakeDown::Delete);
     assert_eq!(harness.lifecycle.zone(), "b");
-    harness.answer(delete, done());
+    harness.respond(delete, done());
     harness.wake();
-    harness.looks(not_found());
-    harness.change(BringUp::Insert);
+    harness.respond_to_look(not_found());
+    harness.expect_change(BringUp::Insert);
     assert_eq!(harness.lifecycle.zone(), "a");
 }
 
@@ -112,29 +112,29 @@ fn a_vm_whose_zone_is_not_configured_any_more_is_stopped_there() {
     let mut harness = Harness::running_with(vm(&["old"], false));
     harness.configure(vm(&["new"], false));
     harness.wake();
-    harness.state(VmState::Stopping);
-    let (stop, _) = harness.change(TakeDown::Stop);
+    harness.expect_state(VmState::Stopping);
+    let (stop, _) = harness.expect_change(TakeDown::Stop);
     assert_eq!(harness.lifecycle.zone(), "old");
-    harness.answer(stop, done());
-    let look = harness.call(Call::Get);
+    harness.respond(stop, done());
+    let look = harness.expect_call(Call::Get);
     assert_eq!(harness.lifecycle.zone(), "new");
-    harness.answer(look, not_found());
-    harness.change(BringUp::Insert);
+    harness.respond(look, not_found());
+    harness.expect_change(BringUp::Insert);
 }
 
 #[test]
 fn a_start_in_a_zone_that_is_not_configured_any_more_is_ended_and_begun_in_the_new_one() {
     let mut harness = Harness::with(vm(&["old"], false));
     harness.wake();
-    harness.looks(not_found());
-    let (insert, _) = harness.change(BringUp::Insert);
+    harness.respond_to_look(not_found());
+    let (insert, _) = harness.expect_change(BringUp::Insert);
     harness.configure(vm(&["new"], false));
-    harness.answer(insert, done());
-    let (stop, _) = harness.change(TakeDown::Stop);
+    harness.respond(insert, done());
+    let (stop, _) = harness.expect_change(TakeDown::Stop);
     assert_eq!(harness.lifecycle.zone(), "old");
-    harness.answer(stop, done());
-    // The request that waited for the old one is served by the new one.
-    harness.call(Call::Get);
+    harness.respond(stop, done());
+    // The request that waited for the old instance is served by the new one.
+    harness.expect_call(Call::Get);
     assert_eq!(harness.lifecycle.zone(), "new");
 }
 
@@ -142,9 +142,9 @@ fn a_start_in_a_zone_that_is_not_configured_any_more_is_ended_and_begun_in_the_n
 fn a_vm_that_is_down_in_an_old_zone_is_forgotten_there() {
     let mut harness = Harness::with(vm(&["old"], false));
     harness.configure(vm(&["new"], false));
-    harness.state(VmState::Absent);
+    harness.expect_state(VmState::Absent);
     harness.wake();
-    harness.call(Call::Get);
+    harness.expect_call(Call::Get);
     assert_eq!(harness.lifecycle.zone(), "new");
 }
 
@@ -155,9 +155,9 @@ fn a_vm_whose_history_is_lost_is_looked_for_in_all_zones_before_it_is_created() 
     for zone in ["a", "b", "c"] {
         assert_eq!(harness.lifecycle.zone(), zone);
         harness.lose();
-        harness.looks(not_found());
+        harness.respond_to_look(not_found());
     }
-    harness.change(BringUp::Insert);
+    harness.expect_change(BringUp::Insert);
     assert_eq!(harness.lifecycle.zone(), "a");
 }
 
@@ -166,13 +166,13 @@ fn one_that_is_not_found_because_a_look_is_refused_is_brought_down_all_the_same(
     for in_a in [not_found(), instance(InstanceStatus::Terminated)] {
         let mut harness = Harness::recovered_with(vm(&["a", "b"], false));
         harness.wake();
-        harness.looks(in_a);
-        harness.looks(refused(403, "forbidden"));
-        harness.released();
-        harness.state(VmState::Failed);
-        harness.pass(IDLE);
-        harness.looks(running());
-        harness.change(TakeDown::Stop);
+        harness.respond_to_look(in_a);
+        harness.respond_to_look(refused(403, "forbidden"));
+        harness.expect_release();
+        harness.expect_state(VmState::Failed);
+        harness.advance(IDLE);
+        harness.respond_to_look(running());
+        harness.expect_change(TakeDown::Stop);
         assert_eq!(harness.lifecycle.zone(), "b");
     }
 }
@@ -181,30 +181,30 @@ fn one_that_is_not_found_because_a_look_is_refused_is_brought_down_all_the_same(
 fn one_that_runs_goes_before_one_that_is_down() {
     let mut harness = Harness::recovered_with(vm(&["a", "b", "c"], false));
     harness.wake();
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.looks(running());
-    harness.probe();
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.respond_to_look(running());
+    harness.expect_probe();
     assert_eq!(harness.lifecycle.zone(), "b");
 
     let mut harness = Harness::recovered_with(vm(&["a", "b", "c"], false));
     harness.wake();
-    harness.looks(not_found());
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.looks(not_found());
-    harness.looks(instance(InstanceStatus::Terminated));
-    harness.change(BringUp::Start);
+    harness.respond_to_look(not_found());
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.respond_to_look(not_found());
+    harness.respond_to_look(instance(InstanceStatus::Terminated));
+    harness.expect_change(BringUp::Start);
     assert_eq!(harness.lifecycle.zone(), "b");
 }
 
 #[test]
 fn a_vm_whose_history_is_lost_is_brought_down_in_whatever_zone_it_is() {
     let mut harness = Harness::recovered_with(vm(&["a", "b"], false));
-    harness.pass(IDLE);
-    harness.looks(not_found());
-    harness.looks(running());
-    let (stop, _) = harness.change(TakeDown::Stop);
+    harness.advance(IDLE);
+    harness.respond_to_look(not_found());
+    harness.respond_to_look(running());
+    let (stop, _) = harness.expect_change(TakeDown::Stop);
     assert_eq!(harness.lifecycle.zone(), "b");
-    harness.answer(stop, done());
-    harness.state(VmState::Stopped);
+    harness.respond(stop, done());
+    harness.expect_state(VmState::Stopped);
     assert_eq!(harness.lifecycle.zone(), "b");
 }
