@@ -1,33 +1,35 @@
-//! The alarm, which outlives the object that the lifecycle is in.
+//! The alarm, which outlives the object that contains the lifecycle.
 
 use std::time::Duration;
 
 use super::Lifecycle;
 use crate::time::Timestamp;
 
-/// While something is under way, the alarm rings at least this often, so that an object that was lost takes it
-/// up again.
+/// The maximum interval between alarms while calls or probes are in progress: the alarm loads an
+/// object that was lost, which then continues.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
-const SHORTEST_ALARM: Duration = Duration::from_millis(100);
+const MIN_DELAY: Duration = Duration::from_millis(100);
 
-/// A VM that may run is looked after this often, however long it stays: the configuration may have lost it.
+/// The maximum interval between alarms while the VM may be running: the VM may have been removed
+/// from the configuration.
 const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Lifecycle {
-    /// When the alarm is to ring that is set to `set` now; `None` if it may stay as it is.
+    /// Returns the time to which the alarm, which is set to `set`, must be moved. `None` means that
+    /// it stays unchanged.
     ///
-    /// A later deadline than the alarm's is left to the alarm, which is set again when it rings: so activity, which
-    /// moves the deadline, costs no write.
+    /// If the deadline is later than the alarm, the alarm stays, and is moved when it fires.
+    /// Activity, which postpones the deadline, therefore costs no write.
     pub fn new_alarm(&self, set: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let wanted = if self.is_busy() {
             now + WATCH_INTERVAL
         } else {
-            let look_after = self.may_run().then_some(now + CONFIGURATION_INTERVAL);
-            self.deadline().into_iter().chain(look_after).min()?
+            let configuration_check = self.may_run().then_some(now + CONFIGURATION_INTERVAL);
+            self.deadline().into_iter().chain(configuration_check).min()?
         };
-        // An alarm in the past might ring again and again.
-        let wanted = wanted.max(now + SHORTEST_ALARM);
+        // An alarm in the past might fire repeatedly.
+        let wanted = wanted.max(now + MIN_DELAY);
         set.is_none_or(|set| wanted < set || set <= now).then_some(wanted)
     }
 }

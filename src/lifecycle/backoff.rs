@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// The next try of a call: when it may be made, and how many have failed before.
+/// The next try of a call: its time, and the number of failed tries before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Attempt {
     pub at: Timestamp,
@@ -14,33 +14,34 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// A first try at `at`.
+    /// Returns a first try at `at`.
     pub fn new(at: Timestamp) -> Self {
         Self { at, failed: 0 }
     }
 
-    /// The try after this one has failed at `now`: half a second later at first, then doubled up to `longest`,
-    /// and off by up to a quarter, so that several objects do not come back together. `seed` sets by how much.
+    /// Returns the next try after this one failed at `now`. The pause is 500 ms at first, then
+    /// doubles up to `longest`. It varies by up to a quarter, derived from `seed`, so that several
+    /// objects do not retry at the same time.
     pub fn again(self, now: Timestamp, longest: Duration, seed: u64) -> Self {
         let pause = doubled(Duration::from_millis(500), self.failed, longest);
-        let quarters = scramble(seed ^ u64::from(self.failed)) % 512;
+        let quarters = mix(seed ^ u64::from(self.failed)) % 512;
         let jittered = pause * 3 / 4 + pause * u32::try_from(quarters).unwrap_or(0) / 1024;
         Self { at: now + jittered, failed: self.failed.saturating_add(1) }
     }
 
-    /// The same try at another time.
+    /// Returns the same try at another time.
     pub fn moved_to(self, at: Timestamp) -> Self {
         Self { at, ..self }
     }
 }
 
-/// `first`, doubled `times` times, at most `longest`.
+/// Returns `first`, doubled `times` times, but at most `longest`.
 pub(super) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(longest)
 }
 
-/// SplitMix64's finaliser: spreads neighbouring numbers evenly.
-fn scramble(mut x: u64) -> u64 {
+/// Spreads neighbouring numbers evenly, with the finalizer of SplitMix64.
+fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -1,5 +1,5 @@
-//! What the states share: the policy, what is remembered of the VM, what is under way, and the actions of the event
-//! that is handled.
+//! The data that all states share: the policy, the VM's history, the calls in progress, and the
+//! actions of the present event.
 
 use std::net::IpAddr;
 
@@ -16,63 +16,63 @@ use crate::compute::{Call, Difference, RequestId, TakeDown};
 use crate::time::Timestamp;
 use crate::vm::{ColdStartRecord, Endpoint, ReadyToken, Seed};
 
-/// How many cold starts of a kind are remembered.
+/// The number of cold starts that are kept of each kind.
 const KEPT_COLD_STARTS: usize = 10;
 
-/// What the states share.
+/// The data that all states share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Context {
-    /// Random, and so the request ids of two objects never meet.
+    /// A random number, so that the request ids of two objects never collide.
     pub identity: u64,
-    /// How many request ids have been used.
+    /// The number of request ids that have been used.
     request_ids: u64,
-    /// How many endpoints have been found: the generation of the newest.
+    /// The number of endpoints that have been found, which is the generation of the newest.
     generation: u64,
-    /// Not stored: it follows from the configuration, which is stored beside this.
+    /// Not stored: it follows from the configuration, which is stored with the lifecycle.
     #[serde(skip)]
     pub policy: Policy,
-    /// Where the instance is, or was last.
+    /// The zone in which the instance is, or was last.
     pub zone: String,
     pub search: ZoneSearch,
-    /// When the VM came into what it now shows.
+    /// The time at which the VM entered its visible state.
     pub since: Timestamp,
     pub last_activity: Option<Timestamp>,
-    /// What went wrong last, until that is over.
+    /// The last failure, until it is resolved.
     pub last_failure: Option<LastFailure>,
     /// Whether Compute Engine has refused to suspend the VM.
     pub cannot_suspend: bool,
     pub usage: Usage,
     pub schedule: ScheduleState,
-    /// In what the instance differed from the configuration when it was last looked at.
+    /// The differences between the instance and the configuration at the last look.
     pub drift: Vec<Difference>,
     /// Newest first.
     pub cold_starts: Vec<ColdStartRecord>,
-    /// By which the VM of the present boot may report that it is ready.
+    /// The token with which the VM reports that it is ready, for the present boot.
     pub ready_token: Option<ReadyToken>,
-    /// What tokens are made of; each life of the object has its own.
+    /// The seed from which tokens are derived. Each load of the object has its own.
     #[serde(skip)]
     pub seed: Option<Seed>,
-    /// The call that the state waits for. A lost object has none.
+    /// The call that the state waits for. After a load there is none.
     #[serde(skip)]
     pub in_flight: Option<CallId>,
-    /// The look at the instance that is under way beside it.
+    /// The look at the instance that is in progress besides that call.
     #[serde(skip)]
     pub looking: Option<CallId>,
     #[serde(skip)]
     calls: u64,
-    /// When the event happened that is handled.
+    /// The time of the present event.
     #[serde(skip)]
     pub now: Timestamp,
-    /// What has to be done, in this order.
+    /// The actions to carry out, in this order.
     #[serde(skip)]
     pub actions: Vec<Action>,
 }
 
-/// Which of the calls under way has ended.
-pub(super) enum Ended {
-    /// The one that the state waits for.
-    Call,
-    /// The look beside it.
+/// The call that has ended, of those that may be in progress.
+pub(super) enum EndedCall {
+    /// The call that the state waits for.
+    State,
+    /// The look besides that call.
     Look,
 }
 
@@ -103,14 +103,14 @@ impl Context {
         }
     }
 
-    /// Makes the call that the state waits for.
+    /// Makes a call that the state waits for.
     pub fn call(&mut self, call: Call) {
         let id = self.next_call();
         self.in_flight = Some(id);
         self.actions.push(Action::Call(id, call));
     }
 
-    /// Looks at the instance, beside that call.
+    /// Looks at the instance, besides that call.
     pub fn look(&mut self) {
         let id = self.next_call();
         self.looking = Some(id);
@@ -122,12 +122,13 @@ impl Context {
         CallId(self.calls)
     }
 
-    /// A call has ended. `None` means that it was given up before: its response is of no more use.
-    pub fn end_call(&mut self, call: CallId) -> Option<Ended> {
+    /// Takes a call that has ended. `None` means that the lifecycle no longer waits for it, so its
+    /// response is ignored.
+    pub fn end_call(&mut self, call: CallId) -> Option<EndedCall> {
         if self.looking.take_if(|looking| *looking == call).is_some() {
-            return Some(Ended::Look);
+            return Some(EndedCall::Look);
         }
-        self.in_flight.take_if(|in_flight| *in_flight == call).map(|_| Ended::Call)
+        self.in_flight.take_if(|in_flight| *in_flight == call).map(|_| EndedCall::State)
     }
 
     pub fn forget_calls(&mut self) {
@@ -144,7 +145,8 @@ impl Context {
         Endpoint { ip, port: self.policy.port, generation: self.generation }
     }
 
-    /// The VM is about to boot: the token of an earlier boot is not good any more. Returns whether there is a new one.
+    /// Replaces the token of an earlier boot, because the VM is about to boot. Returns whether
+    /// there is a new token.
     pub fn renew_ready_token(&mut self) -> bool {
         self.ready_token = None;
         if let (true, Some(seed)) = (self.policy.ready_push, &self.seed) {
@@ -154,20 +156,22 @@ impl Context {
         self.ready_token.is_some()
     }
 
-    /// Whether the instance is in a zone that it must not be in any more.
+    /// Returns whether the instance's zone is no longer configured.
     pub fn is_in_removed_zone(&self) -> bool {
         !self.policy.zones.contains(&self.zone)
     }
 
-    /// Goes on to the next zone that is to be looked into. Returns whether there is one.
-    pub fn next_zone_to_search(&mut self, is_there: bool) -> bool {
-        let next = self.search.next_zone(&self.zone, is_there);
-        let goes_on = next.is_some();
+    /// Moves to the next zone of the zone search. `exists` is whether the present zone has an
+    /// instance. Returns whether there is a next zone.
+    pub fn next_zone_to_search(&mut self, exists: bool) -> bool {
+        let next = self.search.next_zone(&self.zone, exists);
+        let has_next = next.is_some();
         self.zone = next.unwrap_or_else(|| std::mem::take(&mut self.zone));
-        goes_on
+        has_next
     }
 
-    /// Nothing is under way any more, and the VM is down: in which way, seen from the zone that it is to be in.
+    /// Returns the kind of down of a VM in which nothing is in progress. If its zone is no longer
+    /// configured, the VM moves to the first configured zone, where it is absent.
     pub fn settle_down(&mut self, kind: DownKind) -> DownKind {
         if !self.is_in_removed_zone() {
             return kind;
@@ -176,13 +180,13 @@ impl Context {
         DownKind::Absent
     }
 
-    /// Whether the VM has run this month for as long as it may.
+    /// Returns whether the VM has used up its hours of this month.
     pub fn is_exhausted(&self) -> bool {
         self.usage.is_exhausted(&self.policy.limits, self.now)
     }
 
-    /// Admits a start for a request, or refuses the request: the last failure is not over yet, or it would be one start
-    /// too many. Returns whether it is admitted.
+    /// Admits a start for a request, or refuses the request during the pause after a failure, or if
+    /// the start would exceed a limit. Returns whether it is admitted.
     pub fn admit_request(&mut self, force: bool, client: Option<ClientHash>) -> bool {
         match &self.last_failure {
             Some(last) if self.now < last.failure.retry_at => {
@@ -194,7 +198,8 @@ impl Context {
         }
     }
 
-    /// Admits a start, or refuses the request that wants it: it would be one too many. Returns whether it is admitted.
+    /// Admits a start, or refuses the requests that wait for it if it would exceed a limit. Returns
+    /// whether it is admitted.
     pub fn admit_start(&mut self, force: bool, client: Option<ClientHash>) -> bool {
         match self.usage.over(&self.policy.limits, force, self.now) {
             Some(over) => {
@@ -205,11 +210,13 @@ impl Context {
         }
     }
 
-    /// Counts a client's wake, or refuses the client. Returns whether it is admitted.
+    /// Counts a client's wake, or refuses the client if it exceeds the wake rate. Returns whether
+    /// it is admitted.
     pub fn admit_client(&mut self, client: Option<ClientHash>) -> bool {
         let counted = self.usage.wakes.count(client, &self.policy.limits, self.now);
         if let Err(over) = counted {
-            // It is alone: nobody waits for a VM that nobody has woken. It is no failure of the VM's.
+            // Only this request is released: no other waits for a VM that has not been woken. It is
+            // not a failure of the VM, so it is not remembered.
             let kind = FailureKind::OverLimit;
             self.release_failed(Failure { kind, message: over.reason, retry_at: over.until });
             return false;
@@ -217,16 +224,16 @@ impl Context {
         true
     }
 
-    /// Refuses whoever waits for a start that would be one too many.
+    /// Refuses the requests that wait for a start that would exceed a limit.
     pub fn refuse(&mut self, over: OverLimit) {
         let failure = self.remember(FailureKind::OverLimit, over.reason);
         self.schedule.try_at = over.until;
         self.release_failed(Failure { retry_at: over.until, ..failure });
     }
 
-    /// Sends the requests away that wait for the VM, since the operator wants it down.
+    /// Refuses the requests that wait for the VM, because the operator takes it down.
     pub fn interrupt(&mut self, take_down: TakeDown) {
-        let message = format!("interrupted: the operator asked for {}", take_down.verb());
+        let message = format!("interrupted: the operator requested {}", take_down.verb());
         let failure = self.remember(FailureKind::Interrupted, message);
         self.release_failed(failure);
     }
@@ -235,7 +242,7 @@ impl Context {
         self.actions.push(Action::Release(Outcome::Failed(failure)));
     }
 
-    /// Remembers a failure, with a pause that grows while one follows another.
+    /// Remembers a failure. The pause before the next try grows with each consecutive failure.
     pub fn remember(&mut self, kind: FailureKind, message: String) -> Failure {
         let streak = self.last_failure.as_ref().map_or(0, |last| last.streak) + 1;
         let retry_at = self.now + kind.pause(streak);
@@ -254,7 +261,7 @@ impl Context {
         });
     }
 
-    /// When the schedule starts a VM that is down or whose start has failed.
+    /// Returns the time at which the schedule starts a VM that is down or whose start has failed.
     pub fn scheduled_start_at(&self) -> Option<Timestamp> {
         let until = self.schedule.awake_until()?;
         let refused_until =

@@ -1,4 +1,4 @@
-//! Down: there is no instance, or it is stopped or suspended.
+//! Down: the instance does not exist, or it is stopped or suspended.
 
 use super::context::Context;
 use super::down_kind::DownKind;
@@ -24,13 +24,14 @@ impl DownKind {
 
     pub(super) fn on_take_down(self, take_down: TakeDown) -> Next {
         match self {
-            // A suspended instance can be resumed or deleted, nothing else; but somebody may have resumed it.
+            // A suspended instance can only be resumed or deleted; but another client may have
+            // resumed it.
             DownKind::Suspended => Stop::check_first(take_down).into(),
             DownKind::Absent | DownKind::Stopped => Stop::begin(take_down).into(),
         }
     }
 
-    /// Stops a VM that has been suspended for long.
+    /// Begins the deep sleep of a VM that has been suspended for `deep_sleep_after`.
     pub(super) fn on_timers(self, cx: &Context) -> Next {
         if self.deep_sleep_at(cx).is_some_and(|at| cx.now >= at) {
             return Stop { first: First::Resume, ..Stop::begin(TakeDown::Stop) }.into();

@@ -1,23 +1,23 @@
-//! In which way a VM is down.
+//! The ways in which a VM is down.
 
 use serde::{Deserialize, Serialize};
 
 use crate::vm::{StartKind, VmState};
 
-/// In which way a VM is down.
+/// The way in which a VM is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DownKind {
-    /// There is no instance.
+    /// The instance does not exist.
     Absent,
-    /// It is stopped.
+    /// The instance is stopped.
     Stopped,
-    /// It is suspended.
+    /// The instance is suspended.
     Suspended,
 }
 
 impl DownKind {
-    /// How the VM comes up from there.
+    /// Returns the kind of start that brings the VM up.
     pub fn start_kind(self) -> StartKind {
         match self {
             DownKind::Absent => StartKind::Create,

@@ -1,4 +1,4 @@
-//! What happens to a VM.
+//! The inputs of the lifecycle.
 
 use std::time::Duration;
 
@@ -6,68 +6,68 @@ use super::action::CallId;
 use crate::compute::{CallError, Response, TakeDown};
 use crate::vm::{ReadyToken, Seed};
 
-/// Something that happened.
+/// An event that the lifecycle handles.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The machine has been loaded from storage: nothing is under way any more. The event for which it was loaded
-    /// follows at once.
+    /// The lifecycle has been loaded from storage, so no call or probe is in progress. The event
+    /// for which it was loaded follows immediately.
     Loaded {
-        /// Another one each time.
+        /// A random seed, different at each load.
         seed: Seed,
     },
-    /// A request needs the VM. An [`Action::Release`](super::Action::Release) ends its wait, of this call of
-    /// [`handle`](super::Lifecycle::handle) or of a later one.
+    /// A request needs the VM. An [`Action::Release`](super::Action::Release), returned by this
+    /// call of [`handle`](super::Lifecycle::handle) or by a later one, ends its wait.
     Wake {
-        /// The generation of the endpoint that the request could not connect to.
+        /// The generation of the endpoint that the request could not connect to, if any.
         unreachable: Option<u64>,
-        /// Whether to try although the last start has failed just now.
+        /// Whether to start the VM even if the last start failed recently.
         force: bool,
-        /// The client, if its wakes are counted.
+        /// The client. `None` means that its wakes are not counted.
         client: Option<String>,
     },
     /// The VM is in use.
     Touch,
-    /// The operator wants the VM down.
+    /// The operator takes the VM down.
     TakeDown(TakeDown),
-    /// The deadline is reached.
+    /// The deadline has been reached.
     Timer,
     /// A call has ended.
     Responded {
-        /// Which call.
+        /// The call's id.
         call: CallId,
         /// The response.
         result: Result<Response, CallError>,
-        /// How much of the time was spent on getting an access token.
+        /// The part of the time that was spent on getting an access token.
         token_took: Duration,
     },
-    /// The VM has been asked whether it is busy.
+    /// A busy check has ended.
     BusyChecked {
         /// The generation of the endpoint.
         generation: u64,
-        /// Whether it is.
+        /// Whether the VM is busy.
         busy: bool,
     },
     /// A probe of the health path ended.
     Probed {
         /// The generation of the probed endpoint.
         generation: u64,
-        /// How it ended.
+        /// The result.
         result: ProbeResult,
     },
-    /// Somebody reports that the VM is ready: the VM itself, if the token is that of its boot.
+    /// A ready push has arrived. It is from the VM only if the token is that of its boot.
     ReadyPushed {
         /// The token of the report.
         token: ReadyToken,
     },
 }
 
-/// How a probe ended.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeResult {
-    /// The health path responded 2xx.
+    /// The health path responded with 2xx.
     Healthy,
-    /// Something took the connection, but did not respond 2xx (in time).
+    /// A server accepted the connection, but did not respond with 2xx (in time).
     Unhealthy,
-    /// Nothing took the connection (in time).
+    /// No server accepted the connection (in time).
     Unreachable,
 }

@@ -1,4 +1,4 @@
-//! Failed: the last start did not make the VM ready, and something of it may be running.
+//! Failed: the last start did not make the VM ready, and an instance may be running.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,15 +14,17 @@ use crate::vm::StartKind;
 /// A VM whose last start failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Failed {
-    /// Since when something may be running that the start has left: it is brought down after the idle time.
+    /// The time since which an instance may be running. It is taken down after the idle timeout.
+    /// `None` means that none runs.
     pub may_run_since: Option<Timestamp>,
-    /// A change that was asked for, and of which it is not known what has become. The next start asks again for
-    /// the same, so that it cannot be made twice.
+    /// A change that was requested, and whose result is unknown. The next start repeats it with the
+    /// same request id, so that it cannot take effect twice.
     pub unresolved: Option<(BringUp, RequestId)>,
 }
 
 impl Failed {
-    /// Sets when what may be running goes down. Requests that are refused meanwhile are activity, too.
+    /// Sets the time at which an instance that may be running goes down. Requests that are refused
+    /// meanwhile also count as activity.
     pub fn deadlines(&self, cx: &Context, deadlines: &mut Deadlines) {
         if self.may_run_since.is_some() {
             deadlines.set(Timer::FailedIdle, self.idle_at(cx));
@@ -59,7 +61,7 @@ impl Failed {
         let limit_at = cx.usage.check_at(&cx.policy.limits);
         let mut due = self.idle_at(cx).into_iter().chain(limit_at);
         if self.may_run_since.is_some() && due.any(|at| cx.now >= at) {
-            return Stop::check_first(cx.policy.way_down()).into();
+            return Stop::check_first(cx.policy.take_down()).into();
         }
         Next::Stay
     }

@@ -1,4 +1,4 @@
-//! Why a start or a stop failed, and how long requests are refused after it.
+//! The failure of a start or a stop, and how long requests are refused after it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::backoff::doubled;
 use crate::compute::TakeDown;
 use crate::time::Timestamp;
 
-/// Why a start failed.
+/// The failure of a start or a stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// What happened. For the operator and the log, not for the client.
+    /// The reason. It is for the operator and the log, not for clients.
     pub message: String,
-    /// Until then every request is refused in the same way.
+    /// The time until which every request is refused with this failure.
     pub retry_at: Timestamp,
 }
 
@@ -24,40 +24,41 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The VM's health path did not respond 2xx within the startup timeout.
+    /// The VM's health path did not respond with 2xx within the startup timeout.
     StartupTimeout,
-    /// Compute Engine, or the token server, refused.
+    /// Compute Engine or the token server refused a call.
     Refused,
-    /// The instance runs, but the server on it does not respond any more.
+    /// The instance runs, but its server no longer responds.
     ServerDown,
-    /// The VM has been started as often, or has run as long, as the configuration allows.
+    /// The VM has reached the maximum number of starts, or of hours, that the configuration allows.
     OverLimit,
-    /// The operator stopped the VM while it was starting.
+    /// The operator took the VM down while it was starting.
     Interrupted,
-    /// Compute Engine, or the token server, refused to bring the VM down. A start is another matter.
+    /// Compute Engine or the token server refused to take the VM down. This does not prevent a
+    /// start.
     NotDown,
 }
 
-/// The last failure, and how many there were in a row.
+/// The last failure, and the number of consecutive failures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct LastFailure {
     pub failure: Failure,
     pub streak: u32,
-    /// The address of a VM that runs while its server does not respond.
+    /// The address of a VM that runs, but whose server does not respond.
     pub silent: Option<IpAddr>,
 }
 
 impl Failure {
-    /// The response to whoever asked for `take_down` when a request has called it off.
-    pub(super) fn wanted_again(take_down: TakeDown, now: Timestamp) -> Self {
-        let message = format!("interrupted: the VM is wanted again, before the {}", take_down.verb());
+    /// Returns the failure of a `take_down` that a request has cancelled.
+    pub(super) fn cancelled_by_request(take_down: TakeDown, now: Timestamp) -> Self {
+        let message = format!("interrupted: a request needs the VM, which cancels the {}", take_down.verb());
         Self { kind: FailureKind::Interrupted, message, retry_at: now }
     }
 }
 
 impl FailureKind {
-    /// How long requests are refused after a failure before one may cause another try. A start that timed out
-    /// has taken its time already.
+    /// Returns how long requests are refused after a failure. After a startup timeout there is no
+    /// pause, because the start itself has taken long enough.
     pub(super) fn pause(self, streak: u32) -> Duration {
         match self {
             FailureKind::Refused => doubled(Duration::from_secs(10), streak - 1, Duration::from_secs(60)),

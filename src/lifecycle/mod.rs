@@ -1,19 +1,20 @@
-//! The life of one VM as a pure state machine: no clock, no I/O, nothing of the platform.
+//! The lifecycle of one VM as a pure state machine, without clock, I/O or platform types.
 //!
-//! [`Lifecycle::handle`] takes an event and the time and returns what has to be done; [`Lifecycle::deadline`]
-//! says when to call again with [`Event::Timer`] if nothing else happens. Whoever drives it persists it after
-//! each event and before the actions, so that it can be lost at any moment: after [`Event::Loaded`] it asks
-//! again for whatever was under way, with the same request id, which makes the call idempotent.
+//! [`Lifecycle::handle`] takes an event and the time, and returns the actions to carry out.
+//! [`Lifecycle::deadline`] returns the time of the next call with [`Event::Timer`] if no other
+//! event occurs before. The caller stores the lifecycle after each event and before the actions, so
+//! it may be lost at any time: after [`Event::Loaded`] it repeats the calls that were in progress
+//! with the same request ids, which makes them idempotent.
 //!
-//! Each state has a file of its own, with its reactions (`on_*`). A reaction returns where the state leads
-//! (`Next`), and `transition` alone takes the VM there.
+//! Each state has its own file, with its reactions (`on_*`). A reaction returns the next state
+//! (`Next`), and only `transition` assigns it.
 //!
-//! | state | the VM | leads to |
+//! | file | the VM | next states |
 //! |---|---|---|
 //! | `down.rs` | does not exist, or is stopped or suspended | starting, stopping |
-//! | `starting/` | is looked at, created, started or resumed, and probed | running, failed, stopping |
-//! | `running.rs` | serves | starting, stopping |
-//! | `stopping.rs` | is stopped, suspended or deleted | down, starting |
+//! | `starting/` | is inspected, created, started or resumed, and probed | running, failed, stopping |
+//! | `running.rs` | is ready and serves requests | starting, stopping |
+//! | `stopping.rs` | is being stopped, suspended or deleted | down, starting |
 //! | `failed.rs` | is not ready, and may be running | starting, stopping, down |
 
 mod action;
@@ -54,7 +55,7 @@ pub use timers::Timer;
 use crate::schedule::Plan;
 use crate::time::Timestamp;
 use crate::vm::VmState;
-use context::{Context, Ended};
+use context::{Context, EndedCall};
 use down_kind::DownKind;
 use failed::Failed;
 use keep_awake::ScheduleState;
@@ -67,7 +68,7 @@ use stopping::Stopping;
 use timers::Deadlines;
 use zone_search::ZoneSearch;
 
-/// The life of one VM.
+/// The lifecycle of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lifecycle {
     state: State,
@@ -75,31 +76,32 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A VM of which nothing is known yet. `identity` is a random number.
+    /// Creates the lifecycle of a new VM, which is absent. `identity` is a random number.
     pub fn new(identity: u64, policy: Policy, now: Timestamp) -> Self {
         let context = Context::new(identity, policy, ZoneSearch::default(), now);
         Self { state: State::Down(DownKind::Absent), context }
     }
 
-    /// A VM whose history has been lost: it may be in any state and any of its zones, and must not be left running for
-    /// ever.
+    /// Creates the lifecycle of a VM whose history has been lost. The VM may be in any state and in
+    /// any of its zones, and must not be left running forever.
     pub fn recovered(identity: u64, policy: Policy, now: Timestamp) -> Self {
         let state = State::Failed(Failed { may_run_since: Some(now), unresolved: None });
         let search = ZoneSearch::through(&policy.zones);
         Self { state, context: Context::new(identity, policy, search, now) }
     }
 
-    /// The machine as it was read from storage, with the policy of the configuration that was stored beside it.
+    /// Completes a lifecycle that was read from storage with the policy of the configuration that
+    /// was stored with it.
     #[must_use]
     pub fn restored(mut self, policy: Policy) -> Self {
         self.context.policy = policy;
         self
     }
 
-    /// Follows a changed configuration. What failed with the old one may be tried at once with the new, and an
-    /// instance in a zone that is not among the configured ones any more is stopped.
+    /// Applies a changed configuration. A start that failed with the old configuration may be
+    /// retried at once, and an instance in a zone that is no longer configured is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {
-        let shown = self.vm_state();
+        let before = self.vm_state();
         let Self { state, context: cx } = self;
         cx.now = now;
         cx.policy = policy;
@@ -115,50 +117,52 @@ impl Lifecycle {
             State::Starting(starting) => starting.on_zone_removed(),
             State::Running(running) => running.on_zone_removed(),
             State::Failed(failed) => failed.on_zone_removed(cx),
-            // It is on its way down already.
+            // The VM is already going down.
             State::Stopping(_) => Next::Stay,
         };
         self.transition(next);
-        self.note_change(shown);
+        self.record_state_change(before);
     }
 
-    /// The schedule is another one. What was planned by the old one is off.
+    /// Discards the plan of a schedule that is no longer configured.
     pub fn forget_plan(&mut self) {
         self.context.schedule = ScheduleState::default();
     }
 
-    /// Takes what the schedule means now. The event for which the plan was made follows at once, and with its actions come
-    /// those of the plan: it may be the very request that keeps the VM up.
+    /// Sets the present plan of the schedule. The caller passes the event for which it made the
+    /// plan immediately afterwards, and [`handle`](Self::handle) returns the actions for both: the
+    /// event may be the request that keeps the VM up.
     pub fn set_plan(&mut self, plan: Plan, now: Timestamp) {
-        let shown = self.vm_state();
+        let before = self.vm_state();
         self.context.now = now;
-        self.start_if_called();
+        self.start_if_wake_due();
         self.context.schedule.set_plan(plan);
-        self.note_change(shown);
+        self.record_state_change(before);
     }
 
-    /// Takes an event that happened at `now` and returns what has to be done, in this order.
+    /// Handles an event that occurred at `now`. Returns the actions to carry out, in this order.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
-        let shown = self.vm_state();
+        let before = self.vm_state();
         self.context.now = now;
         if let Event::Loaded { seed } = event {
-            // Nothing is done yet: it may have been loaded by the very request that keeps the VM up.
+            // No timer runs yet: the event that follows may be the request that keeps the VM up.
             self.on_loaded(seed);
         } else {
             self.context.usage.roll_over_month(now);
             self.react(event);
             self.run_timers();
-            self.note_change(shown);
+            self.record_state_change(before);
         }
         std::mem::take(&mut self.context.actions)
     }
 
-    /// When [`Event::Timer`] is due if nothing else happens before.
+    /// Returns the time at which [`Event::Timer`] is due if no other event occurs before. `None`
+    /// means that no timer is set.
     pub fn deadline(&self) -> Option<Timestamp> {
         self.next_timer().map(|(_, at)| at)
     }
 
-    /// What is due next if nothing else happens before, and when.
+    /// Returns the next timer that is due if no other event occurs before, and its time.
     pub fn next_timer(&self) -> Option<(Timer, Timestamp)> {
         let Self { state, context: cx } = self;
         let mut deadlines = Deadlines::default();
@@ -192,12 +196,12 @@ impl Lifecycle {
                 }
             }
             Event::Responded { call, result, token_took } => match (state, cx.end_call(call)) {
-                (State::Starting(starting), Some(Ended::Call)) => {
+                (State::Starting(starting), Some(EndedCall::State)) => {
                     starting.on_response(result, token_took, cx)
                 }
-                (State::Starting(starting), Some(Ended::Look)) => starting.on_early_look(result, cx),
-                (State::Running(running), Some(Ended::Look)) => running.on_look(result, cx),
-                (State::Stopping(stopping), Some(Ended::Call)) => stopping.on_response(result, cx),
+                (State::Starting(starting), Some(EndedCall::Look)) => starting.on_early_look(result, cx),
+                (State::Running(running), Some(EndedCall::Look)) => running.on_look(result, cx),
+                (State::Stopping(stopping), Some(EndedCall::State)) => stopping.on_response(result, cx),
                 _ => Next::Stay,
             },
             Event::Probed { generation, result } => match state {
@@ -240,7 +244,7 @@ impl Lifecycle {
         self.transition(next);
     }
 
-    /// The object has been lost, and all that was under way with it.
+    /// Forgets the calls and probes that were in progress: the object that made them was lost.
     fn on_loaded(&mut self, seed: Seed) {
         let Self { state, context: cx } = self;
         cx.seed = Some(seed);
@@ -250,10 +254,11 @@ impl Lifecycle {
         }
     }
 
-    /// Does what is due: calls, probes, and giving up.
+    /// Runs the timers that are due: calls, probes and timeouts.
     fn run_timers(&mut self) {
         self.follow_schedule();
-        // A start that is given up may have to go down at once.
+        // The next state may have due timers too: after a startup timeout, the VM may have to go
+        // down at once.
         loop {
             let Self { state, context: cx } = self;
             let next = match state {
@@ -270,9 +275,9 @@ impl Lifecycle {
         }
     }
 
-    /// Starts the VM if its time has come, or if it is to be awake and is not.
+    /// Starts the VM if a scheduled start is due, or if a window is open and the VM is not up.
     fn follow_schedule(&mut self) {
-        self.start_if_called();
+        self.start_if_wake_due();
         let cx = &mut self.context;
         cx.schedule.end_window(cx.now);
         let is_due = cx.scheduled_start_at().is_some_and(|at| cx.now >= at);
@@ -281,13 +286,13 @@ impl Lifecycle {
         }
     }
 
-    fn start_if_called(&mut self) {
+    fn start_if_wake_due(&mut self) {
         if self.context.schedule.take_wake(self.context.now) {
             self.start_scheduled();
         }
     }
 
-    /// As a request does; but none waits for it.
+    /// Starts the VM as a request does, but without a request that waits for it.
     fn start_scheduled(&mut self) {
         if let State::Running(_) = self.state {
             self.context.last_activity = Some(self.context.now);
@@ -297,7 +302,7 @@ impl Lifecycle {
         }
     }
 
-    /// Takes the VM where its state leads.
+    /// Assigns the next state.
     fn transition(&mut self, next: Next) {
         let cx = &mut self.context;
         let to = match next {
@@ -308,14 +313,14 @@ impl Lifecycle {
             Next::Fail { may_run_since, unresolved } => State::Failed(Failed { may_run_since, unresolved }),
             Next::Down(kind) => State::Down(kind),
         };
-        // What was under way was for the state that is left.
+        // The calls in progress belong to the previous state.
         cx.forget_calls();
         self.state = to;
     }
 
-    /// Notes since when the VM shows what it shows.
-    fn note_change(&mut self, shown: VmState) {
-        if self.vm_state() != shown {
+    /// Records the time at which the visible state changed from `before`.
+    fn record_state_change(&mut self, before: VmState) {
+        if self.vm_state() != before {
             self.context.since = self.context.now;
         }
     }

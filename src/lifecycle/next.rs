@@ -1,4 +1,5 @@
-//! Where a state leads. A state says it in data of its own, so that it knows no other state.
+//! The next state that a reaction leads to, described by data of its own, so that no state depends
+//! on another.
 
 use std::net::IpAddr;
 
@@ -7,78 +8,78 @@ use crate::compute::{BringUp, RequestId, TakeDown};
 use crate::time::Timestamp;
 use crate::vm::{Endpoint, StartKind};
 
-/// What becomes of the VM after a reaction.
+/// The transition that follows a reaction.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// It stays in its state.
+    /// The VM stays in its state.
     Stay,
-    /// It is brought up.
+    /// The VM is brought up.
     Start(Begin),
-    /// It serves at this endpoint.
+    /// The VM serves at this endpoint.
     Run(Endpoint),
-    /// It is brought down.
+    /// The VM is taken down.
     Stop(Stop),
-    /// Its start has failed.
+    /// The start has failed.
     Fail {
-        /// Since when something may be running that the start has left.
+        /// The time since which an instance may be running. `None` means that none runs.
         may_run_since: Option<Timestamp>,
-        /// A change of which it is not known what has become.
+        /// A change whose result is unknown.
         unresolved: Option<(BringUp, RequestId)>,
     },
-    /// It is down.
+    /// The VM is down.
     Down(DownKind),
 }
 
-/// How a start begins.
+/// The beginning of a start.
 #[derive(Debug)]
 pub(super) struct Begin {
-    /// Since when a request waits for it.
+    /// The time since which a request waits for the start.
     pub began: Timestamp,
-    /// Whether something is up, as far as is known.
+    /// Whether an instance may be running.
     pub may_run: bool,
-    /// How the VM is likely to come up.
+    /// The most likely kind of start.
     pub kind: StartKind,
-    /// The address at which the VM served, and does not any more.
+    /// The address at which the VM served, but no longer responds.
     pub silent: Option<IpAddr>,
-    /// A change of an earlier start of which it is not known what has become.
+    /// A change of an earlier start whose result is unknown.
     pub unresolved: Option<(BringUp, RequestId)>,
 }
 
-/// How a VM begins to go down.
+/// The beginning of a take-down.
 #[derive(Debug)]
 pub(super) struct Stop {
     pub take_down: TakeDown,
     pub first: First,
-    /// Since when a request waits for the VM to be down, and then up again.
+    /// The time since which a request waits for the VM to be down and started again.
     pub woken_at: Option<Timestamp>,
-    /// A change that was refused as wrong for what is there.
+    /// A change that was refused because it does not fit the instance's status.
     pub refused: Option<TakeDown>,
 }
 
-/// What comes first on the way down.
+/// The first step of a take-down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
-    /// The change itself.
+    /// Request the change.
     Change,
-    /// A look at the instance: an operation may be at work on it.
+    /// Look at the instance: an operation may be in progress on it.
     Check,
-    /// A resume: a suspended instance can be resumed or deleted, nothing else. See
+    /// Resume the instance: a suspended instance can only be resumed or deleted. See
     /// <https://cloud.google.com/compute/docs/instances/instance-lifecycle>.
     Resume,
 }
 
 impl Stop {
-    /// Brings the VM down at once.
+    /// Takes the VM down at once.
     pub fn begin(take_down: TakeDown) -> Self {
         Self { take_down, first: First::Change, woken_at: None, refused: None }
     }
 
-    /// Looks at the instance, and brings down what is there.
+    /// Looks at the instance first, and then takes it down if it is up.
     pub fn check_first(take_down: TakeDown) -> Self {
         Self { first: First::Check, ..Self::begin(take_down) }
     }
 
-    /// The same for a VM that a request waits for, since `woken_at`.
+    /// Returns the same take-down for a VM that a request has waited for since `woken_at`.
     pub fn woken(self, woken_at: Option<Timestamp>) -> Self {
         Self { woken_at, ..self }
     }

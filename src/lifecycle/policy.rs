@@ -1,4 +1,4 @@
-//! What the configuration says about a VM's life.
+//! The part of the configuration that the lifecycle needs.
 
 use std::time::Duration;
 
@@ -6,35 +6,36 @@ use super::limits::Limits;
 use crate::compute::TakeDown;
 use crate::vm::{Address, OnDrift, OnIdle, Vm};
 
-/// What the configuration says about a VM's life.
+/// The part of the configuration that the lifecycle needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The server's port.
     pub port: u16,
-    /// Which of the instance's addresses the server is reached at.
+    /// The kind of address at which the server is reached.
     pub address: Address,
-    /// How long a start may take.
+    /// The time limit for a start.
     pub startup_timeout: Duration,
-    /// After how long without activity the VM goes down, and how. `None`: never.
+    /// The idle timeout, and the change that takes the VM down after it. `None` means never.
     pub on_idle: Option<(Duration, TakeDown)>,
-    /// How long after the last activity the VM goes down although it says that it is busy. `None`: it is not asked.
+    /// The time after the last activity at which the VM goes down even if it reports that it is
+    /// busy. `None` means that it gets no busy checks.
     pub busy_limit: Option<Duration>,
-    /// How long the VM stays suspended before it is stopped.
+    /// How long the VM stays suspended before it is stopped. `None` means without limit.
     pub deep_sleep_after: Option<Duration>,
     /// The zones in which the instance may be created, the preferred one first.
     pub zones: Vec<String>,
-    /// Whether a standard VM is created when no zone has room for a Spot VM.
+    /// Whether a standard VM is created if no zone has capacity for a Spot VM.
     pub spot_fallback: bool,
-    /// Whether an instance that differs from the configuration is brought in line at its next start.
+    /// Whether drift is corrected at the next start.
     pub applies_drift: bool,
-    /// How much the VM may be used.
+    /// The limits on the VM's use.
     pub limits: Limits,
-    /// Whether the VM is told how it may say that it is ready.
+    /// Whether the VM gets a ready token, with which it reports that it is ready.
     pub ready_push: bool,
 }
 
 impl Policy {
-    /// The policy of a configured VM.
+    /// Returns the policy of a configured VM.
     pub fn of(vm: &Vm) -> Self {
         let take_down = match vm.on_idle {
             OnIdle::Stop => Some(TakeDown::Stop),
@@ -42,8 +43,8 @@ impl Policy {
             OnIdle::Delete => Some(TakeDown::Delete),
             OnIdle::Never => None,
         };
-        // An isolate reports activity once per touch interval, so what is known may be older than the truth
-        // by that much.
+        // An isolate reports activity once per touch interval, so the last known activity may be
+        // older than the actual one by that interval.
         let idle_timeout = vm.idle_timeout + vm.touch_interval();
         Self {
             port: vm.port,
@@ -64,8 +65,8 @@ impl Policy {
         }
     }
 
-    /// How the VM goes down when it has to.
-    pub(super) fn way_down(&self) -> TakeDown {
+    /// Returns the change that takes the VM down when it must go down.
+    pub(super) fn take_down(&self) -> TakeDown {
         self.on_idle.map_or(TakeDown::Stop, |(_, take_down)| take_down)
     }
 

@@ -1,60 +1,62 @@
-//! How far a start is: what a request is told that does not wait for its end.
+//! The progress of a start, for requests that do not wait for its end.
 
 use serde::{Deserialize, Serialize};
 
-/// When nothing is known of how long a start takes, the next look is worth it after this many seconds.
-const UNKNOWN: u64 = 10;
+/// The `Retry-After` in seconds while the duration of starts is unknown.
+const RETRY_AFTER_UNKNOWN: u64 = 10;
 
-/// The same, when a start takes longer than expected.
-const OVERDUE: u64 = 5;
+/// The `Retry-After` in seconds of a start that takes longer than expected.
+const RETRY_AFTER_OVERDUE: u64 = 5;
 
-/// However long a start is expected to take, it may be over sooner.
-const LONGEST: u64 = 120;
+/// The maximum `Retry-After` in seconds: a start may end sooner than expected.
+const MAX_RETRY_AFTER: u64 = 120;
 
-/// How far a start is.
+/// The progress of a start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is waited for.
+    /// The phase that the start is in.
     pub phase: Phase,
-    /// How long it has taken so far.
+    /// The time since the beginning, in milliseconds.
     pub elapsed_ms: u64,
-    /// How long it takes in all, as far as the last starts tell: never less than it has taken so far.
+    /// The expected total time in milliseconds, based on the last starts, but at least
+    /// `elapsed_ms`. `None` means that there is no estimate.
     pub expected_ms: Option<u64>,
 }
 
-/// What a start waits for.
+/// The phase of a start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// An access token, or Google's word on how the instance is.
+    /// Waiting for an access token, or for the instance's status.
     #[default]
     Asking,
-    /// The instance is made, started or resumed; or it is on its way down first.
+    /// The instance is being created, started or resumed, or going down first.
     Starting,
-    /// The instance runs; its port takes no connections yet.
+    /// The instance runs, but its port accepts no connections yet.
     Booting,
-    /// The port takes connections; the health path does not answer 2xx yet.
+    /// The port accepts connections, but the health path does not respond with 2xx yet.
     App,
 }
 
 impl Progress {
-    /// How long it is expected to take yet, in milliseconds.
+    /// Returns the expected remaining time, in milliseconds.
     pub fn rest_ms(&self) -> Option<u64> {
         self.expected_ms.map(|expected| expected.saturating_sub(self.elapsed_ms))
     }
 
-    /// After how many seconds it is worth asking again: `Retry-After` (RFC 9110, section 10.2.3).
+    /// Returns the number of seconds after which a client should send the request again:
+    /// `Retry-After` (RFC 9110, section 10.2.3).
     pub fn retry_after(&self) -> u64 {
         match self.rest_ms() {
-            None => UNKNOWN,
-            Some(0) => OVERDUE,
-            Some(rest) => rest.div_ceil(1000).min(LONGEST),
+            None => RETRY_AFTER_UNKNOWN,
+            Some(0) => RETRY_AFTER_OVERDUE,
+            Some(rest) => rest.div_ceil(1000).min(MAX_RETRY_AFTER),
         }
     }
 }
 
 impl Phase {
-    /// Its name.
+    /// Returns the name.
     pub fn as_str(self) -> &'static str {
         match self {
             Phase::Asking => "asking",

@@ -1,4 +1,5 @@
-//! Running: the VM serves, and stays up as long as it is used, busy or kept awake by its schedule.
+//! Running: the VM serves requests, and stays up while it is used, busy or kept awake by its
+//! schedule.
 
 use std::time::Duration;
 
@@ -13,38 +14,40 @@ use crate::compute::{CallError, Response, StableStatus, TakeDown};
 use crate::time::Timestamp;
 use crate::vm::{Endpoint, StartKind};
 
-/// How long a VM may take to say whether it is busy. After that it is treated as idle.
+/// The time limit for a busy check. After it the VM counts as idle.
 const BUSY_CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a VM that is kept awake is looked at while nobody asks for it: nobody else would notice that it has
-/// been preempted. Seldom, because each look is a call.
+/// The interval between looks at a VM that is kept awake without requests. Without them a
+/// preemption would not be noticed. The interval is long because each look is a call.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// A VM that serves.
+/// A VM that serves requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Running {
-    /// Where.
+    /// The endpoint at which it serves.
     pub endpoint: Endpoint,
-    /// When the VM last said that it is busy. It is asked again after the idle time.
+    /// The time at which the VM last reported that it is busy. The next busy check follows after
+    /// the idle timeout.
     busy_at: Option<Timestamp>,
-    /// When it was last looked at because nobody asked for it.
+    /// The time of the last look that was made because there were no requests.
     looked_at: Option<Timestamp>,
-    /// Since when it has been asked whether it is busy. A lost object has not asked.
+    /// The time at which the busy check in progress began. After a load there is none.
     #[serde(skip)]
-    asked_at: Option<Timestamp>,
+    busy_check_began: Option<Timestamp>,
 }
 
 impl Running {
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, busy_at: None, looked_at: None, asked_at: None }
+        Self { endpoint, busy_at: None, looked_at: None, busy_check_began: None }
     }
 
-    /// Whether the VM has been asked whether it is busy, and has not responded yet.
-    pub fn is_asked(&self) -> bool {
-        self.asked_at.is_some()
+    /// Returns whether a busy check is in progress.
+    pub fn is_busy_check_in_progress(&self) -> bool {
+        self.busy_check_began.is_some()
     }
 
-    /// When the VM goes down, or is asked whether it is busy, if nobody asks for it before. `None` means never.
+    /// Returns the time of the next busy check, or at which the VM goes down, if there is no
+    /// further activity. `None` means never.
     pub fn idle_deadline(&self, cx: &Context) -> Option<Timestamp> {
         let (idle_timeout, _) = cx.policy.on_idle?;
         let last_activity = cx.last_activity.unwrap_or(cx.since);
@@ -53,8 +56,10 @@ impl Running {
     }
 
     pub fn deadlines(&self, cx: &Context, deadlines: &mut Deadlines) {
-        match self.asked_at {
-            Some(asked_at) => deadlines.set(Timer::BusyCheck, Some(asked_at + BUSY_CHECK_TIMEOUT)),
+        match self.busy_check_began {
+            Some(busy_check_began) => {
+                deadlines.set(Timer::BusyCheck, Some(busy_check_began + BUSY_CHECK_TIMEOUT))
+            }
             None => deadlines.set(Timer::Idle, self.idle_deadline(cx)),
         }
         deadlines.set(Timer::KeepAwakeLook, self.look_at(cx));
@@ -78,9 +83,9 @@ impl Running {
         Stop::begin(TakeDown::Stop).into()
     }
 
-    /// The VM has said whether it is busy.
+    /// Handles the result of a busy check.
     pub fn on_busy_checked(&mut self, generation: u64, busy: bool, cx: &mut Context) -> Next {
-        if self.asked_at.take().is_none() || self.endpoint.generation != generation {
+        if self.busy_check_began.take().is_none() || self.endpoint.generation != generation {
             return Next::Stay;
         }
         if busy {
@@ -90,9 +95,9 @@ impl Running {
         self.stop_when_idle(cx)
     }
 
-    /// The instance was looked at. If it does not run any more, it is started.
+    /// Handles the result of a look. If the instance no longer runs, the VM is started.
     pub fn on_look(&self, result: Result<Response, CallError>, cx: &mut Context) -> Next {
-        let is_there = match result {
+        let serves = match result {
             Ok(Response::Instance(instance)) => {
                 instance.status.stable() == Some(StableStatus::Running)
                     && instance.ip == Some(self.endpoint.ip)
@@ -100,14 +105,14 @@ impl Running {
             Ok(Response::Operation(_)) => true,
             Err(error) => !error.is_not_found(),
         };
-        if is_there {
+        if serves {
             return Next::Stay;
         }
         match cx.usage.over(&cx.policy.limits, false, cx.now) {
             None => self.search(cx),
             Some(over) => {
                 cx.refuse(over);
-                Stop::check_first(cx.policy.way_down()).into()
+                Stop::check_first(cx.policy.take_down()).into()
             }
         }
     }
@@ -126,27 +131,29 @@ impl Running {
         Next::Stay
     }
 
-    /// Brings the VM down if it has run this month for as long as it may.
+    /// Takes the VM down if it has used up its hours of this month.
     pub fn stop_when_exhausted(&self, cx: &mut Context) -> Next {
         match cx.usage.over(&cx.policy.limits, true, cx.now) {
             Some(over) => {
                 cx.remember(FailureKind::OverLimit, over.reason);
-                Stop::begin(cx.policy.way_down()).into()
+                Stop::begin(cx.policy.take_down()).into()
             }
             None => Next::Stay,
         }
     }
 
     fn on_idle_timer(&mut self, cx: &mut Context) -> Next {
-        match self.asked_at {
-            Some(asked_at) if cx.now >= asked_at + BUSY_CHECK_TIMEOUT => self.stop_when_idle(cx),
+        match self.busy_check_began {
+            Some(busy_check_began) if cx.now >= busy_check_began + BUSY_CHECK_TIMEOUT => {
+                self.stop_when_idle(cx)
+            }
             Some(_) => Next::Stay,
             None if !self.is_idle(cx) => Next::Stay,
             None => {
                 let last_activity = cx.last_activity.unwrap_or(cx.since);
                 match cx.policy.busy_limit {
                     Some(limit) if cx.now < last_activity + limit => {
-                        self.asked_at = Some(cx.now);
+                        self.busy_check_began = Some(cx.now);
                         cx.actions.push(Action::CheckBusy(self.endpoint));
                         Next::Stay
                     }
@@ -156,9 +163,9 @@ impl Running {
         }
     }
 
-    /// Brings the VM down, unless somebody has asked for it while it was asked whether it is busy.
+    /// Takes the VM down, unless there was activity during the busy check.
     fn stop_when_idle(&mut self, cx: &Context) -> Next {
-        self.asked_at = None;
+        self.busy_check_began = None;
         match cx.policy.on_idle.filter(|_| self.is_idle(cx)) {
             Some((_, take_down)) => Stop::begin(take_down).into(),
             None => Next::Stay,
@@ -169,14 +176,14 @@ impl Running {
         self.idle_deadline(cx).is_some_and(|deadline| cx.now >= deadline)
     }
 
-    /// When the VM is looked at because nobody asks for it.
+    /// Returns the time of the next look that is made because there are no requests.
     fn look_at(&self, cx: &Context) -> Option<Timestamp> {
         let until = cx.schedule.awake_until().filter(|_| cx.looking.is_none())?;
         let last = cx.last_activity.max(self.looked_at).unwrap_or(cx.since);
         Some(last + LOOK_INTERVAL).filter(|at| *at < until)
     }
 
-    /// Begins a start because the VM does not serve at its endpoint any more.
+    /// Begins a start because the VM no longer responds at its endpoint.
     fn search(&self, cx: &Context) -> Next {
         let silent = Some(self.endpoint.ip);
         Next::Start(Begin { began: cx.now, may_run: true, kind: StartKind::Start, silent, unresolved: None })

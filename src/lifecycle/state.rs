@@ -1,4 +1,4 @@
-//! The states of a VM. Each holds only what it needs, in a file of its own.
+//! The states of a VM. Each contains only the data that it needs, and has its own file.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ use super::stopping::Stopping;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// The VM is down, as far as is known.
+    /// To the lifecycle's knowledge the VM is down.
     Down(DownKind),
-    /// The VM is on its way up.
+    /// The VM is being brought up.
     Starting(Starting),
-    /// The VM serves.
+    /// The VM serves requests.
     Running(Running),
-    /// The VM is on its way down.
+    /// The VM is being taken down.
     Stopping(Stopping),
     /// The last start failed.
     Failed(Failed),

@@ -1,4 +1,4 @@
-//! What others see of a VM's life.
+//! The getters of the lifecycle.
 
 use super::failed::Failed;
 use super::failure::Failure;
@@ -10,7 +10,7 @@ use crate::time::{millis, Timestamp};
 use crate::vm::{ColdStartRecord, Endpoint, PhaseEstimates, ReadyToken, VmState};
 
 impl Lifecycle {
-    /// What the VM is doing.
+    /// Returns the VM's state.
     pub fn vm_state(&self) -> VmState {
         match &self.state {
             State::Down(kind) => kind.vm_state(),
@@ -21,17 +21,17 @@ impl Lifecycle {
         }
     }
 
-    /// When the VM came into this state.
+    /// Returns the time at which the VM entered this state.
     pub fn since(&self) -> Timestamp {
         self.context.since
     }
 
-    /// The zone that the calls are for: where the instance is, or was last.
+    /// Returns the zone of the calls, in which the instance is, or was last.
     pub fn zone(&self) -> &str {
         &self.context.zone
     }
 
-    /// Where the VM serves.
+    /// Returns the endpoint of a VM that serves. `None` means that it does not serve.
     pub fn serving(&self) -> Option<Endpoint> {
         match &self.state {
             State::Running(running) => Some(running.endpoint),
@@ -39,7 +39,7 @@ impl Lifecycle {
         }
     }
 
-    /// The endpoint of a VM that is booting or running.
+    /// Returns the endpoint of a VM that is booting or running. `None` in all other states.
     pub fn endpoint(&self) -> Option<Endpoint> {
         match &self.state {
             State::Running(running) => Some(running.endpoint),
@@ -48,7 +48,8 @@ impl Lifecycle {
         }
     }
 
-    /// How far the start is that is under way, or that begins as soon as the VM is down.
+    /// Returns the progress of the start in progress, or of the start that begins as soon as the VM
+    /// is down.
     pub fn progress(&self, now: Timestamp) -> Option<Progress> {
         let (phase, kind, began) = match &self.state {
             State::Starting(starting) => (starting.phase(), starting.kind(), starting.began()),
@@ -61,28 +62,28 @@ impl Lifecycle {
         Some(Progress { phase, elapsed_ms, expected_ms })
     }
 
-    /// What went wrong last, if no start has succeeded since.
+    /// Returns the last failure, if no start has succeeded since.
     pub fn failure(&self) -> Option<&Failure> {
         self.context.last_failure.as_ref().map(|last| &last.failure)
     }
 
-    /// In what the instance differs from the configuration, as far as it was seen when it was last looked at.
+    /// Returns the differences between the instance and the configuration, as of the last look.
     pub fn drift(&self) -> &[Difference] {
         &self.context.drift
     }
 
-    /// The last cold starts, newest first.
+    /// Returns the last cold starts, newest first.
     pub fn cold_starts(&self) -> &[ColdStartRecord] {
         &self.context.cold_starts
     }
 
-    /// When the VM was last asked for.
+    /// Returns the time of the last activity.
     pub fn last_activity(&self) -> Option<Timestamp> {
         self.context.last_activity
     }
 
-    /// When the running VM goes down, or is asked whether it is busy, if nobody asks for it before. `None` means that it
-    /// is not running, or never goes down.
+    /// Returns the time of the running VM's next busy check, or at which it goes down, if there is
+    /// no further activity. `None` means that it is not running, or never goes down.
     pub fn idle_deadline(&self) -> Option<Timestamp> {
         match &self.state {
             State::Running(running) => running.idle_deadline(&self.context),
@@ -90,21 +91,22 @@ impl Lifecycle {
         }
     }
 
-    /// The token of the present boot, if the VM has been given one.
+    /// Returns the token of the present boot. `None` means that the VM has none.
     pub fn ready_token(&self) -> Option<&ReadyToken> {
         self.context.ready_token.as_ref()
     }
 
-    /// Whether calls or probes are under way or due, so that a lost object must be woken soon.
+    /// Returns whether calls or probes are in progress or due, so that a lost object must be loaded
+    /// again soon.
     pub fn is_busy(&self) -> bool {
         match &self.state {
             State::Starting(_) | State::Stopping(_) => true,
-            State::Running(running) => running.is_asked(),
+            State::Running(running) => running.is_busy_check_in_progress(),
             State::Down(_) | State::Failed(_) => false,
         }
     }
 
-    /// Whether an instance runs, or may run, that nobody is bringing down yet.
+    /// Returns whether an instance is or may be running, and is not yet being taken down.
     pub fn may_run(&self) -> bool {
         matches!(
             self.state,

@@ -1,4 +1,4 @@
-//! Stopping: stop, suspend or delete the instance, and wait until it is done.
+//! Stopping: stop, suspend or delete the instance, and wait until that is done.
 
 use std::time::Duration;
 
@@ -19,34 +19,36 @@ use crate::compute::{
 use crate::time::Timestamp;
 use crate::vm::{StartKind, VmState};
 
-/// The longest pause between two tries. They go on for ever: a VM that cannot be stopped costs money.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The maximum pause between two tries. The tries never end, because a VM that cannot be stopped
+/// costs money.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// A VM on its way down.
+/// A VM that is being taken down.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stopping {
     take_down: TakeDown,
-    /// Whether the VM is resumed now, because it is suspended and a suspended instance cannot be stopped.
+    /// Whether the VM is resumed first: it is suspended, and a suspended instance cannot be
+    /// stopped.
     resume_first: bool,
     step: Step,
     attempt: Attempt,
-    /// Since when a request waits for the VM to be down, and then up again.
+    /// The time since which a request waits for the VM to be down and started again.
     woken_at: Option<Timestamp>,
-    /// What is done after this.
+    /// The change that follows this one.
     then: Option<TakeDown>,
-    /// What was refused as wrong for what is there.
+    /// The change that was refused because it does not fit the instance's status.
     refused: Option<TakeDown>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Step {
-    /// Ask for the change.
+    /// Request the change.
     Change(RequestId),
-    /// Wait until it is made.
+    /// Wait until the change is done.
     Wait(OperationName),
-    /// What is there? Asked when an operation may be at work on it that nobody waits for any more, or when the change
-    /// was refused as wrong for what is there.
+    /// Look at the instance: an operation that is no longer waited for may be in progress on it, or
+    /// the change was refused because it does not fit the instance's status.
     Check,
 }
 
@@ -80,12 +82,12 @@ impl Stopping {
         }
     }
 
-    /// Since when a request waits for the VM to be down, and then up again.
+    /// Returns the time since which a request waits for the VM to be down and started again.
     pub fn woken_at(&self) -> Option<Timestamp> {
         self.woken_at
     }
 
-    /// How the VM comes up after this.
+    /// Returns the kind of the start that follows.
     pub fn kind_after(&self) -> StartKind {
         self.goal().start_kind()
     }
@@ -116,7 +118,7 @@ impl Stopping {
     pub fn on_timers(&mut self, cx: &mut Context) -> Next {
         if self.gives_up_at(cx).is_some_and(|at| cx.now >= at) {
             self.woken_at = None;
-            let message = "startup timeout: the VM was going down, and took too long".to_owned();
+            let message = "startup timeout: the VM was going down, which took too long".to_owned();
             let failure = cx.remember(FailureKind::StartupTimeout, message);
             cx.release_failed(failure);
         }
@@ -153,7 +155,7 @@ impl Stopping {
             Some(StableStatus::Stopped) if self.take_down != TakeDown::Delete => {
                 return self.on_stopped(DownKind::Stopped, cx);
             }
-            // A suspended instance can be resumed or deleted, nothing else.
+            // A suspended instance can only be resumed or deleted.
             Some(StableStatus::Suspended) if self.take_down != TakeDown::Delete && !self.resume_first => {
                 return self.on_stopped(DownKind::Suspended, cx);
             }
@@ -162,75 +164,77 @@ impl Stopping {
                 self.step = Step::Change(request_id);
                 self.attempt = self.attempt.moved_to(cx.now);
             }
-            // On its way up or down: wait for the end of it.
+            // A change is in progress: wait until it has ended.
             None => {
                 self.step = Step::Check;
-                self.attempt = self.attempt.again(cx.now, LONGEST_PAUSE, cx.identity);
+                self.attempt = self.attempt.again(cx.now, MAX_PAUSE, cx.identity);
             }
         }
         Next::Stay
     }
 
-    /// A call failed, or the operation has `ended` badly.
+    /// Handles the failure of a call, or of the operation, which has `ended`.
     fn on_error(&mut self, error: &CallError, ended: bool, cx: &mut Context) -> Next {
         let request_id = cx.next_request_id();
-        self.attempt = self.attempt.again(cx.now, LONGEST_PAUSE, cx.identity);
-        let given_up = matches!(error.verdict(), Verdict::GiveUp | Verdict::NextZone);
-        let refused_as_wrong = given_up && matches!(error, CallError::Api(error) if error.status == 400);
-        // Whether this call, or its operation, is at work all the same.
-        let mut may_be_at_work = false;
+        self.attempt = self.attempt.again(cx.now, MAX_PAUSE, cx.identity);
+        let is_final = matches!(error.verdict(), Verdict::GiveUp | Verdict::NextZone);
+        let is_invalid = is_final && matches!(error, CallError::Api(error) if error.status == 400);
+        // Whether the call or its operation may still be in progress.
+        let mut may_be_in_progress = false;
         match &self.step {
             Step::Check | Step::Change(_) if error.is_not_found() => {
                 return self.on_stopped(DownKind::Absent, cx);
             }
-            // Not every VM can be suspended (its system, memory or GPU may forbid it); every one can be stopped.
-            // See https://cloud.google.com/compute/docs/instances/suspend-resume-instance
+            // Not every VM can be suspended (its system, memory or GPU may prevent it), but every
+            // VM can be stopped. See
+            // https://cloud.google.com/compute/docs/instances/suspend-resume-instance
             Step::Change(_) | Step::Wait(_)
-                if self.take_down == TakeDown::Suspend && (refused_as_wrong || ended && given_up) =>
+                if self.take_down == TakeDown::Suspend && (is_invalid || ended && is_final) =>
             {
                 if ended {
                     cx.cannot_suspend = true;
                     return Stop::begin(TakeDown::Stop).woken(self.woken_at).into();
                 }
-                // Unless it is down already.
+                // The VM may already be down.
                 let check = Stop::check_first(TakeDown::Stop).woken(self.woken_at);
                 return Stop { refused: Some(TakeDown::Suspend), ..check }.into();
             }
-            // It is not suspended any more.
-            Step::Change(_) if self.resume_first && refused_as_wrong => {
+            // The VM is no longer suspended.
+            Step::Change(_) if self.resume_first && is_invalid => {
                 return Stop::check_first(TakeDown::Stop).woken(self.woken_at).into();
             }
-            // The operation is over, or unknown to the API: the next try needs a new one.
+            // The operation has ended, or is unknown to the API: the next try needs a new one.
             Step::Change(_) if ended => self.step = Step::Change(request_id),
             Step::Wait(_) if ended || error.is_not_found() => self.step = Step::Change(request_id),
-            Step::Change(_) if refused_as_wrong => {
+            Step::Change(_) if is_invalid => {
                 self.step = Step::Check;
-                // It may be down already, in another way.
+                // The VM may already be down in another way.
                 if self.refused.replace(self.take_down) != Some(self.take_down) {
                     return Next::Stay;
                 }
             }
-            // The same call again is safe, whatever has become of this one; a new one might be a second operation
-            // beside the first.
-            Step::Change(_) => may_be_at_work = matches!(error, CallError::InvalidResponse(_)),
-            Step::Wait(_) => may_be_at_work = true,
+            // Repeating the same call is safe, whatever its result was; a new call might start a
+            // second operation besides the first.
+            Step::Change(_) => may_be_in_progress = matches!(error, CallError::InvalidResponse(_)),
+            Step::Wait(_) => may_be_in_progress = true,
             Step::Check => {}
         }
-        if given_up {
-            self.on_refused(error, may_be_at_work, cx)
+        if is_final {
+            self.on_refused(error, may_be_in_progress, cx)
         } else {
             Next::Stay
         }
     }
 
-    /// The VM cannot be brought down. That is tried again; but whoever waits does not wait for it.
-    fn on_refused(&mut self, error: &CallError, may_be_at_work: bool, cx: &mut Context) -> Next {
-        let may_serve = !may_be_at_work && self.may_serve(cx);
+    /// Handles an error for which the VM cannot be taken down. The lifecycle keeps trying, but the
+    /// waiting requests are released.
+    fn on_refused(&mut self, error: &CallError, may_be_in_progress: bool, cx: &mut Context) -> Next {
+        let may_serve = !may_be_in_progress && self.may_serve(cx);
         let message = format!("cannot {} the instance: {error}", self.change().verb());
         let failure = cx.remember(FailureKind::NotDown, message);
         cx.actions.push(Action::ReleaseDown(Err(failure.clone())));
         match self.woken_at {
-            // It is up, then, and may serve whoever waits for it.
+            // The VM is still up, so it can serve the waiting requests.
             Some(woken_at) if may_serve => self.start(woken_at),
             Some(_) => {
                 self.woken_at = None;
@@ -241,12 +245,12 @@ impl Stopping {
         }
     }
 
-    /// The VM, which was suspended, is up: it may serve, or is stopped now.
+    /// Handles the end of the resume: the VM serves the waiting requests, or is stopped now.
     fn on_resumed(&self, cx: &mut Context) -> Next {
         let then = self.then.unwrap_or(TakeDown::Stop);
         match self.woken_at {
             Some(woken_at) if self.may_serve(cx) => {
-                cx.actions.push(Action::ReleaseDown(Err(Failure::wanted_again(then, cx.now))));
+                cx.actions.push(Action::ReleaseDown(Err(Failure::cancelled_by_request(then, cx.now))));
                 self.start(woken_at)
             }
             woken_at => Stop::begin(then).woken(woken_at).into(),
@@ -271,7 +275,7 @@ impl Stopping {
                 }
             }
             (None, None) => {
-                // What else may have gone wrong is of starts.
+                // Other kinds of failure are of starts, and stay.
                 let is_over = |last: &mut LastFailure| {
                     matches!(last.failure.kind, FailureKind::NotDown | FailureKind::Interrupted)
                 };
@@ -282,12 +286,12 @@ impl Stopping {
         }
     }
 
-    /// Begins a start for a request that has waited since `began`: the VM is up.
+    /// Begins a start of the VM, which is up, for a request that has waited since `began`.
     fn start(&self, began: Timestamp) -> Next {
         Next::Start(Begin { began, may_run: true, kind: self.kind_after(), silent: None, unresolved: None })
     }
 
-    /// Whether the VM may serve if it is up.
+    /// Returns whether the VM may serve if it is up.
     fn may_serve(&self, cx: &Context) -> bool {
         !cx.is_in_removed_zone() && !cx.is_exhausted()
     }

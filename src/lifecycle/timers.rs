@@ -1,35 +1,37 @@
-//! The timers: all that the lifecycle does by itself.
+//! The timers: everything that the lifecycle does without an external event.
 
 use crate::time::Timestamp;
 
-/// What a deadline is for.
+/// The purpose of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    /// The call that a start or a stop is at is made, for the first time or again.
+    /// The present call of a start or a take-down is made, for the first time or again.
     Call,
-    /// The instance is looked at once while its operation is under way: its address often shows early.
+    /// The instance is looked at while its operation is in progress: the address is often assigned
+    /// early.
     EarlyLook,
-    /// The health path is probed again.
+    /// The health path is probed.
     Probe,
-    /// A start, or a request that waits for the VM to be down first, has taken too long.
+    /// A start has taken too long, or the take-down that precedes it.
     StartupTimeout,
-    /// Nobody has used the VM for its idle time: it goes down, or is asked whether it is busy.
+    /// The idle timeout has passed: the VM goes down, or gets a busy check.
     Idle,
-    /// The VM has not said in time whether it is busy.
+    /// The busy check has timed out.
     BusyCheck,
-    /// A VM that its schedule keeps awake is looked at: nobody else would notice that it is gone.
+    /// A VM that its schedule keeps awake is looked at: without requests its preemption would not
+    /// be noticed.
     KeepAwakeLook,
     /// The schedule starts the VM.
     ScheduleStart,
-    /// A suspended VM has slept for so long that it is stopped.
+    /// A VM that has been suspended for `deep_sleep_after` is stopped.
     DeepSleep,
-    /// The VM has run for as long as it may this month, or the month has ended.
+    /// The VM has used up its hours of this month, or the month has ended.
     MonthlyLimit,
-    /// Nobody has asked for the VM since its start failed: what the start has left goes down.
+    /// The idle timeout has passed since a start failed: an instance that may be running goes down.
     FailedIdle,
 }
 
-/// The timers that are set: of them only the next is kept.
+/// Collects the timers that are set, and keeps the next.
 #[derive(Default)]
 pub(super) struct Deadlines {
     next: Option<(Timer, Timestamp)>,

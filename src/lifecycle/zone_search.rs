@@ -1,34 +1,35 @@
-//! Where the instance is when that is not known: its history has been lost, and there are several zones.
+//! The search for an instance in several zones after its history has been lost.
 
 use serde::{Deserialize, Serialize};
 
-/// The zones that are still to be looked into.
+/// The zones in which the search has yet to look for the instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ZoneSearch {
-    /// The last one first.
+    /// The remaining zones, the last one first.
     left: Vec<String>,
-    /// Where there is an instance, but none that is up. One that is up may be elsewhere.
+    /// The first zone with an instance that is down. Another zone may have one that is up.
     found: Option<String>,
 }
 
 impl ZoneSearch {
-    /// Looks through `zones`, of which the first is looked into already.
+    /// Creates a search through `zones`, in the first of which a look is already due.
     pub fn through(zones: &[String]) -> Self {
         Self { left: zones.iter().skip(1).rev().cloned().collect(), found: None }
     }
 
-    /// The zone to look into after `zone`, in which nothing is up, although there may be an instance: the next of those
-    /// that are left, and at last the one where there is an instance. `None` means that the search is over.
-    pub fn next_zone(&mut self, zone: &str, is_there: bool) -> Option<String> {
+    /// Returns the zone to look in after `zone`, which has no instance that is up; `exists` is
+    /// whether it has one that is down. It is the next of the remaining zones, and finally the
+    /// first zone with an instance. `None` means that the search is over.
+    pub fn next_zone(&mut self, zone: &str, exists: bool) -> Option<String> {
         let Self { left, found } = self;
-        if is_there {
+        if exists {
             found.get_or_insert_with(|| zone.to_owned());
         }
         left.retain(|other| other != zone);
         left.pop().or_else(|| found.take().filter(|other| other != zone))
     }
 
-    /// The instance is up, and so none that is down elsewhere is the VM.
+    /// Ends the search: an instance that is up takes precedence over those that are down elsewhere.
     pub fn end(&mut self) {
         self.found = None;
     }

@@ -162,7 +162,7 @@ describe("a VM that does not become ready in time", () => {
     const { detail } = await expectProblem(await worker.fetch("/"), 504, "The VM did not start in time");
 
     expect(detail).toContain("4s");
-    await worker.untilLogged(/startup timeout: not ready after 4s: the health path did not answer 2xx/);
+    await worker.untilLogged(/startup timeout: not ready after 4s: the health path did not respond with 2xx/);
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1 });
     await cloud.until("TERMINATED");
   });

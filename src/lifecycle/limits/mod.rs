@@ -1,4 +1,4 @@
-//! How much a VM may be used: starts in an hour, hours in a month, and how often one client may wake it.
+//! The limits on a VM's use: starts per hour, hours per month, and wakes per hour of one client.
 
 mod usage;
 mod wake_rate;
@@ -12,18 +12,18 @@ use crate::time::Timestamp;
 
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How much a VM may be used.
+/// The limits on a VM's use. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// How often it may be created, started or resumed within an hour.
+    /// The maximum number of times that the VM is created, started or resumed within an hour.
     pub starts_per_hour: Option<u32>,
-    /// How many hours it may run in a calendar month (UTC).
+    /// The maximum number of hours that the VM runs in a calendar month (UTC).
     pub hours_per_month: Option<u32>,
-    /// How often one client may wake it within an hour.
+    /// The maximum number of times that one client wakes the VM within an hour.
     pub wakes_per_hour: Option<u32>,
 }
 
-/// Why a start is over the limits, and until when.
+/// The reason why a start would exceed a limit, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverLimit {
     pub reason: String,

@@ -1,4 +1,4 @@
-//! How much a VM has been used: starts in an hour, hours in a month.
+//! The usage of a VM: starts in an hour, hours in a month.
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use serde::{Deserialize, Serialize};
 use super::{Limits, OverLimit, WakeRateLimit, HOUR};
 use crate::time::Timestamp;
 
-/// How much a VM has been used.
+/// The usage of a VM.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// The starts of the last hour, oldest first.
     starts: Vec<Timestamp>,
-    /// How long it ran this month, up to the last time it went down.
+    /// The running time of this month, up to the last time the VM went down.
     ran: Duration,
     up_since: Option<Timestamp>,
-    /// When the month that `ran` is about ends.
+    /// The end of the month that `ran` refers to.
     month_ends: Timestamp,
     #[serde(default)]
     pub wakes: WakeRateLimit,
 }
 
 impl Usage {
-    /// The VM is being created, started or resumed.
+    /// Counts a start: the VM is being created, started or resumed.
     pub fn count_start(&mut self, now: Timestamp) {
         self.starts.retain(|start| now.since(*start) < HOUR);
         self.starts.push(now);
     }
 
-    /// The VM costs money from now on.
+    /// Begins to measure the running time, for which the VM costs money.
     pub fn start_metering(&mut self, now: Timestamp) {
         self.roll_over_month(now);
         self.up_since.get_or_insert(now);
     }
 
-    /// The VM is down.
+    /// Ends the measurement of the running time: the VM is down.
     pub fn stop_metering(&mut self, now: Timestamp) {
         self.roll_over_month(now);
         if let Some(up_since) = self.up_since.take() {
@@ -43,39 +43,41 @@ impl Usage {
         }
     }
 
-    /// Why the VM may not be started now, if it may not. With `force` it may be started as often as wanted; but
-    /// hours that are used up end it at once.
+    /// Returns the reason why the VM may not be started now. `None` means that it may. `force`
+    /// lifts the limit of starts, but not of hours: a VM that has used them up would be stopped at
+    /// once.
     pub fn over(&mut self, limits: &Limits, force: bool, now: Timestamp) -> Option<OverLimit> {
         self.starts.retain(|start| now.since(*start) < HOUR);
-        if let Some(most) = limits.starts_per_hour.filter(|_| !force) {
-            let surplus = self.starts.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-            if self.starts.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+        if let Some(max) = limits.starts_per_hour.filter(|_| !force) {
+            let surplus = self.starts.len().saturating_sub(usize::try_from(max).unwrap_or(usize::MAX));
+            if self.starts.len() >= usize::try_from(max).unwrap_or(usize::MAX) {
                 let until = self.starts.get(surplus).map_or(now, |oldest| *oldest + HOUR);
-                let reason = format!("it has been started {most} times within an hour (max_starts_per_hour)");
+                let reason =
+                    format!("the VM has been started {max} times within an hour (max_starts_per_hour)");
                 return Some(OverLimit { reason, until });
             }
         }
         self.roll_over_month(now);
         self.is_exhausted(limits, now).then(|| OverLimit {
-            reason: "it has run for as long as it may this month (max_hours_per_month)".to_owned(),
+            reason: "the VM has used up its hours of this month (max_hours_per_month)".to_owned(),
             until: self.month_ends,
         })
     }
 
-    /// Whether the VM has run this month for as long as it may. The month is the one of the last
+    /// Returns whether the VM has used up its hours of the month, which is that of the last
     /// [`roll_over_month`](Self::roll_over_month).
     pub fn is_exhausted(&self, limits: &Limits, now: Timestamp) -> bool {
         let ran = self.ran + self.up_since.map_or(Duration::ZERO, |up_since| now.since(up_since));
-        limits.hours_per_month.is_some_and(|most| ran >= hours(most))
+        limits.hours_per_month.is_some_and(|max| ran >= hours(max))
     }
 
-    /// When a VM that is up has run for as long as it may, or the month has to be turned.
+    /// Returns the time at which a VM that is up has used up its hours, or at which the month ends.
     pub fn check_at(&self, limits: &Limits) -> Option<Timestamp> {
         let left = hours(limits.hours_per_month?).saturating_sub(self.ran);
         Some((self.up_since? + left).min(self.month_ends))
     }
 
-    /// In another month nothing has been used of it.
+    /// Resets the running time if a new month has begun.
     pub fn roll_over_month(&mut self, now: Timestamp) {
         if now < self.month_ends {
             return;
@@ -98,7 +100,8 @@ fn month_begins(now: Timestamp) -> Timestamp {
 
 fn next_month(now: Timestamp) -> Timestamp {
     let next = first_of_month(now).and_then(|first| first.checked_add_months(Months::new(1)));
-    // A time that has no calendar is no time of this program; a long month is as good as any then.
+    // A time outside the calendar's range does not occur; the length of a long month is as good as
+    // any other value.
     next.map_or(now + 31 * 24 * HOUR, timestamp)
 }
 

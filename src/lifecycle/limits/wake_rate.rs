@@ -1,4 +1,4 @@
-//! How often each client has woken a VM.
+//! The wake rate limit: how often each client has woken a VM.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,35 +7,34 @@ use serde::{Deserialize, Serialize};
 use super::{Limits, OverLimit, HOUR};
 use crate::time::Timestamp;
 
-/// More are not remembered: all of it is written each time. Against so many clients there is another limit
-/// (`max_starts_per_hour`).
-const MOST: usize = 256;
+/// The maximum number of wakes that are kept, because all of them are written each time.
+/// `max_starts_per_hour` limits the starts by more clients than that.
+const MAX_WAKES: usize = 256;
 
-/// A client, of whom nothing can be told but whether it is the same again: the address is of no concern to whoever
-/// reads the storage.
+/// A hash that identifies a client without its address, which must not be in the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientHash(u32);
 
 impl ClientHash {
-    /// Another VM, with another `identity`, knows them otherwise.
+    /// Hashes a client. The `identity` is the salt, so the hashes of two VMs cannot be compared.
     pub fn new(identity: u64, client: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (identity, client).hash(&mut hasher);
-        // Half of it is enough for so few.
+        // Half of the hash is enough to tell so few clients apart.
         Self(hasher.finish() as u32)
     }
 }
 
-/// Who has woken the VM within the last hour, oldest first.
+/// The clients that have woken the VM within the last hour, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WakeRateLimit(Vec<(ClientHash, Timestamp)>);
 
 impl WakeRateLimit {
-    /// A client wakes the VM, if it may.
+    /// Counts a client's wake.
     ///
     /// # Errors
-    /// It has done so as often as it may.
+    /// The client has reached the limit.
     pub fn count(
         &mut self,
         client: Option<ClientHash>,
@@ -43,14 +42,15 @@ impl WakeRateLimit {
         now: Timestamp,
     ) -> Result<(), OverLimit> {
         self.0.retain(|(_, at)| now.since(*at) < HOUR);
-        let (Some(client), Some(most)) = (client, limits.wakes_per_hour) else { return Ok(()) };
-        let newest = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(1);
+        let (Some(client), Some(max)) = (client, limits.wakes_per_hour) else { return Ok(()) };
+        let newest = usize::try_from(max).unwrap_or(usize::MAX).saturating_sub(1);
         let mut own = self.0.iter().rev().filter(|(other, _)| *other == client);
         if let Some((_, at)) = own.nth(newest) {
-            let reason = format!("a client has woken it {most} times within an hour (wake.wakes_per_hour)");
+            let reason =
+                format!("a client has woken the VM {max} times within an hour (wake.wakes_per_hour)");
             return Err(OverLimit { reason, until: *at + HOUR });
         }
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_WAKES {
             self.0.remove(0);
         }
         self.0.push((client, now));
@@ -80,7 +80,7 @@ mod tests {
         let over = wakes.count(client("a"), &LIMITS, at(700)).unwrap_err();
         assert_eq!(over.until, at(3600));
         assert_eq!(wakes.count(client("b"), &LIMITS, at(700)), Ok(()));
-        assert_eq!(wakes.count(None, &LIMITS, at(700)), Ok(()), "nobody in particular");
+        assert_eq!(wakes.count(None, &LIMITS, at(700)), Ok(()), "a client that is not counted");
         assert_eq!(wakes.count(client("a"), &LIMITS, at(3600)), Ok(()));
         assert_eq!(wakes.count(client("a"), &LIMITS, at(3601)).unwrap_err().until, at(4200));
     }
@@ -101,7 +101,7 @@ mod tests {
         for number in 0..1000 {
             assert_eq!(wakes.count(client(&number.to_string()), &LIMITS, at(number)), Ok(()));
         }
-        assert_eq!(wakes.0.len(), MOST);
+        assert_eq!(wakes.0.len(), MAX_WAKES);
         assert_eq!(wakes.count(None, &LIMITS, at(999 + 3600)), Ok(()));
         assert_eq!(wakes, WakeRateLimit::default());
     }

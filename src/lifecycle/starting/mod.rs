@@ -1,5 +1,5 @@
-//! Starting: look at the instance, create, start or resume it, wait for the operation, find the address, probe the
-//! health path.
+//! Starting: look at the instance; create, start or resume it; wait for the operation; find the
+//! address; probe the health path.
 
 mod on_response;
 mod probing;
@@ -22,71 +22,72 @@ use crate::time::{format_duration, millis, Timestamp};
 use crate::vm::{ColdStartRecord, Endpoint, ReadyToken, StartKind, VmState};
 use probing::Probing;
 
-/// How long a ready push stays valid while the VM's address is unknown. After that the VM is probed, which takes little
-/// longer.
+/// How long a ready push stays valid while the VM's address is unknown. After that the VM is
+/// probed, which takes little longer.
 const PUSH_VALIDITY: Duration = Duration::from_secs(15);
 
-/// A start under way.
+/// A start in progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Starting {
     began: Timestamp,
     gives_up_at: Timestamp,
-    /// The address at which the VM served before, and did not any more.
+    /// The address at which the VM served before, and then no longer responded.
     silent: Option<IpAddr>,
     step: Step,
-    /// How many changes have been asked for.
+    /// The number of changes that have been requested.
     changes: u8,
-    /// Whether an instance runs, as far as is known: it must not be forgotten if this start fails.
+    /// Whether an instance may be running. If this start fails, that instance must still be taken
+    /// down.
     may_run: bool,
-    /// What becomes of the VM as soon as the operation under way has ended.
+    /// What happens to the VM when the operation in progress has ended.
     after: Option<AfterOperation>,
     token_took: Duration,
-    /// When the API said that the instance runs.
+    /// The time at which the API reported that the instance runs.
     runs_since: Option<Timestamp>,
-    /// When the port took a connection.
+    /// The time at which the port accepted a connection.
     listens_since: Option<Timestamp>,
-    /// The last error that was worth another try.
+    /// The last error after which a call was tried again.
     last_error: Option<String>,
-    /// How the VM comes up, as far as is known or likely.
+    /// The kind of start, or the most likely one while it is unknown.
     kind: StartKind,
-    /// When the VM reported that it is ready, while nobody knew where it is.
+    /// The time of a ready push that arrived before the VM's address was known.
     pushed_at: Option<Timestamp>,
 }
 
-/// What becomes of a VM whose start is no longer wanted.
+/// What happens to a VM whose start is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum AfterOperation {
-    /// The operator wants it down.
+    /// The operator takes it down.
     TakeDown(TakeDown),
-    /// The configuration wants it in another zone.
+    /// The configuration moves it to another zone.
     Move,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Step {
-    /// What is there?
+    /// Look at the instance.
     Look(Attempt),
-    /// Bring its settings in line, one after the other, before it is started.
+    /// Update the settings of a stopped instance, one after the other, before it is started.
     Update { updates: Vec<Update>, request_id: RequestId, operation: Option<OperationName>, attempt: Attempt },
-    /// Ask for a change.
+    /// Request a change.
     Change { bring_up: BringUp, request_id: RequestId, attempt: Attempt },
-    /// Wait until the change is made, and probe meanwhile as soon as there is an address.
+    /// Wait until the change is done. Meanwhile, probe as soon as there is an address.
     Wait { bring_up: BringUp, operation: OperationName, attempt: Attempt, early: EarlyAddress },
-    /// Wait until the VM's server answers, and look now and then whether the instance still runs.
+    /// Probe until the VM's server is ready, and look at intervals whether the instance still runs.
     Probe { probing: Probing, look: Attempt },
 }
 
-/// What is known of the address before the operation is done.
+/// The search for the address before the operation is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum EarlyAddress {
-    /// The instance is looked at then.
+    /// A look at the instance is due at this time.
     Look(Timestamp),
-    /// It had no address.
+    /// The instance had no address yet.
     None,
-    /// It has an address, which is probed.
+    /// The instance has an address, which is being probed.
     Probe(Probing),
 }
 
@@ -118,7 +119,7 @@ impl Starting {
         }
     }
 
-    /// How the VM comes up, as far as is known or likely.
+    /// Returns the kind of start, or the most likely one while it is unknown.
     pub fn kind(&self) -> StartKind {
         self.kind
     }
@@ -162,12 +163,12 @@ impl Starting {
         self.began
     }
 
-    /// A request waits for the VM. Whoever asks last is heard: a stop that was waiting for the operation to end is off. A
-    /// move is not.
+    /// Handles a request that needs the VM. The latest request takes precedence: it cancels a
+    /// take-down that waits for the operation to end, but not a move to another zone.
     pub fn on_wake(&mut self, cx: &mut Context) -> Next {
         let after = cx.is_in_removed_zone().then_some(AfterOperation::Move);
         if let Some(AfterOperation::TakeDown(take_down)) = std::mem::replace(&mut self.after, after) {
-            cx.actions.push(Action::ReleaseDown(Err(Failure::wanted_again(take_down, cx.now))));
+            cx.actions.push(Action::ReleaseDown(Err(Failure::cancelled_by_request(take_down, cx.now))));
         }
         Next::Stay
     }
@@ -189,13 +190,13 @@ impl Starting {
         Stop::check_first(TakeDown::Stop).woken(Some(self.began)).into()
     }
 
-    /// The zone is configured: the VM is not moved any more.
+    /// Cancels a move to another zone: the present zone is configured.
     pub fn on_zone_kept(&mut self) -> Next {
         self.after = self.after.filter(|after| *after != AfterOperation::Move);
         Next::Stay
     }
 
-    /// The object was lost, and with it what was under way.
+    /// Forgets the probes that were in progress: the object that made them was lost.
     pub fn on_loaded(&mut self, cx: &Context) {
         if let Some(probing) = self.probing_mut() {
             probing.forget(cx.now);
@@ -204,7 +205,7 @@ impl Starting {
 
     pub fn on_timers(&mut self, cx: &mut Context) -> Next {
         if cx.now >= self.gives_up_at {
-            let (kind, message) = self.why_late(cx.policy.startup_timeout);
+            let (kind, message) = self.timeout_failure(cx.policy.startup_timeout);
             return self.fail(kind, message, cx);
         }
         if let Some(probing) = self.probing_mut() {
@@ -241,8 +242,8 @@ impl Starting {
         }
     }
 
-    /// Somebody reports that the VM is ready. Until its address is known the report is remembered, and the address is
-    /// looked for at once; to report it again costs no further call.
+    /// Handles a ready push. While the VM's address is unknown, the push is remembered, and a look
+    /// for the address is due at once. A repeated push causes no further call.
     pub fn on_ready_pushed(&mut self, token: &ReadyToken, cx: &mut Context) -> Next {
         if cx.ready_token.as_ref() != Some(token) {
             return Next::Stay;
@@ -254,7 +255,7 @@ impl Starting {
             return Next::Stay;
         }
         self.pushed_at = Some(cx.now);
-        // What is under way may have been asked before there was an address.
+        // A look in progress may have been made before there was an address.
         cx.looking = None;
         match &mut self.step {
             Step::Look(attempt) => *attempt = attempt.moved_to(cx.now),
@@ -264,21 +265,23 @@ impl Starting {
         Next::Stay
     }
 
-    /// The VM serves: its health path has responded 2xx, or it has reported that it is ready.
+    /// Completes the start: the health path has responded with 2xx, or the VM has reported that it
+    /// is ready.
     fn on_ready(&self, endpoint: Endpoint, cx: &mut Context) -> Next {
-        // It is to go down as soon as its operation has ended.
+        // The VM goes down as soon as its operation has ended.
         if self.after.is_some() {
             return Next::Stay;
         }
         if cx.is_exhausted() {
-            let message = "its hours were used up before it was ready (max_hours_per_month)".to_owned();
+            let message =
+                "its monthly hours were used up before it was ready (max_hours_per_month)".to_owned();
             return self.fail(FailureKind::OverLimit, message, cx);
         }
         let record = self.record(cx.now);
         cx.keep_record(record);
         cx.last_failure = None;
         cx.usage.start_metering(cx.now);
-        // The requests that are released now are activity.
+        // The requests that are released count as activity.
         cx.last_activity = Some(cx.now);
         cx.actions.push(Action::Release(Outcome::Ready { endpoint, cold_start: Some(record) }));
         Next::Run(endpoint)
@@ -300,24 +303,25 @@ impl Starting {
         self.stop_after(false).unwrap_or(failed)
     }
 
-    /// Brings the VM down if that was asked for while an operation was under way. Unless that has ended well, an
-    /// operation may still be at work, and the VM is looked at first.
-    fn stop_after(&self, ended_well: bool) -> Option<Next> {
+    /// Takes the VM down if that was requested while an operation was in progress. Unless the
+    /// operation has succeeded, it may still be in progress, so the VM is looked at first.
+    fn stop_after(&self, succeeded: bool) -> Option<Next> {
         let (take_down, woken_at) = match self.after? {
             AfterOperation::TakeDown(take_down) => (take_down, None),
             AfterOperation::Move => (TakeDown::Stop, Some(self.began)),
         };
-        let stop = if ended_well { Stop::begin(take_down) } else { Stop::check_first(take_down) };
+        let stop = if succeeded { Stop::begin(take_down) } else { Stop::check_first(take_down) };
         Some(stop.woken(woken_at).into())
     }
 
-    /// Whether the VM has reported just now that it is ready. After a while it may be another machine that is found in its
-    /// place.
+    /// Returns whether there was a ready push recently. An older push may be from a machine that
+    /// has been replaced since.
     fn is_ready_pushed(&self, now: Timestamp) -> bool {
         self.pushed_at.is_some_and(|pushed_at| now.since(pushed_at) <= PUSH_VALIDITY)
     }
 
-    /// Whether an operation may be running on the instance: no other can begin before it has ended.
+    /// Returns whether an operation may be in progress on the instance. No other operation can
+    /// begin before it has ended.
     fn is_changing(&self) -> bool {
         matches!(self.step, Step::Update { .. } | Step::Change { .. } | Step::Wait { .. })
     }
@@ -340,7 +344,7 @@ impl Starting {
         }
     }
 
-    /// The next try of the call that this step makes.
+    /// Returns the next try of this step's call.
     fn attempt(&self) -> Attempt {
         match &self.step {
             Step::Look(attempt)
@@ -351,7 +355,7 @@ impl Starting {
         }
     }
 
-    /// The call that this step makes.
+    /// Returns this step's call.
     fn due_call(&self) -> Option<Call> {
         Some(match &self.step {
             Step::Look(_) | Step::Probe { .. } => Call::Get,
@@ -368,7 +372,7 @@ impl Starting {
     }
 
     fn record(&self, now: Timestamp) -> ColdStartRecord {
-        // A VM may be healthy before the API says that it runs.
+        // A VM may be healthy before the API reports that it runs.
         let listens_since = self.listens_since.unwrap_or(now);
         let runs_since = self.runs_since.unwrap_or(listens_since).min(listens_since);
         let token_ms = millis(self.token_took);
@@ -383,18 +387,18 @@ impl Starting {
         }
     }
 
-    fn why_late(&self, startup_timeout: Duration) -> (FailureKind, String) {
+    fn timeout_failure(&self, startup_timeout: Duration) -> (FailureKind, String) {
         if let (Step::Probe { .. }, Some(ip)) = (&self.step, self.silent) {
-            let message = format!("the VM runs at {ip}, but its server does not answer");
+            let message = format!("the VM runs at {ip}, but its server does not respond");
             return (FailureKind::ServerDown, message);
         }
-        let because = self.last_error.as_deref().unwrap_or(match self.step {
-            Step::Probe { .. } => "the health path did not answer 2xx",
+        let reason = self.last_error.as_deref().unwrap_or(match self.step {
+            Step::Probe { .. } => "the health path did not respond with 2xx",
             Step::Look(_) | Step::Update { .. } | Step::Change { .. } | Step::Wait { .. } => {
-                "the instance did not come up"
+                "the instance did not start"
             }
         });
         let waited = format_duration(startup_timeout);
-        (FailureKind::StartupTimeout, format!("startup timeout: not ready after {waited}: {because}"))
+        (FailureKind::StartupTimeout, format!("startup timeout: not ready after {waited}: {reason}"))
     }
 }

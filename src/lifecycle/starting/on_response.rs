@@ -1,4 +1,4 @@
-//! What follows from the responses to a start's calls.
+//! The reactions to the responses of a start's calls.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,26 +14,28 @@ use crate::lifecycle::failure::FailureKind;
 use crate::lifecycle::next::Next;
 use crate::time::Timestamp;
 
-/// The longest pause between two tries of a call that a request waits for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The maximum pause between two tries of a call that a request waits for.
+const MAX_PAUSE: Duration = Duration::from_secs(8);
 
-/// How often an instance is looked at that is neither up nor down.
+/// The interval between looks at an instance in transition.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// When, after a change was asked for, the instance is looked at once although the operation is not done: its
-/// address often shows that early, and probing can begin. Once, because each look is a call.
+/// The time after a change was requested at which the instance is looked at, although the operation
+/// is not done: the address is often assigned that early, and probing can begin. There is only one
+/// such look, because each is a call.
 const EARLY_LOOK_AFTER: Duration = Duration::from_secs(3);
 
-/// How often an instance is looked at whose server does not respond: it may have been preempted, or have powered itself
-/// off, while it booted. Seldom, because each look is a call.
+/// The interval between looks at an instance whose server does not respond: it may have been
+/// preempted, or have powered itself off, while it was booting. The interval is long because each
+/// look is a call.
 const LOOK_WHILE_PROBING: Duration = Duration::from_secs(30);
 
-/// How long a server may be silent on an instance that runs, and that had served before.
+/// The time limit for a server to respond on a running instance that had served before.
 const SERVER_GRACE: Duration = Duration::from_secs(15);
 
-/// How often one start may ask for the same kind of change. More than once is needed when the instance is
-/// preempted, stopped or deleted by somebody else meanwhile.
-const MOST_CHANGES: u8 = 3;
+/// The maximum number of changes that one start requests. More than one is needed if the instance
+/// is preempted, or if another client stops or deletes it meanwhile.
+const MAX_CHANGES: u8 = 3;
 
 impl Starting {
     pub fn on_response(
@@ -54,7 +56,7 @@ impl Starting {
         }
     }
 
-    /// The instance was looked at while its operation was under way.
+    /// Handles the result of the look while the operation is in progress.
     pub fn on_early_look(&mut self, result: Result<Response, CallError>, cx: &mut Context) -> Next {
         let address = match result {
             Ok(Response::Instance(instance)) => instance.ip,
@@ -97,12 +99,12 @@ impl Starting {
                     self.fail(FailureKind::Refused, message, cx)
                 }
             },
-            // On its way up or down, by somebody else's doing: wait for the end of it.
+            // Another client's change is in progress: wait until it has ended.
             None => self.look_later(cx),
         }
     }
 
-    /// The VM's address is known, and the VM may have reported before that it is ready.
+    /// Handles a newly found address: the VM may already have reported that it is ready.
     fn on_address_found(&mut self, cx: &mut Context) -> Next {
         match self.endpoint().filter(|_| self.is_ready_pushed(cx.now)) {
             Some(endpoint) => self.on_ready(endpoint, cx),
@@ -122,7 +124,7 @@ impl Starting {
         }
         self.runs_since.get_or_insert(cx.now);
         if self.silent == Some(ip) && self.changes == 0 {
-            // It runs where it ran, so it is not its boot that takes time.
+            // The VM runs at the same address as before, so it is not booting.
             self.gives_up_at = self.gives_up_at.min(cx.now + SERVER_GRACE);
         } else {
             self.silent = None;
@@ -162,7 +164,7 @@ impl Starting {
         }
     }
 
-    /// A setting has been brought in line, or is being.
+    /// Handles the operation of an update.
     fn on_update(&mut self, operation: OperationView, cx: &mut Context) -> Next {
         let Step::Update { updates, operation: waited_for, attempt, .. } = &mut self.step else {
             return Next::Stay;
@@ -200,7 +202,7 @@ impl Starting {
                 cx.zone = cx.policy.first_zone();
                 self.bring_up(BringUp::Insert, cx)
             }
-            // The probes go on, whatever the API has.
+            // Probing continues, whatever the API's error is.
             (Step::Probe { look, .. }, _) => {
                 *look = Attempt::new(cx.now + LOOK_WHILE_PROBING);
                 Next::Stay
@@ -212,7 +214,7 @@ impl Starting {
                 | Step::Wait { attempt, .. },
                 Verdict::Retry,
             ) => {
-                *attempt = attempt.again(cx.now, LONGEST_PAUSE, cx.identity);
+                *attempt = attempt.again(cx.now, MAX_PAUSE, cx.identity);
                 self.last_error = Some(error.to_string());
                 Next::Stay
             }
@@ -228,7 +230,8 @@ impl Starting {
         }
     }
 
-    /// A change failed for good: the call that asks or waits for it, or its operation, which has `ended`.
+    /// Handles the final failure of a change: of a call that requests it or waits for it, or of its
+    /// operation, which has `ended`.
     fn on_change_failed(
         &mut self,
         bring_up: BringUp,
@@ -237,13 +240,14 @@ impl Starting {
         cx: &mut Context,
     ) -> Next {
         let verdict = error.verdict();
-        let no_room = verdict == Verdict::NextZone;
-        if bring_up.is_insert() && (no_room || ended && verdict != Verdict::LookAgain) {
-            // Nothing has come of it. After any other error, an earlier try of the call may have had its effect.
+        let is_stockout = verdict == Verdict::NextZone;
+        if bring_up.is_insert() && (is_stockout || ended && verdict != Verdict::LookAgain) {
+            // The instance was not created. After any other error, an earlier try of the call may
+            // have taken effect.
             self.record_down(cx);
         }
         match verdict {
-            // What is missing then is not the instance, but something that it is made of.
+            // The missing resource is not the instance, but one that it is created from.
             Verdict::LookAgain if bring_up.is_insert() && error.is_not_found() => {
                 self.fail(FailureKind::Refused, error.to_string(), cx)
             }
@@ -264,14 +268,14 @@ impl Starting {
     }
 
     fn on_update_failed(&mut self, error: &CallError, cx: &mut Context) -> Next {
-        // Whether the API has refused nothing but to tell the VM how it may report that it is ready.
-        let is_ready_alone = matches!(error, CallError::Api(_))
+        // Whether the API has refused only the update of the ready push's metadata.
+        let is_ready_update = matches!(error, CallError::Api(_))
             && matches!(&self.step, Step::Update { updates, operation: None, .. }
                 if matches!(**updates, [Update::Ready { .. }]));
         match error.verdict() {
             Verdict::Retry | Verdict::LookAgain => self.look_again(error, cx),
-            // The probes find out without it that the VM is ready. The log tells of each call that is refused.
-            _ if is_ready_alone && self.after.is_none() => self.bring_up(BringUp::Start, cx),
+            // The ready push is optional: probes detect readiness too. Each refused call is logged.
+            _ if is_ready_update && self.after.is_none() => self.bring_up(BringUp::Start, cx),
             Verdict::NextZone | Verdict::GiveUp => {
                 let message =
                     format!("the instance cannot be brought in line with the configuration: {error}");
@@ -280,19 +284,20 @@ impl Starting {
         }
     }
 
-    /// What is to be changed of a stopped instance before it is started.
+    /// Returns the updates of a stopped instance that precede its start.
     fn updates_before_boot(&self, instance: &InstanceView, cx: &mut Context) -> Vec<Update> {
         let drift = cx.drift.iter().filter(|_| cx.policy.applies_drift);
         let mut updates: Vec<Update> = drift.map(|difference| difference.update.clone()).collect();
-        // Metadata that is brought in line has the token by the way.
-        let has_it = updates.iter().any(|update| matches!(update, Update::Metadata { .. }));
-        if cx.renew_ready_token() && !has_it {
+        // An update of the metadata contains the token already.
+        let has_token = updates.iter().any(|update| matches!(update, Update::Metadata { .. }));
+        if cx.renew_ready_token() && !has_token {
             updates.extend(instance.ready.clone());
         }
         updates
     }
 
-    /// Brings the settings of a stopped instance in line: what can be changed at all can be changed then.
+    /// Updates the settings of a stopped instance. All settings that can be updated at all can be
+    /// updated while it is stopped.
     fn update(&mut self, updates: Vec<Update>, cx: &mut Context) -> Next {
         let request_id = cx.next_request_id();
         self.step = Step::Update { updates, request_id, operation: None, attempt: Attempt::new(cx.now) };
@@ -300,10 +305,10 @@ impl Starting {
     }
 
     fn bring_up(&mut self, bring_up: BringUp, cx: &mut Context) -> Next {
-        if self.changes == MOST_CHANGES {
+        if self.changes == MAX_CHANGES {
             let verb = bring_up.verb();
             let message =
-                format!("the instance does not stay up: {MOST_CHANGES} tries, and {verb} is due again");
+                format!("the instance does not stay up: {verb} is due again after {MAX_CHANGES} tries");
             return self.fail(FailureKind::Refused, message, cx);
         }
         self.changes += 1;
@@ -314,12 +319,12 @@ impl Starting {
     fn request(&mut self, bring_up: BringUp, cx: &mut Context) -> Next {
         let request_id = cx.next_request_id();
         match bring_up {
-            // It has one from its settings, if at all.
+            // The updates before the start have set the token, if there is one.
             BringUp::Start => {}
             BringUp::Insert | BringUp::InsertStandard => {
                 cx.renew_ready_token();
             }
-            // Nothing boots that could read another.
+            // A resumed VM does not boot, so it would not read a new token.
             BringUp::Resume => cx.ready_token = None,
         }
         self.may_run = true;
@@ -335,17 +340,17 @@ impl Starting {
         self.may_run = false;
     }
 
-    /// Looks into the zone that the search has come to.
+    /// Looks at the instance in the next zone of the search.
     fn look_in_zone(&mut self, cx: &Context) -> Next {
         if cx.is_in_removed_zone() {
             return self.on_zone_removed();
         }
-        // It is not up where it was looked for, but may be here.
+        // The instance is not up in the previous zone, but may be in this one.
         self.may_run = true;
         self.look(cx.now)
     }
 
-    /// A change has failed in a way that leaves open what is there.
+    /// Looks again after a change whose failure leaves the instance's status unknown.
     fn look_again(&mut self, error: &CallError, cx: &mut Context) -> Next {
         self.last_error = Some(error.to_string());
         self.look_later(cx);

@@ -228,7 +228,7 @@ fn the_reason_for_a_startup_timeout_is_what_was_waited_for() {
     harness.advance(20 * SECOND);
     harness.take_probes();
     let Outcome::Failed(failure) = harness.expect_release() else { panic!() };
-    assert!(failure.message.ends_with("the health path did not answer 2xx"), "{}", failure.message);
+    assert!(failure.message.ends_with("the health path did not respond with 2xx"), "{}", failure.message);
 }
 
 #[test]
