@@ -183,7 +183,7 @@ impl DropPoint {
     }
 }
 
-/// The JSON forms of `drop`: `true`, `false` or `"answer"`.
+/// The JSON forms of `drop`: a boolean, or the part of the call that is lost.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum DropForm {

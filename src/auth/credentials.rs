@@ -23,10 +23,10 @@ pub(crate) trait TokenTransport {
 #[derive(Default)]
 pub(crate) struct Credentials {
     token: Option<AccessToken>,
-    /// Whether an API has refused a self-signed token. If so, the key is exchanged for tokens
+    /// `true` if an API has refused a self-signed token. The key is then exchanged for tokens
     /// instead.
     self_signed_refused: bool,
-    /// Whether the first key was refused and the second is in use.
+    /// `true` if the first key was refused and the second is in use.
     uses_second_key: bool,
     clock_offset: ClockOffset,
 }

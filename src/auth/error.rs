@@ -13,8 +13,7 @@ pub enum AuthError {
     Refused {
         /// The URL of the request.
         server: String,
-        /// What the server refused, such as
-        /// `the service account key of GOOGLE_SERVICE_ACCOUNT_KEY`.
+        /// The refused subject, such as `the service account key of GOOGLE_SERVICE_ACCOUNT_KEY`.
         what: String,
         /// The HTTP status.
         status: u16,

@@ -7,7 +7,7 @@ const DEFAULT_IAM_CREDENTIALS_ENDPOINT: &str = "https://iamcredentials.googleapi
 /// The settings of the Worker's authentication to Google.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether tokens that the key signs are sent to the API directly (`AUTH = "self_signed"`).
+    /// `true` if tokens that the key signs are sent to the API directly (`AUTH = "self_signed"`).
     pub self_signed: bool,
     /// The account whose token is used instead of one of the key's own account
     /// (`IMPERSONATE_SERVICE_ACCOUNT`).

@@ -10,7 +10,7 @@ use super::{sign_assertion, sign_token, Api, AuthError, Impersonation, ServiceAc
 use crate::config::ConfigError;
 use crate::time::Timestamp;
 
-/// How long before its expiry a token is replaced, so that no token expires in transit.
+/// The time before its expiry at which a token is replaced, so that no token expires in transit.
 const REFRESH_BEFORE: Duration = Duration::from_secs(5 * 60);
 
 /// A request for an access token. It contains secrets.
@@ -24,7 +24,7 @@ pub struct TokenRequest {
     pub authorization: Option<String>,
     /// The body.
     pub body: String,
-    /// What the server may refuse, for the error message.
+    /// The subject of a refusal, for the error message.
     what: String,
     /// The project of the account whose key the request is based on.
     project: String,
@@ -128,7 +128,7 @@ pub struct AccessToken {
     secret: String,
     /// The project of the account whose key the token is based on. The VMs are in this project.
     pub project: String,
-    /// Whether the token is self-signed.
+    /// `true` if the token is self-signed.
     pub is_self_signed: bool,
     refresh_at: Timestamp,
 }

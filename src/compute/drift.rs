@@ -36,7 +36,7 @@ pub enum Update {
     MachineType,
     /// `instances.setScheduling`, which requires a stopped instance.
     Scheduling {
-        /// Whether the instance becomes a Spot VM. If the configuration allows both models, the
+        /// `true` if the instance becomes a Spot VM. If the configuration allows both models, the
         /// instance keeps its own.
         spot: bool,
     },

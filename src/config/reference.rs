@@ -26,7 +26,7 @@ const VARIABLES: [&str; 9] = [
 pub(super) struct Keys {
     /// The table's definition in the schema.
     pub definition: &'static str,
-    /// Where an error of the table's keys is reported.
+    /// The key at which errors of the table's keys are reported.
     pub parent: &'static str,
     /// The keys, in the order of the document.
     pub names: Vec<&'static str>,

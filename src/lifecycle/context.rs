@@ -39,7 +39,7 @@ pub(super) struct Context {
     pub last_activity: Option<Timestamp>,
     /// The last failure, until it is resolved.
     pub last_failure: Option<LastFailure>,
-    /// Whether Compute Engine has refused to suspend the VM.
+    /// `true` if Compute Engine has refused to suspend the VM.
     pub cannot_suspend: bool,
     pub usage: Usage,
     pub schedule: ScheduleState,
@@ -55,7 +55,7 @@ pub(super) struct Context {
     /// The call that the state waits for. After a load there is none.
     #[serde(skip)]
     pub in_flight: Option<CallId>,
-    /// The look at the instance that is in progress besides that call.
+    /// The look at the instance that is in progress concurrently with that call.
     #[serde(skip)]
     pub looking: Option<CallId>,
     #[serde(skip)]
@@ -72,7 +72,7 @@ pub(super) struct Context {
 pub(super) enum EndedCall {
     /// The call that the state waits for.
     State,
-    /// The look besides that call.
+    /// The look that is made concurrently.
     Look,
 }
 
@@ -110,7 +110,7 @@ impl Context {
         self.actions.push(Action::Call(id, call));
     }
 
-    /// Looks at the instance, besides that call.
+    /// Looks at the instance, concurrently with the call that the state waits for.
     pub fn look(&mut self) {
         let id = self.next_call();
         self.looking = Some(id);

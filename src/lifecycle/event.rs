@@ -20,7 +20,7 @@ pub enum Event {
     Wake {
         /// The generation of the endpoint that the request could not connect to, if any.
         unreachable: Option<u64>,
-        /// Whether to start the VM even if the last start failed recently.
+        /// `true` if the VM is started even if the last start failed recently.
         force: bool,
         /// The client. `None` means that its wakes are not counted.
         client: Option<String>,
@@ -44,7 +44,7 @@ pub enum Event {
     BusyChecked {
         /// The generation of the endpoint.
         generation: u64,
-        /// Whether the VM is busy.
+        /// `true` if the VM is busy.
         busy: bool,
     },
     /// A probe of the health path ended.

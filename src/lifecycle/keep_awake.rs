@@ -15,7 +15,7 @@ pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct ScheduleState {
     awake_until: Option<Timestamp>,
     wake_at: Option<Timestamp>,
-    /// Whether the operator has taken the VM down in this window. That takes precedence over the
+    /// `true` if the operator has taken the VM down in this window. That takes precedence over the
     /// schedule until there is a request.
     is_overridden: bool,
     /// The time at which a failed start may be tried again.

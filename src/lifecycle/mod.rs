@@ -12,7 +12,7 @@
 //! | file | the VM | next states |
 //! |---|---|---|
 //! | `down.rs` | does not exist, or is stopped or suspended | starting, stopping |
-//! | `starting/` | is inspected, created, started or resumed, and probed | running, failed, stopping |
+//! | `starting/` | is created, started or resumed, and probed | running, failed, stopping |
 //! | `running.rs` | is ready and serves requests | starting, stopping |
 //! | `stopping.rs` | is being stopped, suspended or deleted | down, starting |
 //! | `failed.rs` | is not ready, and may be running | starting, stopping, down |

@@ -35,7 +35,7 @@ pub(super) enum Next {
 pub(super) struct Begin {
     /// The time since which a request waits for the start.
     pub began: Timestamp,
-    /// Whether an instance may be running.
+    /// `true` if an instance may be running.
     pub may_run: bool,
     /// The most likely kind of start.
     pub kind: StartKind,

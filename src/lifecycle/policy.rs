@@ -20,17 +20,17 @@ pub struct Policy {
     /// The time after the last activity at which the VM goes down even if it reports that it is
     /// busy. `None` means that it gets no busy checks.
     pub busy_limit: Option<Duration>,
-    /// How long the VM stays suspended before it is stopped. `None` means without limit.
+    /// The time that the VM stays suspended before it is stopped. `None` means no limit.
     pub deep_sleep_after: Option<Duration>,
     /// The zones in which the instance may be created, the preferred one first.
     pub zones: Vec<String>,
-    /// Whether a standard VM is created if no zone has capacity for a Spot VM.
+    /// `true` if a standard VM is created if no zone has capacity for a Spot VM.
     pub spot_fallback: bool,
-    /// Whether drift is corrected at the next start.
+    /// `true` if drift is corrected at the next start.
     pub applies_drift: bool,
     /// The limits on the VM's use.
     pub limits: Limits,
-    /// Whether the VM gets a ready token, with which it reports that it is ready.
+    /// `true` if the VM gets a ready token, with which it reports that it is ready.
     pub ready_push: bool,
 }
 

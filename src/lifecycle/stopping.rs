@@ -27,7 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stopping {
     take_down: TakeDown,
-    /// Whether the VM is resumed first: it is suspended, and a suspended instance cannot be
+    /// `true` if the VM is resumed first: it is suspended, and a suspended instance cannot be
     /// stopped.
     resume_first: bool,
     step: Step,
@@ -214,7 +214,7 @@ impl Stopping {
                 }
             }
             // Repeating the same call is safe, whatever its result was; a new call might start a
-            // second operation besides the first.
+            // second, concurrent operation.
             Step::Change(_) => may_be_in_progress = matches!(error, CallError::InvalidResponse(_)),
             Step::Wait(_) => may_be_in_progress = true,
             Step::Check => {}

@@ -10,7 +10,7 @@ pub struct ColdStartRecord {
     /// The time at which it began.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
-    /// How the VM was brought up.
+    /// The way in which the VM was brought up.
     #[serde(default)]
     pub kind: StartKind,
     /// The time for getting access tokens.

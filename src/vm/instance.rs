@@ -70,10 +70,10 @@ pub struct Instance {
     pub startup_script_url: Option<String>,
     /// A script that the VM runs before it goes down (metadata item `shutdown-script`).
     pub shutdown_script: Option<String>,
-    /// Whether the VM is a standard VM. By default it is a Spot VM, which is much cheaper, but
+    /// `true` if the VM is a standard VM. By default it is a Spot VM, which is much cheaper, but
     /// which Compute Engine may stop at any time.
     pub not_preemptible: bool,
-    /// Whether a standard VM is created if no zone has capacity for a Spot VM.
+    /// `true` if a standard VM is created when no zone has capacity for a Spot VM.
     pub spot_fallback: bool,
     /// The duration after which Compute Engine stops the VM, even if this Worker no longer exists.
     /// `None` means no limit.

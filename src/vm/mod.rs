@@ -62,7 +62,7 @@ pub struct Vm {
     pub path: String,
     /// The host name (without port) of the requests that go to this VM. `None` means any host.
     pub host: Option<String>,
-    /// Whether [`path`](Vm::path) is removed from the request's path before the request is
+    /// `true` if [`path`](Vm::path) is removed from the request's path before the request is
     /// forwarded.
     pub strip_prefix: bool,
     /// The path that decides readiness: the VM is ready when a GET of it returns 2xx. `None` means
@@ -80,7 +80,7 @@ pub struct Vm {
     /// The `Host` header of requests over a socket. `None` means the host that the client
     /// requested.
     pub host_header: Option<String>,
-    /// Whether a request's own `X-Forwarded-*` and `Forwarded` headers are trusted and extended.
+    /// `true` if a request's own `X-Forwarded-*` and `Forwarded` headers are trusted and extended.
     /// Set it only behind another proxy, since any client can send them.
     pub trust_forwarded: bool,
     /// The time limit for connecting to the VM. After it the VM is treated as unreachable. Applies
@@ -91,7 +91,7 @@ pub struct Vm {
     pub response_timeout: Duration,
     /// The time limit for a start, from the first request to the first 2xx of the health path.
     pub startup_timeout: Duration,
-    /// How long the VM keeps running after the last request.
+    /// The time that the VM keeps running after the last request.
     pub idle_timeout: Duration,
     /// The action after [`idle_timeout`](Vm::idle_timeout).
     pub on_idle: OnIdle,
@@ -101,8 +101,9 @@ pub struct Vm {
     /// The time after the last request at which the VM goes down even if it reports that it is
     /// busy.
     pub busy_limit: Duration,
-    /// With [`OnIdle::Suspend`]: how long the VM stays suspended before it is stopped. Compute
-    /// Engine keeps a suspended VM for at most 60 days, and charges for its memory.
+    /// The time that the VM stays suspended before it is stopped, with [`OnIdle::Suspend`]. `None`
+    /// means no limit. Compute Engine keeps a suspended VM for at most 60 days, and charges for its
+    /// memory.
     pub deep_sleep_after: Option<Duration>,
     /// The maximum number of times in an hour that the VM is created, started or resumed. `None`
     /// means no limit.
@@ -123,7 +124,7 @@ pub struct Vm {
     /// The URL of a custom page that replaces the waiting page: HTML of at most 64 KiB, which is
     /// fetched every few minutes.
     pub waiting_page_url: Option<String>,
-    /// Which requests wake the VM.
+    /// The policy on which requests wake the VM.
     pub wake: WakePolicy,
     /// Windows in which the VM is kept awake, in the local time of a zone, such as
     /// `Mon-Fri 08:00-18:00 Europe/Berlin`. The VM is started at the beginning of a window, and

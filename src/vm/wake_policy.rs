@@ -15,8 +15,16 @@ pub const DEFAULT_IGNORED_PATHS: [&str; 3] = ["/healthz", "/robots.txt", "/favic
 /// ```
 /// use vmproxy::{AsleepResponse, Vm, WakePolicy};
 ///
-/// let ok = AsleepResponse { user_agent: Some("UptimeRobot".into()), status: 200, ..AsleepResponse::default() };
-/// let wake = WakePolicy { countries: vec!["DE".into()], asleep_response: vec![ok], ..WakePolicy::default() };
+/// let ok = AsleepResponse {
+///     user_agent: Some("UptimeRobot".into()),
+///     status: 200,
+///     ..AsleepResponse::default()
+/// };
+/// let wake = WakePolicy {
+///     countries: vec!["DE".into()],
+///     asleep_response: vec![ok],
+///     ..WakePolicy::default()
+/// };
 /// let vm = Vm { wake, ..Vm::default() };
 /// assert!(!vm.wake.crawlers);
 /// ```
@@ -30,9 +38,9 @@ pub struct WakePolicy {
     /// Patterns of user agents that do not wake the VM. They match anywhere in the `User-Agent`
     /// header, in either case.
     pub ignore_user_agents: Vec<String>,
-    /// Whether crawlers, link previews, monitors and scanners whose `User-Agent` is in the built-in
-    /// list wake the VM. Applies only to GET, HEAD and OPTIONS: a webhook's POST wakes the VM,
-    /// whatever its `User-Agent`.
+    /// `true` if crawlers, link previews, monitors and scanners whose `User-Agent` is in the
+    /// built-in list wake the VM. Applies only to GET, HEAD and OPTIONS: a webhook's POST wakes the
+    /// VM, whatever its `User-Agent`.
     pub crawlers: bool,
     /// The countries whose clients wake the VM (ISO 3166-1, or `T1` for Tor). Empty means any.
     pub countries: Vec<String>,
@@ -42,7 +50,7 @@ pub struct WakePolicy {
     pub networks: Vec<IpNet>,
     /// The networks whose clients do not wake the VM.
     pub ignore_networks: Vec<IpNet>,
-    /// Whether bots that Cloudflare has verified wake the VM by GET, HEAD and OPTIONS. Cloudflare
+    /// `true` if bots that Cloudflare has verified wake the VM by GET, HEAD and OPTIONS. Cloudflare
     /// reports verified bots to a Worker only with its bot products.
     pub verified_bots: bool,
     /// The header that a request needs to wake the VM. `None` means no header.
@@ -53,7 +61,7 @@ pub struct WakePolicy {
     /// The maximum number of times in an hour that one client wakes the VM. A client is an IPv4
     /// address or an IPv6 network of 64 bits. `None` means no limit.
     pub wakes_per_hour: Option<u32>,
-    /// Whether requests that do not wake the VM count as activity, which keeps it awake.
+    /// `true` if requests that do not wake the VM count as activity, which keeps it awake.
     pub counts_as_activity: bool,
     /// The responses to such requests while the VM is asleep. The first that matches is sent.
     /// Without a match it is 503 with `Retry-After`.

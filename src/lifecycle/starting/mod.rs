@@ -22,8 +22,8 @@ use crate::time::{format_duration, millis, Timestamp};
 use crate::vm::{ColdStartRecord, Endpoint, ReadyToken, StartKind, VmState};
 use probing::Probing;
 
-/// How long a ready push stays valid while the VM's address is unknown. After that the VM is
-/// probed, which takes little longer.
+/// The time for which a ready push stays valid while the VM's address is unknown. After that the VM
+/// is probed, which takes little longer.
 const PUSH_VALIDITY: Duration = Duration::from_secs(15);
 
 /// A start in progress.
@@ -36,10 +36,10 @@ pub(super) struct Starting {
     step: Step,
     /// The number of changes that have been requested.
     changes: u8,
-    /// Whether an instance may be running. If this start fails, that instance must still be taken
+    /// `true` if an instance may be running. If this start fails, that instance must still be taken
     /// down.
     may_run: bool,
-    /// What happens to the VM when the operation in progress has ended.
+    /// The action that follows when the operation in progress has ended.
     after: Option<AfterOperation>,
     token_took: Duration,
     /// The time at which the API reported that the instance runs.
@@ -54,7 +54,7 @@ pub(super) struct Starting {
     pushed_at: Option<Timestamp>,
 }
 
-/// What happens to a VM whose start is no longer needed.
+/// The action on a VM whose start is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum AfterOperation {

@@ -125,8 +125,11 @@ fn whoever_waits_for_a_stop_that_is_called_off_is_told_so() {
     harness.send(Event::TakeDown(TakeDown::Stop));
     harness.expect_release();
     harness.wake();
-    let told = harness.take_down_results();
-    assert!(matches!(&told[..], [Err(failure)] if failure.kind == FailureKind::Interrupted), "{told:?}");
+    let results = harness.take_down_results();
+    assert!(
+        matches!(&results[..], [Err(failure)] if failure.kind == FailureKind::Interrupted),
+        "{results:?}"
+    );
     assert_eq!(harness.lifecycle.failure().map(|failure| failure.kind), Some(FailureKind::Interrupted));
     let _ = start;
 }

@@ -106,8 +106,11 @@ fn a_stop_that_fails_is_tried_for_ever() {
     let (stop, first) = harness.expect_change(TakeDown::Stop);
     harness.respond(stop, refused(403, "forbidden"));
     assert!(harness.lifecycle.failure().unwrap().message.contains("cannot stop the instance"));
-    let told = harness.take_down_results();
-    assert!(matches!(told.as_slice(), [Err(failure)] if failure.message.contains("cannot stop")), "{told:?}");
+    let results = harness.take_down_results();
+    assert!(
+        matches!(results.as_slice(), [Err(failure)] if failure.message.contains("cannot stop")),
+        "{results:?}"
+    );
     harness.advance(75 * SECOND);
     let (stop, second) = harness.expect_change(TakeDown::Stop);
     assert_eq!(first, second, "an earlier try may have taken effect");
@@ -341,7 +344,7 @@ fn a_start_that_failed_is_looked_at_before_the_vm_is_brought_down() {
     harness.advance(60 * SECOND);
     harness.expect_call(Call::Get);
     harness.expect_release();
-    // The insert continues; a stop would be a second operation besides it.
+    // The insert continues; a stop would be a second, concurrent operation.
     harness.send(Event::TakeDown(TakeDown::Stop));
     harness.respond_to_look(instance(InstanceStatus::Staging));
     harness.expect_nothing();
