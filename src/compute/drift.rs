@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    fn in_line() -> Value {
+    fn without_drift() -> Value {
         json!({
             "machineType": "https://www.googleapis.com/compute/v1/projects/p/zones/z/machineTypes/n1-standard-1",
             "scheduling": {"provisioningModel": "SPOT", "preemptible": true},
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn an_instance_that_is_as_configured_differs_in_nothing() {
-        assert_eq!(describe(&in_line(), &instance()), Vec::<String>::new());
+        assert_eq!(describe(&without_drift(), &instance()), Vec::<String>::new());
         assert_eq!(describe(&json!({}), &instance()), Vec::<String>::new());
     }
 
@@ -316,7 +316,7 @@ mod tests {
             ..instance()
         };
         assert_eq!(
-            describe(&in_line(), &other),
+            describe(&without_drift(), &other),
             [
                 "machine_type: is n1-standard-1, configured e2-small",
                 "scheduling: is Spot, configured standard, 2h at most",
@@ -332,7 +332,7 @@ mod tests {
         let other = Instance { startup_script: None, tags: vec![], ..instance() };
         let other = Instance { metadata: BTreeMap::from([("color".into(), "blue".into())]), ..other };
         let other = Instance { labels: BTreeMap::from([("team".into(), "blog".into())]), ..other };
-        let differences = differences(&in_line(), &other);
+        let differences = differences(&without_drift(), &other);
         let bodies: Vec<Value> = differences.iter().map(|d| d.update.body(&other, "z")).collect();
         assert_eq!(
             bodies,
@@ -354,8 +354,8 @@ mod tests {
         let new = [pair("vmproxy-ready-token", "new"), pair("vmproxy-ready-url", "https://a/")];
         let mut announced = instance();
         announced.metadata.extend(new.clone());
-        assert_eq!(describe(&in_line(), &announced), Vec::<String>::new());
-        let mut is = in_line();
+        assert_eq!(describe(&without_drift(), &announced), Vec::<String>::new());
+        let mut is = without_drift();
         is["metadata"]["items"] = json!([item("color", "red"), item("vmproxy-ready-token", "old")]);
         let body = |update: Update| update.body(&announced, "z")["items"].clone();
         let new = new.map(|(key, value)| item(&key, &value));
@@ -417,12 +417,12 @@ mod tests {
     fn what_a_template_or_nobody_decides_differs_in_nothing() {
         let templated = |instance| Instance { name: "backend".into(), ..instance };
         let bare = templated(Instance::from_template("web"));
-        assert_eq!(describe(&in_line(), &bare), Vec::<String>::new());
+        assert_eq!(describe(&without_drift(), &bare), Vec::<String>::new());
         let limited =
             json!({"scheduling": {"provisioningModel": "STANDARD", "maxRunDuration": {"seconds": "60"}}});
         assert_eq!(describe(&limited, &bare), Vec::<String>::new());
         let standard = Instance { not_preemptible: true, ..bare };
-        let [difference] = differences(&in_line(), &standard).try_into().unwrap();
+        let [difference] = differences(&without_drift(), &standard).try_into().unwrap();
         assert_eq!(difference.to_string(), "scheduling: is Spot, configured standard");
         assert_eq!(difference.update.body(&standard, "z"), json!({"provisioningModel": "STANDARD"}));
     }
@@ -434,7 +434,7 @@ mod tests {
         };
         let merged = Instance { resource, ..instance() };
         assert_eq!(
-            describe(&in_line(), &merged),
+            describe(&without_drift(), &merged),
             ["tags: is {\"http-server\"}, configured {\"mine\"}", "labels: is otherwise, configured team"]
         );
     }

@@ -12,20 +12,20 @@ fn parse(vms: &Value) -> Result<Vec<Vm>, ConfigError> {
 }
 
 /// Keys that contradict the examples of others.
-const APART: [(&str, &str); 3] =
+const CONFLICTING: [(&str, &str); 3] =
     [("vm", "vpc"), ("instance", "startup_script_url"), ("instance", "spot_fallback")];
 
-/// Returns a VM with the schema's example of every key, except those that are [`APART`].
+/// Returns a VM with the schema's example of every key, except those that are [`CONFLICTING`].
 pub(super) fn all_set() -> Vm {
     let mut vm = json!({"instance": {"spot_fallback": false}});
     for table in tables() {
         for key in table.names {
             let example = example(table.definition, key);
             match table.definition {
-                "vm" if !example.is_null() && !APART.contains(&("vm", key)) => vm[key] = example,
-                "instance" if !APART.contains(&("instance", key)) => vm["instance"][key] = example,
+                "vm" if !example.is_null() && !CONFLICTING.contains(&("vm", key)) => vm[key] = example,
+                "instance" if !CONFLICTING.contains(&("instance", key)) => vm["instance"][key] = example,
                 "wake" => vm["wake"][key] = example,
-                // The examples of the tables in it are those of its own keys.
+                // The example of a nested table consists of the examples of its keys.
                 _ => {}
             }
         }
@@ -44,7 +44,7 @@ fn example(definition: &str, key: &str) -> Value {
 #[test]
 fn every_key_has_an_example_that_is_not_its_default() {
     for table in tables() {
-        // The examples of these are those of their keys.
+        // The examples of these tables consist of the examples of their keys.
         for key in table.names.iter().filter(|key| !["wake", "instance"].contains(key)) {
             let example = example(table.definition, key);
             assert!(!example.is_null(), "{}.{key}", table.definition);

@@ -75,7 +75,8 @@ enum Step {
     Change { bring_up: BringUp, request_id: RequestId, attempt: Attempt },
     /// Wait until the change is done. Meanwhile, probe as soon as there is an address.
     Wait { bring_up: BringUp, operation: OperationName, attempt: Attempt, early: EarlyAddress },
-    /// Probe until the VM's server is ready, and look at intervals whether the instance still runs.
+    /// Probe until the VM's server is ready, and check at intervals whether the instance still
+    /// runs.
     Probe { probing: Probing, look: Attempt },
 }
 
