@@ -1,4 +1,5 @@
-// The comparisons of `bench/`: `npm run bench`, or some groups of them: `npm run bench -- cold-start data-plane`.
+// Runs the benchmarks of `bench/`: all (`npm run bench`) or some groups
+// (`npm run bench -- cold-start data-plane`).
 
 import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
@@ -10,7 +11,7 @@ import { benchTools } from "./setup/bench-tools.mjs";
 main(async () => {
   await build({ also: [benchTools, emulator] });
   await emulator.install();
-  // In the data plane it is the server of WebSockets.
+  // The data-plane benchmarks use it as the WebSocket server.
   await run("cargo", ["build", "--locked", "--package", "gce-emulator", "--release"], { cwd: root });
   await run(join(npmBin, "node"), ["bench/run.ts", ...process.argv.slice(2)], { cwd: root });
 });

@@ -1,4 +1,5 @@
-// Builds a Worker into its folder's `build/`: `npm run build`, or `node scripts/build.mjs examples/own-worker`.
+// Builds a Worker into the `build/` of its folder: `npm run build`, or
+// `node scripts/build.mjs examples/own-worker`.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,10 +11,11 @@ import { Failure, main } from "./process.mjs";
 import { setUp } from "./setup.mjs";
 import { bundle } from "./setup/builds.mjs";
 
-// Kibibytes of the compressed WebAssembly, which Cloudflare loads at every cold start.
+// The size limit of the compressed WebAssembly in KiB: Cloudflare loads it whenever it starts an
+// isolate.
 const budget = 400;
 
-// With what else the command that it is for needs.
+// `also` lists further steps of the set-up that the calling command needs.
 export async function build({ crate = root, also = [] } = {}) {
   await setUp(also);
   await bundle(crate);

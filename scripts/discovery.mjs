@@ -1,8 +1,10 @@
-// Writes `emulator/data/compute.v1.json`: Google's discovery document of the Compute Engine API, cut down to the methods
-// below and the schemas that they use, without descriptions: `node scripts/discovery.mjs FILE_OR_URL`.
+// Writes `emulator/data/compute.v1.json`: Google's discovery document of the Compute Engine API,
+// cut down to the methods below and the schemas that they use, without descriptions: `node
+// scripts/discovery.mjs FILE_OR_URL`.
 //
-// The full document is at https://compute.googleapis.com/$discovery/rest?version=v1, and in the PyPI package
-// google-api-python-client, as googleapiclient/discovery_cache/documents/compute.v1.json.
+// The full document is at https://compute.googleapis.com/$discovery/rest?version=v1, and in the
+// PyPI package google-api-python-client as
+// googleapiclient/discovery_cache/documents/compute.v1.json.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -10,7 +12,8 @@ import { pathToFileURL } from "node:url";
 import { root } from "./project.mjs";
 import { Failure, main } from "./process.mjs";
 
-// The methods by resource. To add one, name it here and run this script; the schemas that it uses come with it.
+// The methods by resource. To add one, name it here and run this script, which also adds the
+// schemas that the method uses.
 const methods = {
   instances: [
     ...["insert", "get", "list", "aggregatedList", "start", "stop", "suspend", "resume", "delete", "reset"],
@@ -32,7 +35,7 @@ const methods = {
   diskTypes: ["get", "list"],
 };
 
-// The document's own fields, in this order; `resources` and `schemas` follow.
+// The top-level fields, in this order. `auth`, `resources` and `schemas` follow.
 const header = ["kind", "id", "name", "version", "revision", "rootUrl", "servicePath", "baseUrl", "batchPath", "parameters"];
 
 // The fields whose keys are names that the API has chosen, not keywords of the format.

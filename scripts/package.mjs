@@ -1,5 +1,6 @@
-// Makes the npm package in `dist/`, or another folder: `npm run package`, or `node scripts/package.mjs FOLDER`. It is in
-// `package/` as files, in `vmproxy-<version>.tgz` packed, and `SHA256SUMS` has the checksums.
+// Makes the npm package in `dist/` (`npm run package`) or in another folder
+// (`node scripts/package.mjs FOLDER`). The folder gets the files in `package/`, the packed
+// `vmproxy-<version>.tgz`, and the checksums in `SHA256SUMS`.
 
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,7 +23,7 @@ export async function makePackage(dist = join(root, "dist")) {
   writeChecksums(dist, ["package/index.js", "package/index_bg.wasm", packed]);
 }
 
-// Those of other versions would look as if they belonged to the checksums.
+// Packages of other versions would look as if the checksums covered them.
 function removePacked(dist) {
   for (const name of readdirSync(dist).filter((name) => name.endsWith(".tgz"))) rmSync(join(dist, name));
 }

@@ -1,4 +1,4 @@
-// Running other programs, so that none of them outlives this one.
+// Runs other programs, none of which outlives this one.
 
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -9,7 +9,8 @@ import { npmBin } from "./project.mjs";
 const running = new Set();
 let exiting;
 
-// Starts a program in a process group of its own, so that it can be ended with all that it started itself.
+// Starts a program in its own process group, so that it can be ended with all programs that it has
+// started.
 export function start(command, args, { env, ...options } = {}) {
   if (exiting) throw new Failure("interrupted");
   const child = spawn(command, args, {
@@ -25,26 +26,26 @@ export function start(command, args, { env, ...options } = {}) {
   });
   child.ended.then(() => {
     running.delete(child);
-    // What it started itself ends with it.
+    // The programs that it has started end with it.
     signalGroup(child, "SIGKILL");
   });
   return child;
 }
 
-// Runs a program to its end, which must be a good one.
+// Runs a program to its end; throws if the program fails.
 export async function run(command, args, options) {
   const result = await start(command, args, options).ended;
   if (result !== 0) throw new Failure(`\`${[command, ...args].join(" ")}\` ended with ${result}`);
 }
 
-// What a program prints, or undefined if it fails or is not there.
+// Returns a program's output, or undefined if the program fails or does not exist.
 export function output(command, args, options) {
   const stdio = ["ignore", "pipe", "ignore"];
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8", stdio, ...options });
   return status === 0 ? stdout.trim() : undefined;
 }
 
-// The path of a program in PATH, or undefined.
+// Returns the path of a program in PATH, or undefined.
 export function which(program) {
   return process.env.PATH.split(delimiter)
     .map((directory) => join(directory, program))
@@ -60,7 +61,7 @@ function isExecutable(file) {
   }
 }
 
-// Ends a program and what it started, by force if it takes too long.
+// Ends a program and all programs that it has started, by force after 5 s.
 export async function end(child) {
   signalGroup(child, "SIGTERM");
   await Promise.race([child.ended, pause(5000)]);
@@ -68,16 +69,16 @@ export async function end(child) {
   await child.ended;
 }
 
-// An error that its message explains: no stack trace is needed.
+// An error whose message explains it, so no stack trace is printed.
 export class Failure extends Error {}
 
-// Runs a command's body, and ends the whole process, with everything it started, when the body does: with the exit
-// code that the body returns.
+// Runs a command's body. When the body ends, ends this process and all programs that it has
+// started, with the exit code that the body returns.
 export async function main(body) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => exit(128 + os.signals[signal]));
   }
-  // Whoever was reading has gone.
+  // The reader of the output is gone.
   process.stdout.on("error", () => exit(1));
   try {
     await exit((await body()) ?? 0);

@@ -1,5 +1,5 @@
-// Builds the Worker once more, of a copy of the sources in another folder and with another home of cargo's, and compares
-// the bytes: `npm run reproduce`.
+// Builds the Worker a second time, from a copy of the sources in another folder and with another
+// CARGO_HOME, and compares the bytes: `npm run reproduce`.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";

@@ -1,5 +1,6 @@
-// The demo on this machine: the Worker under `wrangler dev`, and an emulator in the place of Compute Engine.
-// `npm start`, or with arguments for the emulator: `npm start -- --exec 'python3 -m http.server --bind $IP $PORT'`.
+// Runs the demo on this machine: the Worker under `wrangler dev`, with an emulator instead of
+// Compute Engine. `npm start`, or with arguments for the emulator: `npm start -- --exec 'python3 -m
+// http.server --bind $IP $PORT'`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,20 +10,20 @@ import { build } from "./build.mjs";
 import { emulator as emulatorProgram } from "./setup/builds.mjs";
 import { emulatorUrl, serviceAccountKey, startEmulator } from "./start/emulator.mjs";
 import { checkPorts } from "./start/ports.mjs";
-import { devVars, keepDevVars, writeEmulatorVars } from "./start/secrets.mjs";
+import { devVars, ensureDevVars, writeEmulatorVars } from "./start/secrets.mjs";
 import { runWorker, workerUrl } from "./start/worker.mjs";
 
 main(async () => {
   await checkPorts();
-  // wrangler would build too, but only once the emulator is there.
+  // wrangler would build the Worker too, but only after the emulator has started.
   await build({ also: [emulatorProgram] });
 
   const emulator = await startEmulator(process.argv.slice(2));
   const key = await serviceAccountKey();
-  keepDevVars(key);
+  ensureDevVars(key);
 
-  // The emulator forgets its VMs when it ends, so the Worker must too: its state lasts for this run only, in which
-  // it survives the Worker's own restarts.
+  // The emulator loses its VMs when it ends, so the Worker's state must not outlive this run
+  // either. Within the run, the state survives restarts of the Worker.
   const folder = mkdtempSync(join(tmpdir(), "vmproxy-start-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const emulatorVars = join(folder, "emulator.vars");

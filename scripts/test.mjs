@@ -1,4 +1,5 @@
-// Every check, in order, up to the first that fails: `npm test`; or some of them: `npm test -- rust-tests e2e`.
+// Runs every check in order, up to the first failure (`npm test`), or some of them
+// (`npm test -- rust-tests e2e`).
 
 import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
@@ -80,7 +81,7 @@ async function browser() {
 async function clients() {
   await build({ also: [googleClients] });
   await emulator.install();
-  // Google's libraries warn of every Python but the newest.
+  // Google's libraries warn about every Python version except the newest.
   const options = ["-W", "ignore::FutureWarning"];
   await run(googleClients.python(), [...options, "-m", "unittest", "discover", "--verbose", "--start-directory", "tests/clients"], { cwd: root });
 }

@@ -1,11 +1,11 @@
-// The command `vmproxy`, bundled with the libraries that it uses.
+// Bundles the command `vmproxy` with its libraries.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../project.mjs";
 
-// Writes `vmproxy.js` (the command) and `worker.js` (the Worker's check of its configuration) to a folder, and returns the
-// folders of the libraries in them.
+// Writes `vmproxy.js` (the command) and `worker.js` (the Worker's check of its configuration) to a
+// folder, and returns the folders of the bundled libraries.
 export async function bundleCommand(folder, version) {
   const command = await bundle("npm/command/main.ts", join(folder, "vmproxy.js"), {
     define: { VMPROXY_VERSION: JSON.stringify(version), WRANGLER_VERSION: JSON.stringify(wranglerVersion()) },
@@ -16,7 +16,7 @@ export async function bundleCommand(folder, version) {
 }
 
 async function bundle(entry, outfile, options) {
-  // Not above: a fresh clone has no packages yet when this file is read.
+  // Imported here because a fresh clone has no packages yet when this file is loaded.
   const { build } = await import("esbuild");
   const { metafile } = await build({
     absWorkingDir: root,
@@ -26,7 +26,7 @@ async function bundle(entry, outfile, options) {
     platform: "node",
     target: "node22",
     format: "esm",
-    // The other kind of module that a library has may load parts of itself in ways that cannot be bundled.
+    // A library's CommonJS entry may load parts of the library in ways that cannot be bundled.
     mainFields: ["module", "main"],
     minifySyntax: true,
     minifyWhitespace: true,
@@ -39,7 +39,7 @@ async function bundle(entry, outfile, options) {
   return libraries.filter((library) => library !== undefined);
 }
 
-// The command loads worker.js, and with it the WebAssembly, only when it checks something.
+// The command loads worker.js, and with it the WebAssembly, only for `check`.
 const workerBeside = {
   name: "worker-beside",
   setup({ onResolve }) {
@@ -47,7 +47,8 @@ const workerBeside = {
   },
 };
 
-// What wasm-bindgen generates imports the WebAssembly as a module, as Workers do. Node reads the file of the package.
+// The code that wasm-bindgen generates imports the WebAssembly as a module, as in Workers. In Node,
+// the package reads its own file instead.
 const wasmBeside = {
   name: "wasm-beside",
   setup({ onResolve, onLoad }) {
@@ -60,13 +61,13 @@ const wasmBeside = {
   },
 };
 
-// The check uses none of the runtime's modules.
+// The check does not use the modules of the Workers runtime.
 const cloudflareStubs = {
   name: "cloudflare-stubs",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^cloudflare:/ }, ({ path }) => ({ path, namespace: "cloudflare" }));
     onLoad({ filter: /.*/, namespace: "cloudflare" }, () => ({
-      // Whatever is imported by name is undefined then.
+      // Every named import is undefined.
       contents: "module.exports = {};",
     }));
   },

@@ -1,4 +1,4 @@
-// The licences of the libraries in a bundle, which want to be passed on with it.
+// The licences of the bundled libraries, which require that they are distributed with the bundle.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

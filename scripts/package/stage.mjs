@@ -7,7 +7,7 @@ import { Failure } from "../process.mjs";
 import { bundleCommand } from "./command.mjs";
 import { notices } from "./notices.mjs";
 
-// Where each file comes from that is copied as it is.
+// The sources of the files that are copied unchanged.
 const copied = {
   "index.js": "build/index.js",
   "index_bg.wasm": "build/index_bg.wasm",
@@ -16,7 +16,8 @@ const copied = {
   LICENSE: "LICENSE",
 };
 
-// Writes the package to an empty folder, and returns its package.json. The Worker must have been built.
+// Writes the package to an empty folder, and returns its package.json. The Worker must be built
+// already.
 export async function stage(folder) {
   const manifest = manifestOfPackage();
   for (const [name, source] of Object.entries(copied)) copyFileSync(join(root, source), join(folder, name));

@@ -1,5 +1,5 @@
-// Writes `deploy/`, the project that the "Deploy to Cloudflare" button and `npm create cloudflare` copy, with the command
-// of the package: `node scripts/package/template.mjs`.
+// Writes `deploy/`, the project that the "Deploy to Cloudflare" button and `npm create cloudflare`
+// copy, with the package's own command: `node scripts/package/template.mjs`.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Debian packages, and what else needs root.
+// Debian packages, and commands that require root.
 
 import { run, which } from "../process.mjs";
 

@@ -8,7 +8,7 @@ const packages = ["wrk", "nginx-light"];
 export const benchTools = {
   task: "Install wrk and nginx",
   duration: 20,
-  byHand: () => `apt-get install ${packages.join(" ")}`,
-  isThere: () => ["wrk", "nginx"].every((program) => which(program) !== undefined),
+  manualCommand: () => `apt-get install ${packages.join(" ")}`,
+  isInstalled: () => ["wrk", "nginx"].every((program) => which(program) !== undefined),
   install: () => aptInstall(packages),
 };

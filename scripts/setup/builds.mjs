@@ -1,4 +1,4 @@
-// What is compiled here: the program that builds Workers, the Worker, and the emulator.
+// The compiled programs: the bundler, which builds Workers, the Worker, and the emulator.
 
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
@@ -20,20 +20,21 @@ export const worker = {
   task: "Compile the Worker",
   duration: 110,
   after: [npmPackages, wasmTarget, bundler],
-  isThere: () => ["index.js", "index_bg.wasm"].every((name) => existsSync(join(root, "build", name))),
+  isInstalled: () => ["index.js", "index_bg.wasm"].every((name) => existsSync(join(root, "build", name))),
   install: () => bundle(root),
-  byHand: () => "npm run build",
+  manualCommand: () => "npm run build",
 };
 
 export const emulator = {
   ...program("gce-emulator"),
   task: "Compile the emulator",
   duration: 80,
-  // Cargo would wait for the other build in the same folder; the Worker needs the bundler first.
+  // Two cargo builds in the same folder would wait for each other, and the Worker needs the bundler
+  // first.
   after: [rust, bundler],
 };
 
-// Builds a Worker into its folder's `build/`, unless it is up to date.
+// Builds a Worker into the `build/` of its folder, unless it is up to date.
 export async function bundle(crate, { workspace = root, env = {} } = {}) {
   const rust = compiler();
   const { isBuiltIn, program } = linkerOf(rust);
@@ -41,9 +42,9 @@ export async function bundle(crate, { workspace = root, env = {} } = {}) {
   await run(bundler.path, [crate], {
     cwd: workspace,
     env: {
-      // The compiler for wasm32 may be another one than for this machine.
+      // The compiler for wasm32 may differ from the compiler for this machine.
       PATH: [npmBin, dirname(rust.rustc), process.env.PATH].join(delimiter),
-      // Their files must not mix.
+      // The files of the two compilers must not mix.
       CARGO_TARGET_DIR: join(root, "target", "worker"),
       CARGO_TERM_QUIET: "true",
       ...(isBuiltIn ? {} : { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: program }),
@@ -57,9 +58,9 @@ function program(name) {
   const build = ["build", "--locked", "--quiet", "--package", name];
   return {
     path,
-    isThere: () => existsSync(path),
-    // Cargo knows whether it is up to date.
+    isInstalled: () => existsSync(path),
+    // Cargo checks whether the program is up to date.
     install: () => run("cargo", build, { cwd: root }),
-    byHand: () => ["cargo", ...build].join(" "),
+    manualCommand: () => ["cargo", ...build].join(" "),
   };
 }

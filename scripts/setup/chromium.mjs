@@ -1,4 +1,4 @@
-// The browser of tests/browser/: the system's own, or the one that the variable CHROMIUM names.
+// The browser of tests/browser/: the system's, or the one in the variable CHROMIUM.
 
 import { existsSync } from "node:fs";
 import { which } from "../process.mjs";
@@ -10,9 +10,9 @@ const elsewhere = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome
 export const chromium = {
   task: "Install Chromium",
   duration: 60,
-  byHand: () => (hasApt() ? "apt-get install chromium" : "Install Chromium or Google Chrome, or say where it is: CHROMIUM=/path/to/it"),
-  isThere: () => program() !== undefined,
-  // Without a font of its own it would show boxes.
+  manualCommand: () => (hasApt() ? "apt-get install chromium" : "install Chromium or Google Chrome, or set its path: CHROMIUM=/path/to/chromium"),
+  isInstalled: () => program() !== undefined,
+  // Without a font, Chromium would show boxes instead of text.
   install: () => aptInstall(["chromium", "fonts-dejavu-core"]),
   program,
 };

@@ -1,4 +1,4 @@
-// Which Rust compiler builds for wasm32, and with what.
+// The Rust compiler for wasm32, and its linker.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,13 +7,14 @@ import { output, which } from "../process.mjs";
 
 export const target = "wasm32-unknown-unknown";
 
-// In the target's folder, beside a std that this set-up has built: the compiler it was built with.
+// A file beside a std that this set-up has built: the version of the compiler that built it.
 export const builtWith = "built-with";
 
-// A rustc in PATH may be rustup's; the distribution's is then behind it.
+// If the first rustc in PATH is rustup's, it hides the distribution's.
 export const distroCompiler = "/usr/bin/rustc";
 
-// The compiler to use: the first one in PATH if it has the target, otherwise the distribution's if that has.
+// Returns the first compiler in PATH if it has the target, otherwise the distribution's if that one
+// has it.
 export function compiler() {
   return [which("rustc"), distroCompiler].filter((rustc) => rustc && existsSync(rustc)).map(describe).find(hasTarget);
 }
@@ -24,7 +25,7 @@ export function describe(rustc) {
   return { rustc, version, libraries };
 }
 
-// Debian's compiler comes without the linker that rustup's brings along.
+// Debian's compiler does not include a linker, unlike rustup's.
 export function linkerOf({ version, libraries }) {
   const [, host] = version.match(/^host: (.*)$/m);
   const [, llvm] = version.match(/^LLVM version: (\d+)/m);
@@ -35,7 +36,7 @@ export function linkerOf({ version, libraries }) {
 function hasTarget({ version, libraries }) {
   if (!libraries || !existsSync(libraries)) return false;
   const mark = join(libraries, builtWith);
-  // Built for an older compiler, it would be refused by today's.
+  // A compiler refuses a std that another version has built.
   if (existsSync(mark)) return readFileSync(mark, "utf8") === version;
   return readdirSync(libraries).some((file) => /^libstd-.*\.rlib$/.test(file));
 }

@@ -1,4 +1,5 @@
-// Builds std for wasm32 from the distribution's sources, where no built one can be had.
+// Builds std for wasm32 from the distribution's sources, for systems on which rustup cannot install
+// it.
 
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +13,7 @@ export async function buildStd({ rustc, version, libraries }) {
   try {
     await build(folder, rustc);
     const built = collect(folder, version);
-    // Copied beside its place first, so that nobody finds half a library there.
+    // Copied to a temporary name first, so that no other process finds an incomplete library.
     const replace = 'mkdir -p "$(dirname "$2")"; cp -r "$1" "$2.$$"; rm -rf "$2"; mv -T "$2.$$" "$2"';
     await asRoot("sh", ["-ec", replace, "sh", built, libraries]);
   } finally {
@@ -20,7 +21,7 @@ export async function buildStd({ rustc, version, libraries }) {
   }
 }
 
-// std is built as a dependency, so there has to be something that depends on it.
+// std is built as a dependency, so there must be a crate that depends on it.
 const emptyCrate = "empty";
 
 async function build(folder, rustc) {

@@ -1,4 +1,4 @@
-// Google's own client libraries for Python, in a virtual environment that only tests/clients/ uses.
+// Google's client libraries for Python, in a virtual environment for tests/clients/.
 
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync } from "node:fs";
@@ -12,25 +12,25 @@ const requirements = join(root, "tests", "clients", "requirements.txt");
 export const googleClients = {
   task: "Install Google's Python clients",
   duration: 30,
-  byHand: () =>
-    makesEnvironments()
+  manualCommand: () =>
+    canMakeEnvironments()
       ? commands(folder()).map((command) => command.join(" ")).join(" && ")
       : "apt-get install python3-venv (elsewhere: Python 3.9 or newer, as `python3`, with its module venv: https://www.python.org/downloads)",
-  isThere: () => output(python(), ["-c", "import importlib.metadata as m; m.version('google-cloud-compute')"]) !== undefined,
+  isInstalled: () => output(python(), ["-c", "import importlib.metadata as m; m.version('google-cloud-compute')"]) !== undefined,
   python,
 
   async install() {
-    if (!makesEnvironments() && hasApt()) await aptInstall(["python3-venv"]);
-    if (!makesEnvironments()) throw new Failure("`python3` is not there, or older than 3.9, or without its module venv");
-    // Named when it is complete: another run may make the same at the same time.
-    const unnamed = `${folder()}.${process.pid}`;
+    if (!canMakeEnvironments() && hasApt()) await aptInstall(["python3-venv"]);
+    if (!canMakeEnvironments()) throw new Failure("`python3` is missing, or older than 3.9, or has no module venv");
+    // Renamed when it is complete: another run may create the same environment at the same time.
+    const temporary = `${folder()}.${process.pid}`;
     try {
-      for (const [program, ...args] of commands(unnamed)) await run(program, args);
-      if (this.isThere()) return;
+      for (const [program, ...args] of commands(temporary)) await run(program, args);
+      if (this.isInstalled()) return;
       rmSync(folder(), { recursive: true, force: true });
-      renameSync(unnamed, folder());
+      renameSync(temporary, folder());
     } finally {
-      rmSync(unnamed, { recursive: true, force: true });
+      rmSync(temporary, { recursive: true, force: true });
     }
   },
 };
@@ -43,7 +43,7 @@ function commands(environment) {
   ];
 }
 
-// The interpreter that has them.
+// Returns the path of the interpreter that has these libraries.
 function python() {
   return pythonIn(folder());
 }
@@ -52,14 +52,14 @@ function pythonIn(environment) {
   return join(environment, "bin", "python");
 }
 
-// One for each version of Python, and of what is required.
+// Returns the folder of the environment: one for each version of Python and of the requirements.
 function folder() {
   const version = output("python3", ["--version"]) ?? "";
   const key = createHash("sha256").update(version).update(readFileSync(requirements)).digest("hex");
   return join(root, "target", "setup", `google-clients-${key.slice(0, 16)}`);
 }
 
-// Debian leaves what a virtual environment gets its pip from out of what it calls Python.
-function makesEnvironments() {
+// Debian's Python package lacks `ensurepip`, from which a virtual environment gets its pip.
+function canMakeEnvironments() {
   return output("python3", ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"]) !== undefined;
 }

@@ -10,29 +10,30 @@ const modules = join(root, "node_modules");
 export const npmPackages = {
   task: "Install the npm packages",
   duration: 15,
-  byHand: () => "npm ci",
+  manualCommand: () => "npm ci",
 
-  isThere() {
-    // npm writes this list last, so an interrupted installation has none.
+  isInstalled() {
+    // npm writes this file last, so an interrupted installation has none.
     const list = join(modules, ".package-lock.json");
     return existsSync(list) && matches(packagesOf(join(root, "package-lock.json")), packagesOf(list));
   },
 
   async install() {
-    // Installed aside and then renamed: two runs at once do not meddle with each other's half-written packages.
+    // Installed in a temporary folder and then renamed, so that two concurrent runs do not disturb
+    // each other.
     const parent = join(root, "target", "setup");
     mkdirSync(parent, { recursive: true });
-    const aside = mkdtempSync(join(parent, "npm-"));
+    const temporary = mkdtempSync(join(parent, "npm-"));
     try {
-      for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, file), join(aside, file));
+      for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, file), join(temporary, file));
       const quiet = { stdio: ["ignore", "ignore", "inherit"] };
-      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: aside, ...quiet });
-      // Another run was faster: its packages may be in use by now.
-      if (this.isThere()) return;
-      if (existsSync(modules)) renameSync(modules, join(aside, "replaced"));
-      renameSync(join(aside, "node_modules"), modules);
+      await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: temporary, ...quiet });
+      // Another run was faster, and its packages may already be in use.
+      if (this.isInstalled()) return;
+      if (existsSync(modules)) renameSync(modules, join(temporary, "replaced"));
+      renameSync(join(temporary, "node_modules"), modules);
     } finally {
-      rmSync(aside, { recursive: true, force: true });
+      rmSync(temporary, { recursive: true, force: true });
     }
   },
 };
@@ -47,6 +48,6 @@ function matches(locked, installed) {
   const same = (path) => mark(locked[path]) === mark(installed[path]);
   // Packages for other systems are optional, and not installed.
   const needed = Object.keys(locked).filter((path) => !locked[path].optional);
-  const isWhole = (path) => same(path) && existsSync(join(root, path));
-  return Object.keys(installed).every(isWhole) && needed.every((path) => path in installed);
+  const isComplete = (path) => same(path) && existsSync(join(root, path));
+  return Object.keys(installed).every(isComplete) && needed.every((path) => path in installed);
 }

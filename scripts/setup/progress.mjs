@@ -1,4 +1,5 @@
-// What a set-up prints: each step when it begins and when it is done, and on a terminal how long the running ones take.
+// The output of a set-up: each step when it begins and when it is done, and on a terminal the time
+// of the running steps.
 
 export class Progress {
   #total;
@@ -34,7 +35,7 @@ export class Progress {
     console.log(line);
   }
 
-  // One line, which the next one overwrites.
+  // Prints one line, which the next line overwrites.
   #showRunning() {
     const steps = [...this.#running.entries()];
     const line = steps.map(([step, { started }]) => `${step.task}: ${seconds(started)} of about ${step.duration} s`);

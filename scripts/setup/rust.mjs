@@ -1,4 +1,4 @@
-// Rust for this machine: the toolchain that rust-toolchain.toml names.
+// Rust for this machine: the toolchain in rust-toolchain.toml.
 
 import { root } from "../project.mjs";
 import { Failure, output, run, which } from "../process.mjs";
@@ -6,13 +6,13 @@ import { Failure, output, run, which } from "../process.mjs";
 export const rust = {
   task: "Install Rust",
   duration: 60,
-  byHand: () =>
+  manualCommand: () =>
     which("rustup")
       ? "rustup toolchain install"
       : "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh (https://rustup.rs)",
 
-  isThere() {
-    // Without the variable, rustup would quietly begin a download here.
+  isInstalled() {
+    // Without this variable, rustup would start a download here.
     const env = { ...process.env, RUSTUP_AUTO_INSTALL: "0" };
     return ["cargo", "rustc"].every((program) => output(program, ["--version"], { cwd: root, env }) !== undefined);
   },

@@ -1,14 +1,15 @@
-// The steps of a set-up. Each has
-// - `task`, what it does, and `duration`, the seconds that this usually takes on two cores;
-// - `isThere()`, `install()`, and `byHand()`: the command that does it where `install()` cannot;
-// - `after`: the steps that it needs. Others run at the same time.
+// The steps of a set-up. A step has
+// - `task`: its description; `duration`: the seconds that it usually takes on two cores;
+// - `isInstalled()`, `install()`, and `manualCommand()`: the command to use where `install()`
+//   fails;
+// - `after`: the steps on whose results it depends. All other steps run at the same time.
 
 import { Failure } from "../process.mjs";
 import { Progress } from "./progress.mjs";
 
-// Takes the steps whose results are missing.
-export async function takeMissing(steps) {
-  const missing = steps.filter((step) => !step.isThere());
+// Runs the steps whose results are missing.
+export async function installMissing(steps) {
+  const missing = steps.filter((step) => !step.isInstalled());
   const progress = new Progress(missing.length);
   const ends = new Map();
   const end = (step) => {
@@ -37,8 +38,8 @@ async function install(step) {
     if (!(error instanceof Failure)) throw error;
     reason = error.message;
   }
-  // A failure may only mean that another run was faster.
-  if (!step.isThere()) {
-    throw new Failure(`${step.task}: ${reason}. Do it by hand, then try again: ${step.byHand()}`);
+  // The failure may only mean that another run was faster.
+  if (!step.isInstalled()) {
+    throw new Failure(`${step.task}: ${reason}. Do it by hand, then try again: ${step.manualCommand()}`);
   }
 }

@@ -1,4 +1,4 @@
-// What Rust needs to compile for wasm32: the target's standard library, and a linker.
+// The requirements of Rust for wasm32: the target's standard library, and a linker.
 
 import { root } from "../project.mjs";
 import { output, run, which } from "../process.mjs";
@@ -13,9 +13,9 @@ export const wasmTarget = {
   task: `Add the Rust target ${target}`,
   duration: 5,
   after: [rust],
-  byHand: () => `rustup target add ${target} (https://rustup.rs)`,
+  manualCommand: () => `rustup target add ${target} (https://rustup.rs)`,
 
-  isThere() {
+  isInstalled() {
     const found = compiler();
     return found !== undefined && hasLinker(found);
   },
@@ -31,7 +31,7 @@ async function addTarget() {
   if (await rustupAdds()) return;
   if (!hasApt()) return;
   console.log("rustup could not add the target: building it from the distribution's sources, in about 2 min");
-  if (!packages.every(isInstalled)) await aptInstall(packages);
+  if (!packages.every(isPackageInstalled)) await aptInstall(packages);
   await buildStd(describe(distroCompiler));
 }
 
@@ -47,10 +47,10 @@ async function rustupAdds() {
 
 function hasLinker(found) {
   const { isBuiltIn, program } = linkerOf(found);
-  // Other distributions' compilers know their linker.
+  // The compilers of other distributions find their linker.
   return isBuiltIn || !hasApt() || which(program) !== undefined;
 }
 
-function isInstalled(name) {
+function isPackageInstalled(name) {
   return output("dpkg-query", ["--show", "--showformat=${db:Status-Status}", name]) === "installed";
 }

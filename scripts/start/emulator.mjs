@@ -8,7 +8,7 @@ import { emulatorPort } from "./ports.mjs";
 
 export const emulatorUrl = `http://127.0.0.1:${emulatorPort}`;
 
-// The port of the demo's VMs, as wrangler.toml has it.
+// The port of the demo's VMs, as in wrangler.toml.
 const instancePort = 8780;
 
 // Builds the emulator if needed, and returns its process once it listens.
@@ -20,11 +20,11 @@ export async function startEmulator(extraArguments) {
   return emulator;
 }
 
-// The key file that it accepts, new at each of its starts without `--state`.
+// Returns the key file that the emulator accepts. Without `--state` it is new at each start.
 export async function serviceAccountKey() {
-  const answer = await fetch(`${emulatorUrl}/emulator/service-account.json`);
-  if (!answer.ok) throw new Failure(`the emulator gave no key file: ${answer.status} ${await answer.text()}`);
-  return JSON.stringify(await answer.json());
+  const response = await fetch(`${emulatorUrl}/emulator/service-account.json`);
+  if (!response.ok) throw new Failure(`the emulator gave no key file: ${response.status} ${await response.text()}`);
+  return JSON.stringify(await response.json());
 }
 
 function listening(emulator) {

@@ -1,9 +1,9 @@
-// The ports of this machine that `npm start` listens on.
+// The ports on which `npm start` listens.
 
 import { createServer } from "node:net";
 import { Failure } from "../process.mjs";
 
-// The one that wrangler.toml has.
+// As in wrangler.toml.
 export const usualWorkerPort = 8787;
 
 export const workerPort = portFrom("PORT", usualWorkerPort);

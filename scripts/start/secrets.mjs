@@ -9,14 +9,15 @@ import { movedVms } from "./worker.mjs";
 
 export const devVars = join(root, ".dev.vars");
 
-// Writes `.dev.vars`, unless it is there: it is the user's.
-export function keepDevVars(key) {
+// Writes `.dev.vars` unless it exists: the file belongs to the user.
+export function ensureDevVars(key) {
   if (existsSync(devVars)) return;
   writeSecrets(devVars, { GOOGLE_SERVICE_ACCOUNT_KEY: key, ADMIN_TOKEN: randomBytes(16).toString("hex") });
 }
 
-// Writes what wins over `.dev.vars` while the emulator stands in for Google: the key in `.dev.vars` may be an earlier
-// emulator's, or a real one, which the emulator must not see. Key and endpoints come together, so none goes astray.
+// Writes the variables that override `.dev.vars` while the emulator replaces Google. The key in
+// `.dev.vars` may be that of an earlier emulator, or a real key, which the emulator must not see.
+// Key and endpoints are set together, so no key goes to the wrong server.
 export async function writeEmulatorVars(file, key) {
   writeSecrets(file, {
     GOOGLE_SERVICE_ACCOUNT_KEY: key,

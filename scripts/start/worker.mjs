@@ -8,26 +8,28 @@ import { usualWorkerPort, workerPort } from "./ports.mjs";
 
 export const workerUrl = `http://127.0.0.1:${workerPort}`;
 
-// The demo's VMs say that they are ready to the port that wrangler.toml has: what replaces it when PORT moves it.
+// The demo's VMs push their readiness to the port in wrangler.toml. Returns the variables for
+// another PORT.
 export async function movedVms() {
   if (workerPort === usualWorkerPort) return {};
-  // Not above: a fresh clone has no packages yet when this file is read.
+  // Imported here because a fresh clone has no packages yet when this file is loaded.
   const { unstable_readConfig } = await import("wrangler");
   const { VMS } = unstable_readConfig({ config: join(root, "wrangler.toml"), env: "demo" }).vars;
   return { VMS: JSON.stringify(VMS.map((vm) => ({ ...vm, ready_push: workerUrl }))) };
 }
 
-// Runs the Worker until wrangler ends by itself; calls `ready` each time it answers.
+// Runs the Worker until wrangler ends by itself; calls `ready` each time the Worker starts to
+// respond.
 export async function runWorker({ envFiles, state, ready }) {
   for (;;) {
     const wrangler = startWrangler(envFiles, state);
     const ended = wrangler.ended.then((result) => {
       throw new Failure(`wrangler ended with ${result}`);
     });
-    if (!(await Promise.race([answers(60), ended]))) throw new Failure("the Worker did not answer within 60 s");
+    if (!(await Promise.race([responds(60), ended]))) throw new Failure("the Worker did not respond within 60 s");
     ready();
-    await Promise.race([stuck(wrangler), ended]);
-    console.log("The Worker does not answer any more: starting it again.");
+    await Promise.race([untilStuck(wrangler), ended]);
+    console.log("The Worker no longer responds: starting it again.");
     ended.catch(() => {});
     await end(wrangler);
   }
@@ -46,16 +48,17 @@ function startWrangler(envFiles, state) {
   return wrangler;
 }
 
-// wrangler starts a killed workerd again, but when it was the one that listens, requests hang from then on
-// (seen with wrangler 4.164). Nothing is asked before, as each question would show in the log.
-async function stuck(wrangler) {
+// wrangler restarts a workerd that was killed. But if that workerd was the one that listens, all
+// later requests hang (seen with wrangler 4.164). No request is sent before a crash, because each
+// request would appear in the log.
+async function untilStuck(wrangler) {
   for await (const line of createInterface({ input: wrangler.stdout })) {
-    if (line.includes("crashed unexpectedly") && !(await answers(3))) return;
+    if (line.includes("crashed unexpectedly") && !(await responds(3))) return;
   }
   await new Promise(() => {});
 }
 
-async function answers(seconds) {
+async function responds(seconds) {
   const deadline = Date.now() + seconds * 1000;
   while (Date.now() < deadline) {
     try {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/process.mjs";
-import { takeMissing } from "../../scripts/setup/steps.mjs";
+import { installMissing } from "../../scripts/setup/steps.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -46,7 +46,7 @@ describe("the steps of a set-up", () => {
     const log = [];
     const [first, second] = [fakeStep("first", { log }), fakeStep("second", { log })];
     const third = fakeStep("third", { log, after: [first, second] });
-    const { printed } = await printedBy(() => takeMissing([third, first, second]));
+    const { printed } = await printedBy(() => installMissing([third, first, second]));
     assert.deepEqual(log, ["first begins", "second begins", "first ends", "second ends", "third begins", "third ends"]);
     assert.deepEqual(printed.map((line) => line.replace(/\d+ s$/, "… s")), [
       "[1/3] first (usually 7 s)",
@@ -60,25 +60,25 @@ describe("the steps of a set-up", () => {
 
   test("are left out, and not counted, when what they install is there", async () => {
     const log = [];
-    const there = fakeStep("there", { log, isThere: true });
-    const { printed } = await printedBy(() => takeMissing([there, fakeStep("missing", { log, after: [there] })]));
+    const there = fakeStep("there", { log, isInstalled: true });
+    const { printed } = await printedBy(() => installMissing([there, fakeStep("missing", { log, after: [there] })]));
     assert.deepEqual(log, ["missing begins", "missing ends"]);
     assert.equal(printed[0], "[1/1] missing (usually 7 s)");
   });
 
   test("fail with their reason and the command that does it by hand", async () => {
     const install = () => Promise.reject(new Failure("no network"));
-    const { error } = await printedBy(() => takeMissing([fakeStep("packages", { install })]));
+    const { error } = await printedBy(() => installMissing([fakeStep("packages", { install })]));
     assert.equal(error.message, "packages: no network. Do it by hand, then try again: do packages");
   });
 
   test("may fail when another run has done the same", async () => {
     const step = fakeStep("packages", {});
     step.install = () => {
-      step.isThere = () => true;
+      step.isInstalled = () => true;
       return Promise.reject(new Failure("somebody else renamed it"));
     };
-    const { error } = await printedBy(() => takeMissing([step]));
+    const { error } = await printedBy(() => installMissing([step]));
     assert.equal(error, undefined);
   });
 });
@@ -97,8 +97,8 @@ function setUp(path) {
   return spawnSync(process.execPath, ["scripts/setup.mjs"], { cwd: root, env, encoding: "utf8" });
 }
 
-function fakeStep(task, { log = [], after, isThere = false, install }) {
-  const step = { task, duration: 7, after, isThere: () => isThere, byHand: () => `do ${task}` };
+function fakeStep(task, { log = [], after, isInstalled = false, install }) {
+  const step = { task, duration: 7, after, isInstalled: () => isInstalled, manualCommand: () => `do ${task}` };
   step.install =
     install ??
     (async () => {
@@ -106,7 +106,7 @@ function fakeStep(task, { log = [], after, isThere = false, install }) {
       // Lets the other steps begin.
       await new Promise((resolve) => setImmediate(resolve));
       log.push(`${task} ends`);
-      step.isThere = () => true;
+      step.isInstalled = () => true;
     });
   return step;
 }
