@@ -1,6 +1,6 @@
 // Writes `emulator/data/compute.v1.json`: Google's discovery document of the Compute Engine API,
-// cut down to the methods below and the schemas that they use, without descriptions: `node
-// scripts/discovery.mjs FILE_OR_URL`.
+// cut down to the methods below and the schemas that they use, without descriptions:
+// `node scripts/discovery.mjs FILE_OR_URL`.
 //
 // The full document is at https://compute.googleapis.com/$discovery/rest?version=v1, and in the
 // PyPI package google-api-python-client as

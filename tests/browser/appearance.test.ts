@@ -18,7 +18,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     await visitor.page.goto(`${worker.url}/`);
 
     await visitor.page.getByRole("status").getByText("The machine is booting").waitFor();
-    expect(await visitor.barriers()).toEqual([]);
+    expect(await visitor.accessibilityViolations()).toEqual([]);
     await visitor.screenshot(colorScheme);
     const background = await visitor.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const lightness = background.match(/\d+/g)!.slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;

@@ -23,7 +23,7 @@ test("a refused start is told, and can be tried again", async ({ launch, visit }
   expect(await visitor.page.getByRole("progressbar").count()).toBe(0);
   await visitor.screenshot("failure");
   await visitor.page.clock.resume();
-  expect(await visitor.barriers()).toEqual([]);
+  expect(await visitor.accessibilityViolations()).toEqual([]);
   await visitor.page.getByRole("button", { name: "Try again", exact: true }).click();
   await visitor.untilArrived("/echo?a=b#part");
   expect(visitor.waits).toBe(2);
@@ -41,7 +41,7 @@ test("the button is reached and pressed by keyboard", async ({ launch, visit }) 
   expect(await button.evaluate((element) => element.matches(":focus-visible"))).toBe(true);
   await visitor.screenshot("focus");
   await visitor.page.keyboard.press("Enter");
-  await eventually("it is tried again", () => visitor.waits === 2);
+  await eventually("the start is tried again", () => visitor.waits === 2);
 });
 
 test("a VM that has gone down again is woken again", async ({ launch, visit }) => {

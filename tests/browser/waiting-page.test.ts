@@ -165,7 +165,7 @@ test("a page asks for its stream alone, and once more when the tab is looked at 
   // Headless tabs are always visible, so the test fires the event itself.
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 
-  await eventually("it is asked for again", () => asked.length > 2);
+  await eventually("it is requested again", () => asked.length > 2);
   expect(asked.slice(2)).toEqual([stream]);
 });
 

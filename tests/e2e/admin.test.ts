@@ -207,7 +207,7 @@ test("nothing below /_vmproxy/ is ever forwarded, not even to a running VM", asy
   onTestFinished(() => origin.close());
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` } });
   expect((await worker.fetch("/")).status).toBe(200);
-  await eventually("the VM has been asked", () => origin.heads.length === 1);
+  await eventually("the VM has received the request", () => origin.heads.length === 1);
 
   for (const path of ["/_vmproxy", "/_vmproxy/", "/_vmproxy/anything", "/_vmproxy/../_vmproxy/echo", "/_vmproxy?x"]) {
     expect((await worker.request(path)).status).toBe(404);

@@ -9,7 +9,7 @@ import { type Setting, test, type World } from "../harness/test.ts";
 const starter = "vm-starter@emulator-project.iam.gserviceaccount.com";
 
 /** Returns a key file that the token server does not know. */
-function strange(key: KeyFile): string {
+function withUnknownKey(key: KeyFile): string {
   const { privateKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,
     publicKeyEncoding: { type: "spki", format: "pem" },
@@ -69,7 +69,7 @@ describe("the key", () => {
   });
 
   test("in a Secrets Store may be changed while the proxy runs", async ({ launch }) => {
-    const { cloud, worker } = await launch({ stored: [key], variables: (file) => ({ [key]: strange(file) }) });
+    const { cloud, worker } = await launch({ stored: [key], variables: (file) => ({ [key]: withUnknownKey(file) }) });
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
 
     await worker.store(key, JSON.stringify(await cloud.keyFile()));
@@ -85,7 +85,7 @@ describe("the key", () => {
   ])("that is refused gives way to the next one, in %s, for good", async ([, setting], { launch }) => {
     const world = await launch({
       ...setting,
-      variables: (file) => ({ [key]: strange(file), [`${key}_NEXT`]: JSON.stringify(file) }),
+      variables: (file) => ({ [key]: withUnknownKey(file), [`${key}_NEXT`]: JSON.stringify(file) }),
     });
 
     expect(await start(world)).toMatchObject({ token: 2, "instances.insert": 1 });
@@ -105,7 +105,7 @@ describe("the key", () => {
 
   test("and the next one may both be refused: each is tried once", async ({ launch }) => {
     const { cloud, worker } = await launch({
-      variables: (file) => ({ [key]: strange(file), [`${key}_NEXT`]: strange(file) }),
+      variables: (file) => ({ [key]: withUnknownKey(file), [`${key}_NEXT`]: withUnknownKey(file) }),
     });
 
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");
@@ -145,7 +145,7 @@ describe("a self-signed token", () => {
 
   test("of a key that Google does not know is a refusal of the key", async ({ launch }) => {
     const { cloud, worker } = await launch({
-      variables: (file) => ({ AUTH: "self_signed", GOOGLE_SERVICE_ACCOUNT_KEY: strange(file) }),
+      variables: (file) => ({ AUTH: "self_signed", GOOGLE_SERVICE_ACCOUNT_KEY: withUnknownKey(file) }),
     });
 
     await expectProblem(await worker.fetch("/"), 502, "The VM could not be started");

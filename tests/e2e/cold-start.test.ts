@@ -14,7 +14,7 @@ const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document",
 /** Long enough to observe, short enough to wait for. */
 const slow = { provision_ms: 1500, boot_ms: 1500 };
 
-interface Asks {
+interface SentRequest {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
@@ -78,28 +78,28 @@ const counting = `
 `;
 
 describe("while the VM starts", () => {
-  test.for<[who: string, cold_start: string, asks: Asks, gets: "page" | "answer" | "problem"]>([
+  test.for<[who: string, cold_start: string, request: SentRequest, gets: "page" | "response" | "problem"]>([
     ["a browser's navigation", "auto", { headers: navigation }, "page"],
     ["an old browser", "auto", { headers: { accept: html } }, "page"],
-    ["curl", "auto", { headers: { accept: "*/*" } }, "answer"],
-    ["a script in a page", "auto", { headers: { "sec-fetch-mode": "cors", accept: "*/*" } }, "answer"],
-    ["an image in a page", "auto", { headers: { "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" } }, "answer"],
-    ["a webhook", "auto", { method: "POST", body: "{}" }, "answer"],
+    ["curl", "auto", { headers: { accept: "*/*" } }, "response"],
+    ["a script in a page", "auto", { headers: { "sec-fetch-mode": "cors", accept: "*/*" } }, "response"],
+    ["an image in a page", "auto", { headers: { "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" } }, "response"],
+    ["a webhook", "auto", { method: "POST", body: "{}" }, "response"],
     // A page could not send the form a second time.
-    ["a form", "auto", { method: "POST", body: "a=b", headers: navigation }, "answer"],
-    ["a browser's navigation", "hold", { headers: navigation }, "answer"],
+    ["a form", "auto", { method: "POST", body: "a=b", headers: navigation }, "response"],
+    ["a browser's navigation", "hold", { headers: navigation }, "response"],
     ["a browser's navigation", "page", { headers: navigation }, "page"],
     ["curl", "page", {}, "page"],
     ["a webhook", "page", { method: "POST", body: "{}" }, "page"],
     ["curl", "reject", {}, "problem"],
     ["a browser's navigation", "reject", { headers: navigation }, "problem"],
-  ])("%s with cold_start = %s", async ([, cold_start, { body, ...asks }, gets], { launch }) => {
+  ])("%s with cold_start = %s", async ([, cold_start, { body, ...request }, gets], { launch }) => {
     const { worker } = await launch({ vm: { cold_start } });
 
-    const response = await worker.request("/echo", asks, body);
+    const response = await worker.request("/echo", request, body);
 
     const headers = new Headers(response.headers);
-    if (gets === "answer") {
+    if (gets === "response") {
       expect(response.status).toBe(200);
       expect(headers.get("x-vmproxy-cold-start")).toBe("true");
       expect(headers.get("server-timing")).toMatch(/^token;dur=\d+, api;dur=\d+, boot;dur=\d+, app;dur=\d+, total;dur=\d+$/);
@@ -108,13 +108,13 @@ describe("while the VM starts", () => {
     expect(response.status).toBe(503);
     expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     expect(headers.get("cache-control")).toBe("no-store");
-    const isHtml = gets === "page" || asks.headers === navigation;
+    const isHtml = gets === "page" || request.headers === navigation;
     expect(headers.get("content-type")).toBe(isHtml ? "text/html; charset=utf-8" : "application/problem+json");
     expect(response.body.includes("/_vmproxy/wait/backend")).toBe(gets === "page");
     if (isHtml) expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
     // The request has started the VM all the same.
     await worker.untilVm("running");
-    expect((await worker.request("/echo", asks, body)).status).toBe(200);
+    expect((await worker.request("/echo", request, body)).status).toBe(200);
   });
 
   test("a WebSocket is held", async ({ launch }) => {
@@ -239,7 +239,7 @@ describe("/_vmproxy/wait", () => {
   test("a silent stream beats, and whoever has gone away is written to no more", async ({ launch }) => {
     const { worker } = await launch({ vm: { cold_start: "page" }, timing: booting, main: counting });
     await worker.fetch("/");
-    await eventually("it boots", async () => (await waiting(worker)).phase === "booting");
+    await eventually("the VM boots", async () => (await waiting(worker)).phase === "booting");
     const [going, staying] = [new AbortController(), new AbortController()];
     await open(worker, going.signal);
     const stays = (await open(worker, staying.signal)).pipeThrough(new TextDecoderStream()).getReader();

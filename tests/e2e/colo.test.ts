@@ -10,7 +10,7 @@ import { test } from "../harness/test.ts";
 const withoutObject = `
 export { default } from "./index.js";
 export class VmObject {
-  fetch() { throw new Error("the object was asked"); }
+  fetch() { throw new Error("the object received a request"); }
 }`;
 
 test("a new isolate knows where the VM is from the last one", async ({ launch, storage }) => {
@@ -23,7 +23,7 @@ test("a new isolate knows where the VM is from the last one", async ({ launch, s
   const response = await isolate.fetch("/echo");
   expect(response.status).toBe(200);
   expect(response.headers.get("x-vmproxy-cold-start")).toBe(null);
-  expect(isolate.log).not.toContain("the object was asked");
+  expect(isolate.log).not.toContain("the object received a request");
 });
 
 test("a VM that is gone is not looked for where it was", async ({ launch, storage }) => {

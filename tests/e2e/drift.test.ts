@@ -5,7 +5,6 @@ import { instanceResource } from "../harness/external-changes.ts";
 import type { Emulator } from "../harness/emulator.ts";
 import { expectProblem } from "../harness/problem.ts";
 import { test } from "../harness/test.ts";
-import type { Worker } from "../harness/worker.ts";
 
 const configured = {
   machine_type: "e2-medium",
@@ -40,13 +39,13 @@ const instance = { ...configured, max_run_duration: "2h" };
 
 test("by default it is served as it is, and its status tells in what it differs", async ({ launch }) => {
   const { cloud, worker } = await launch({ vm: { instance } });
-  await make(cloud, found);
+  await insert(cloud, found);
 
   expect((await worker.fetch("/")).status).toBe(200);
 
   expect((await worker.vm()).drift).toEqual(differences);
 
-  await sleep(worker);
+  await worker.stopVm();
   expect((await worker.fetch("/")).status).toBe(200);
 
   expect((await worker.vm()).drift).toEqual(differences);
@@ -59,7 +58,7 @@ describe("with on_drift = apply", () => {
 
   test("it is brought in line at its next start, and what is not configured is kept", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm });
-    await make(cloud, found);
+    await insert(cloud, found);
 
     expect((await worker.fetch("/")).status).toBe(200);
 
@@ -67,7 +66,7 @@ describe("with on_drift = apply", () => {
     expect((await worker.vm()).drift).toEqual(differences);
     expect(await cloud.operations()).toEqual(["insert"]);
 
-    await sleep(worker);
+    await worker.stopVm();
     expect((await worker.fetch("/")).status).toBe(200);
 
     const changes = ["setMachineType", "setScheduling", "setTags", "setMetadata"];
@@ -86,7 +85,7 @@ describe("with on_drift = apply", () => {
     });
     expect((await worker.vm()).drift).toEqual([]);
 
-    await sleep(worker);
+    await worker.stopVm();
     expect((await worker.fetch("/")).status).toBe(200);
 
     expect((await cloud.operations()).slice(-2)).toEqual(["stop", "start"]);
@@ -164,7 +163,7 @@ describe("with on_drift = apply", () => {
     ["no labels", {}, { labels: { team: "shop" } }, "setLabels", { labels: { team: "shop" } }],
   ])("(%s) only that is changed, once", async ([, fields, own, change, after, cleared = []], { launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: own as Record<string, unknown> } });
-    await make(cloud, fields as Record<string, unknown>);
+    await insert(cloud, fields as Record<string, unknown>);
     await stopExternally(cloud);
 
     expect((await worker.fetch("/")).status).toBe(200);
@@ -175,7 +174,7 @@ describe("with on_drift = apply", () => {
     for (const option of cleared) expect(resource.scheduling).not.toHaveProperty(option);
     expect((await worker.vm()).drift).toEqual([]);
 
-    await sleep(worker);
+    await worker.stopVm();
     expect((await worker.fetch("/")).status).toBe(200);
 
     expect((await cloud.operations()).slice(-2)).toEqual(["stop", "start"]);
@@ -187,7 +186,7 @@ describe("with on_drift = apply", () => {
     await worker.fetch("/");
 
     expect((await worker.vm()).drift).toEqual([]);
-    await sleep(worker);
+    await worker.stopVm();
     expect((await worker.fetch("/")).status).toBe(200);
 
     expect(await cloud.operations()).toEqual(["insert", "stop", "start"]);
@@ -196,7 +195,7 @@ describe("with on_drift = apply", () => {
 
   test("a change by somebody else meanwhile is not lost: it is looked at again", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm: { on_drift: "apply", instance: { metadata: { color: "green" } } } });
-    await make(cloud, { metadata: { items: [{ key: "ssh-keys", value: "old" }] } });
+    await insert(cloud, { metadata: { items: [{ key: "ssh-keys", value: "old" }] } });
     await stopExternally(cloud);
     await cloud.fault({ method: "instances.setMetadata", status: 412 });
 
@@ -208,7 +207,7 @@ describe("with on_drift = apply", () => {
 
   test("a change that is refused is a 502, whose cause is the operator's", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm });
-    await make(cloud, found);
+    await insert(cloud, found);
     await stopExternally(cloud);
     await cloud.fault({ method: "instances.setMachineType", status: 403 });
 
@@ -224,7 +223,7 @@ describe("with on_drift = apply", () => {
 
   test("a suspended instance is resumed as it is", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm: { ...vm, on_idle: "suspend" } });
-    await make(cloud, found);
+    await insert(cloud, found);
     await worker.fetch("/");
     await worker.admin("POST", "vms/backend/suspend");
     await worker.untilVm("suspended");
@@ -236,21 +235,16 @@ describe("with on_drift = apply", () => {
   });
 });
 
-async function make(cloud: Emulator, fields: Record<string, unknown>): Promise<void> {
-  await settled(cloud, await cloud.call("POST", "zones/us-central1-a/instances", instanceResource(fields)));
+async function insert(cloud: Emulator, fields: Record<string, unknown>): Promise<void> {
+  await waitFor(cloud, await cloud.call("POST", "zones/us-central1-a/instances", instanceResource(fields)));
 }
 
 async function stopExternally(cloud: Emulator): Promise<void> {
-  await settled(cloud, await cloud.call("POST", "zones/us-central1-a/instances/backend/stop"));
+  await waitFor(cloud, await cloud.call("POST", "zones/us-central1-a/instances/backend/stop"));
 }
 
-async function settled(cloud: Emulator, { name }: Record<string, unknown>): Promise<void> {
+async function waitFor(cloud: Emulator, { name }: Record<string, unknown>): Promise<void> {
   await cloud.call("POST", `zones/us-central1-a/operations/${String(name)}/wait`);
-}
-
-async function sleep(worker: Worker): Promise<void> {
-  await worker.admin("POST", "vms/backend/stop");
-  await worker.untilVm("stopped");
 }
 
 function metadataOf(resource: Record<string, unknown>): Record<string, string> {

@@ -36,7 +36,7 @@ describe("a VM that is asked whether it is busy", () => {
     const { cloud, worker } = await launch({ vm: { idle_timeout: "1s", busy_path: "/status/200", busy_limit: "5s" } });
     await worker.fetch("/");
     const first = await worker.vm();
-    await eventually("it has said that it is busy", async () => {
+    await eventually("the VM has reported that it is busy", async () => {
       const { idle_deadline } = await worker.vm();
       return idle_deadline !== null && idle_deadline > first.idle_deadline!;
     });
@@ -145,7 +145,7 @@ describe("a VM that may not be stopped", () => {
 
     expect((await worker.admin("POST", "vms/backend/stop")).status).toBe(202);
 
-    await eventually("the status tells", async () => (await worker.vm()).error?.includes("cannot stop the instance: Compute Engine responded 403"));
+    await eventually("the status has the error", async () => (await worker.vm()).error?.includes("cannot stop the instance: Compute Engine responded 403"));
     await worker.untilLogged(/backend: instances\.stop: Compute Engine responded 403/);
     await cloud.until("TERMINATED");
     await worker.untilVm("stopped");
@@ -161,7 +161,7 @@ describe("a VM that may not be stopped", () => {
     await worker.fetch("/");
     await cloud.fault({ ...forbidden, times: 1000 });
     await worker.admin("POST", "vms/backend/stop");
-    await eventually("the status tells", async () => (await worker.vm()).error?.includes("cannot stop the instance"));
+    await eventually("the status has the error", async () => (await worker.vm()).error?.includes("cannot stop the instance"));
 
     const response = await worker.fetch("/");
 

@@ -110,7 +110,7 @@ describe("requests that arrive together", () => {
   test("while the VM does not exist are all answered after one insert", async ({ launch }) => {
     const { cloud, worker } = await launch();
 
-    const statuses = await together(100, async () => (await worker.fetch("/status/200")).status);
+    const statuses = await inParallel(100, async () => (await worker.fetch("/status/200")).status);
 
     expect(statuses).toEqual(Array(100).fill(200));
     expect(await cloud.calls()).toMatchObject({ token: 1, "instances.insert": 1 });
@@ -123,7 +123,7 @@ describe("requests that arrive together", () => {
     await worker.admin("POST", "vms/backend/stop");
     await cloud.until("STOPPING");
 
-    const statuses = await together(20, async () => (await worker.fetch("/status/200")).status);
+    const statuses = await inParallel(20, async () => (await worker.fetch("/status/200")).status);
 
     expect(statuses).toEqual(Array(20).fill(200));
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.stop": 1, "instances.start": 1 });
@@ -150,7 +150,7 @@ describe("a VM that ends by itself", () => {
     await cloud.until("TERMINATED");
     const upload = "whole ".repeat(20_000);
 
-    const echoes = await together(10, async () => echo(await worker.fetch("/echo", { method: "POST", body: upload })));
+    const echoes = await inParallel(10, async () => echo(await worker.fetch("/echo", { method: "POST", body: upload })));
 
     for (const seen of echoes) expect(seen).toMatchObject({ method: "POST", body: upload });
     expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });
@@ -171,7 +171,7 @@ describe("a VM that ends by itself", () => {
   test("is created anew after somebody has deleted it", async ({ launch }) => {
     const { cloud, worker } = await launch();
     await worker.fetch("/");
-    await deleteBehindItsBack(cloud);
+    await deleteExternally(cloud);
 
     const response = await worker.fetch("/");
 
@@ -201,7 +201,7 @@ test("two VMs are chosen by path, and one of them does not see its prefix", asyn
 
 async function bootTimeOn(page: Response): Promise<string> {
   const time = /\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(await page.text())?.[0];
-  if (!time) throw new Error("the page does not tell when the machine booted");
+  if (!time) throw new Error("the page does not show when the machine booted");
   return time;
 }
 
@@ -210,11 +210,11 @@ async function echo(response: Response): Promise<unknown> {
   return await response.json();
 }
 
-function together<T>(count: number, work: () => Promise<T>): Promise<T[]> {
+function inParallel<T>(count: number, work: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, work));
 }
 
-async function deleteBehindItsBack(cloud: Emulator): Promise<void> {
+async function deleteExternally(cloud: Emulator): Promise<void> {
   await cloud.call("DELETE", "zones/us-central1-a/instances/backend");
   await cloud.untilGone();
 }

@@ -3,15 +3,14 @@
 import { describe, expect } from "vitest";
 import { expectProblem } from "../harness/problem.ts";
 import { test } from "../harness/test.ts";
-import type { Worker } from "../harness/worker.ts";
 
 describe("max_starts_per_hour", () => {
   test("refuses requests that would start the VM once more, and leaves the VM to its operator", async ({ launch }) => {
     const { cloud, worker } = await launch({ vm: { max_starts_per_hour: 2 } });
     await worker.fetch("/");
-    await stop(worker);
+    await worker.stopVm();
     expect((await worker.fetch("/")).status).toBe(200);
-    await stop(worker);
+    await worker.stopVm();
     const before = await cloud.calls();
 
     for (let request = 0; request < 5; request += 1) {
@@ -33,7 +32,7 @@ describe("max_starts_per_hour", () => {
     expect(await cloud.operations()).toEqual(["insert", "stop", "start", "stop", "start"]);
     expect(await worker.vm()).toMatchObject({ state: "running", error: null });
 
-    await stop(worker);
+    await worker.stopVm();
     await expectProblem(await worker.fetch("/"), 503, "The VM is over its limit");
   });
 
@@ -54,7 +53,7 @@ describe("max_starts_per_hour", () => {
     await worker.admin("POST", "vms/backend/suspend");
     await worker.untilVm("suspended");
     expect((await worker.fetch("/")).status).toBe(200);
-    await stop(worker);
+    await worker.stopVm();
     await worker.stop();
 
     const again = await startAgain();
@@ -84,8 +83,3 @@ test("max_run_duration is Compute Engine's to keep", async ({ launch }) => {
   expect((await cloud.resource("unlimited")).scheduling).not.toHaveProperty("maxRunDuration");
   for (const name of ["spot", "standard", "unlimited"]) expect((await worker.vm(name)).drift).toEqual([]);
 });
-
-async function stop(worker: Worker): Promise<void> {
-  await worker.admin("POST", "vms/backend/stop");
-  await worker.untilVm("stopped");
-}

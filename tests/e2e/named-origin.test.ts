@@ -110,7 +110,7 @@ test("a VM that has been preempted is restarted by requests", async ({ launch, o
 
   await Promise.all([
     cloud.until("RUNNING", "backend", 15_000).then(() => own.listen(port, "127.0.0.1")),
-    eventually("a request is answered", async () => (await worker.fetch("/")).ok, 15_000),
+    eventually("a request succeeds", async () => (await worker.fetch("/")).ok, 15_000),
   ]);
 
   expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });

@@ -22,18 +22,18 @@ interface PushingWorld extends World {
   /** Lets ready pushes through from this moment on. */
   open(): void;
   /** The ready pushes sent so far, whether let through or not. */
-  said: string[];
+  pushes: string[];
 }
 
 const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | "none") => Promise<PushingWorld> }>({
   pushing: async ({}, use) => {
     const ends: (() => Promise<void> | void)[] = [];
     await use(async (vm = {}, door = "open") => {
-      const said: string[] = [];
+      const pushes: string[] = [];
       let worker: Worker | undefined;
       const server = createServer(async (request, response) => {
         const authorization = request.headers.authorization ?? "";
-        said.push(authorization);
+        pushes.push(authorization);
         if (door !== "open" || !worker) {
           response.writeHead(503).end();
           return;
@@ -46,7 +46,7 @@ const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | 
       const world = await launch({ vm: door === "none" ? vm : { ready_push: address, ...vm } });
       worker = world.worker;
       ends.push(world.end, () => void server.closeAllConnections(), () => void server.close());
-      return { ...world, said, open: () => void (door = "open") };
+      return { ...world, pushes, open: () => void (door = "open") };
     });
     for (const end of ends) await end();
   },
@@ -54,14 +54,14 @@ const test = plain.extend<{ pushing: (vm?: VmConfig, door?: "open" | "closed" | 
 
 describe.concurrent("a VM that says that it is ready", () => {
   test("(created) ends the wait though its health path fails, and no call is made for it", async ({ pushing }) => {
-    const { cloud, worker, said } = await pushing(unhealthy);
+    const { cloud, worker, pushes } = await pushing(unhealthy);
 
     const response = await worker.fetch("/echo");
 
     expect(response.status).toBe(200);
     expect(response.headers.get("x-vmproxy-cold-start")).toBe("true");
     expect(await cloud.calls()).toEqual({ token: 1, "instances.get": 2, "instances.insert": 1, "zoneOperations.wait": 1 });
-    expect(said).toEqual([`Bearer ${await token(cloud)}`]);
+    expect(pushes).toEqual([`Bearer ${await token(cloud)}`]);
     expect(await metadata(cloud, "vmproxy-ready-url")).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/_vmproxy\/vms\/backend\/ready$/);
     const vm = await worker.vm();
     expect(vm).toMatchObject({ state: "running", error: null, drift: [] });
@@ -69,18 +69,18 @@ describe.concurrent("a VM that says that it is ready", () => {
   });
 
   test("(started) has a new token, and all its other metadata is kept", async ({ pushing }) => {
-    const { cloud, worker, said } = await pushing({ ...unhealthy, instance: { metadata: { color: "green" } } });
+    const { cloud, worker, pushes } = await pushing({ ...unhealthy, instance: { metadata: { color: "green" } } });
     expect((await worker.fetch("/echo")).status).toBe(200);
     const first = await token(cloud);
     await setMetadata(cloud, { "ssh-keys": "me:ssh-ed25519 AAAA", color: "red" });
-    await sleep(worker);
+    await worker.stopVm();
     const before = await cloud.calls();
 
     expect((await worker.fetch("/echo")).status).toBe(200);
 
     const second = await token(cloud);
     expect(second).not.toBe(first);
-    expect(said).toEqual([`Bearer ${first}`, `Bearer ${second}`]);
+    expect(pushes).toEqual([`Bearer ${first}`, `Bearer ${second}`]);
     expect(await metadata(cloud, "ssh-keys")).toBe("me:ssh-ed25519 AAAA");
     // The difference from the configuration is reported, not corrected.
     expect(await metadata(cloud, "color")).toBe("red");
@@ -96,7 +96,7 @@ describe.concurrent("a VM that says that it is ready", () => {
     expect((await worker.fetch("/echo")).status).toBe(200);
     const first = await token(cloud);
     await setMetadata(cloud, { shape: "round", color: "red" });
-    await sleep(worker);
+    await worker.stopVm();
 
     expect((await worker.fetch("/echo")).status).toBe(200);
 
@@ -117,24 +117,24 @@ describe.concurrent("a VM that says that it is ready", () => {
   });
 
   test("(and cannot be told before its start) is started and probed all the same", async ({ pushing }) => {
-    const { cloud, worker, said } = await pushing();
+    const { cloud, worker, pushes } = await pushing();
     expect((await worker.fetch("/")).status).toBe(200);
-    await sleep(worker);
+    await worker.stopVm();
     await cloud.fault({ method: "instances.setMetadata", status: 403 });
 
     expect((await worker.fetch("/")).status).toBe(200);
 
     expect((await worker.vm()).error).toBe(null);
-    const [first, second] = await eventually("it has said so twice", () => said.length === 2 && said);
+    const [first, second] = await eventually("the VM has pushed twice", () => pushes.length === 2 && pushes);
     expect(second, "with the token that is no good any more").toBe(first);
-    expect((await say(worker, first)).status).toBe(403);
+    expect((await push(worker, first)).status).toBe(403);
   });
 });
 
 test("the script in docs/cold-starts.md says so", async ({ pushing }) => {
-  const { cloud, worker, said, open } = await pushing(unhealthy, "closed");
+  const { cloud, worker, pushes, open } = await pushing(unhealthy, "closed");
   const first = worker.fetch("/echo");
-  await eventually("it has said so to a closed door", () => said.length === 1);
+  await eventually("the VM has pushed while no push gets through", () => pushes.length === 1);
   open();
   const document = readFileSync(join(root, "docs", "cold-starts.md"), "utf8");
   const vm = await cloud.until("RUNNING");
@@ -144,49 +144,49 @@ test("the script in docs/cold-starts.md says so", async ({ pushing }) => {
   await promisify(execFile)("sh", ["-c", script], { env: { ...process.env, GCE_METADATA_HOST: metadata } });
 
   expect((await first).status).toBe(200);
-  expect(said).toEqual(Array(2).fill(`Bearer ${await token(cloud)}`));
+  expect(pushes).toEqual(Array(2).fill(`Bearer ${await token(cloud)}`));
 });
 
 describe.concurrent("a word that it is ready", () => {
   test("is believed with the token of the present boot alone", async ({ pushing }) => {
-    const { cloud, worker, said } = await pushing(unhealthy, "closed");
+    const { cloud, worker, pushes } = await pushing(unhealthy, "closed");
     const first = worker.fetch("/echo");
-    const [old] = await eventually("it has said so to a closed door", () => said.length === 1 && said);
+    const [old] = await eventually("the VM has pushed while no push gets through", () => pushes.length === 1 && pushes);
     await worker.untilVm("booting");
 
     for (const wrong of [undefined, "", "Bearer", "Bearer x", `${old}x`, old?.slice(0, -1), old?.replace("Bearer", "Basic")]) {
-      await expectProblem(await say(worker, wrong), 403, "Forbidden");
+      await expectProblem(await push(worker, wrong), 403, "Forbidden");
     }
     expect(await worker.vm()).toMatchObject({ state: "booting" });
-    expect((await say(worker, old)).status).toBe(204);
+    expect((await push(worker, old)).status).toBe(204);
     expect((await first).status).toBe(200);
-    expect((await say(worker, old)).status, "again, when it runs").toBe(204);
+    expect((await push(worker, old)).status, "again, when it runs").toBe(204);
 
-    await sleep(worker);
-    await expectProblem(await say(worker, old), 403, "Forbidden");
+    await worker.stopVm();
+    await expectProblem(await push(worker, old), 403, "Forbidden");
     expect(await worker.vm()).toMatchObject({ state: "stopped" });
     const second = worker.fetch("/echo");
-    const [, present] = await eventually("it has said so again", () => said.length === 2 && said);
+    const [, present] = await eventually("the VM has pushed again", () => pushes.length === 2 && pushes);
     await worker.untilVm("booting");
-    await expectProblem(await say(worker, old), 403, "Forbidden");
+    await expectProblem(await push(worker, old), 403, "Forbidden");
     expect(await worker.vm()).toMatchObject({ state: "booting" });
     expect(present).toBe(`Bearer ${await token(cloud)}`);
-    expect((await say(worker, present)).status).toBe(204);
+    expect((await push(worker, present)).status).toBe(204);
     expect((await second).status).toBe(200);
   });
 
   test("is not believed of a VM that was resumed: nothing has booted", async ({ pushing }) => {
-    const { cloud, worker, said } = await pushing({ on_idle: "suspend" });
+    const { cloud, worker, pushes } = await pushing({ on_idle: "suspend" });
     expect((await worker.fetch("/")).status).toBe(200);
-    const [old] = await eventually("it has said so", () => said.length === 1 && said);
+    const [old] = await eventually("the VM has pushed", () => pushes.length === 1 && pushes);
     await worker.admin("POST", "vms/backend/suspend");
     await worker.untilVm("suspended");
 
     expect((await worker.fetch("/")).status).toBe(200);
 
-    await expectProblem(await say(worker, old), 403, "Forbidden");
+    await expectProblem(await push(worker, old), 403, "Forbidden");
     expect(await cloud.operations()).toEqual(["insert", "suspend", "resume"]);
-    expect(said).toEqual([old]);
+    expect(pushes).toEqual([old]);
   });
 
   test("is a POST", async ({ pushing }) => {
@@ -209,7 +209,7 @@ describe.concurrent("a word that it is ready", () => {
 });
 
 /** Sends a ready push. */
-function say(worker: Worker, authorization: string | undefined): Promise<Response> {
+function push(worker: Worker, authorization: string | undefined): Promise<Response> {
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
   return worker.fetch("/_vmproxy/vms/backend/ready", { method: "POST", headers });
 }
@@ -235,9 +235,4 @@ async function setMetadata(cloud: Emulator, items: Record<string, string>): Prom
   const body = { fingerprint: metadata.fingerprint, items: [...kept, ...set] };
   const { name } = await cloud.call("POST", `${instance}/setMetadata`, body);
   await cloud.call("POST", `zones/us-central1-a/operations/${String(name)}/wait`);
-}
-
-async function sleep(worker: Worker): Promise<void> {
-  await worker.admin("POST", "vms/backend/stop");
-  await worker.untilVm("stopped");
 }

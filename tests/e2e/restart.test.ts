@@ -39,7 +39,7 @@ describe("after kill -9", { concurrent: false }, () => {
     const before = await looks();
     await world.startAgain();
 
-    await eventually("the start goes on", async () => (await looks()) > before);
+    await eventually("the start continues", async () => (await looks()) > before);
     await expectOneInstance(world.cloud);
   });
 

@@ -49,7 +49,7 @@ test("a VM is started by the object's own alarm when its time comes, and goes do
   await worker.scheduled();
   expect(await worker.vm()).toMatchObject({ state: "absent", last_activity: null });
 
-  await eventually("it is woken", async () => (await worker.vm()).last_activity !== null, 75_000);
+  await eventually("the VM is woken", async () => (await worker.vm()).last_activity !== null, 75_000);
 
   expect(Date.now()).toBeGreaterThanOrEqual(next.getTime());
   await cloud.until("TERMINATED");

@@ -111,7 +111,7 @@ describe("a request, a stop and a delete by the operator, while the proxy is bus
     await cloud.timing(slow(condition));
     const held = new Map<Event, Promise<Response>>();
     if (step === "serve") for (const name of events) held.set(name, worker.fetch(`/${name}/echo`));
-    else await Promise.all(events.map((name) => ask(worker, step, name)));
+    else await Promise.all(events.map((name) => operate(worker, step, name)));
     await untilCondition(cloud, condition, events);
     await cloud.timing(quick);
 
@@ -196,7 +196,7 @@ async function expectServed({ cloud, worker }: World, name: Event): Promise<void
 
 /** Sends the operator's action, and expects its final state. */
 async function expectDown({ cloud, worker }: World, action: "stop" | "delete", state: Down[1]): Promise<void> {
-  await ask(worker, action, action);
+  await operate(worker, action, action);
   await worker.untilVm(state, action);
   expect(await conditionOf(cloud, action), action).toBe({ absent: "gone", stopped: "TERMINATED", suspended: "SUSPENDED" }[state]);
 }
@@ -218,10 +218,10 @@ async function perform(worker: Worker, step: Step, name: Event): Promise<void> {
     expect((await worker.fetch(`/${name}/`)).status).toBe(200);
     return;
   }
-  await ask(worker, step, name);
+  await operate(worker, step, name);
   await worker.untilVm({ stop: "stopped", suspend: "suspended", delete: "absent" }[step], name);
 }
 
-async function ask(worker: Worker, action: "stop" | "suspend" | "delete", name: Event): Promise<void> {
+async function operate(worker: Worker, action: "stop" | "suspend" | "delete", name: Event): Promise<void> {
   expect((await worker.admin("POST", `vms/${name}/${action}`)).status).toBe(202);
 }

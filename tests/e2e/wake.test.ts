@@ -76,7 +76,7 @@ test("each of many requests wakes its VM or does not", async ({ launch }) => {
   const after = await states();
   for (const { what, name } of woken) expect(after.get(name), what).toMatch(/^(starting|booting|running)$/);
   for (const { what, name } of refused) expect(after.get(name), what).toBe("absent");
-  const made = await eventually("all are made", async () => {
+  const made = await eventually("all instances are created", async () => {
     const names = (await cloud.instances()).map(({ name }) => name);
     return names.length === woken.length && names;
   });
@@ -172,7 +172,7 @@ describe("a monitor's requests", () => {
 
     const ask = async (name: string) => (await worker.fetch(`/${name}/status/200`, { headers: monitor })).status;
     const statuses: number[] = [];
-    await eventually("the one that is only watched goes down", async () => {
+    await eventually("the VM with only monitor requests goes down", async () => {
       expect(await ask("counts-true")).toBe(200);
       statuses.push(await ask("counts-false"));
       return (await cloud.instance("counts-false"))?.status === "TERMINATED";
@@ -253,7 +253,7 @@ describe("wakes_per_hour", () => {
     for (let wakes = 0; wakes < 2; wakes += 1) {
       expect((await from("203.0.113.7")).status).toBe(200);
       expect((await from("203.0.113.7")).status).toBe(200);
-      await stop(worker);
+      await worker.stopVm();
     }
     const before = await cloud.calls();
 
@@ -275,7 +275,7 @@ describe("wakes_per_hour", () => {
     const from = (asked: Worker, address: string) =>
       asked.dispatch("http://a.example/", { headers: { ...browser, "cf-connecting-ip": address } });
     expect((await from(worker, "2001:db8:1:2::3")).status).toBe(200);
-    await stop(worker);
+    await worker.stopVm();
     await worker.stop();
 
     const again = await startAgain();
@@ -284,8 +284,3 @@ describe("wakes_per_hour", () => {
     expect((await from(again, "2001:db8:1:3::3")).status).toBe(200);
   });
 });
-
-async function stop(worker: Worker): Promise<void> {
-  await worker.admin("POST", "vms/backend/stop");
-  await worker.untilVm("stopped");
-}

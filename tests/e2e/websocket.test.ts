@@ -100,7 +100,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
     client.socket.ping("and you");
 
     expect(String(await pong)).toBe("and you");
-    await eventually("the VM has its pong", () => pongs.includes("are you there"));
+    await eventually("the VM has received the pong", () => pongs.includes("are you there"));
     client.socket.terminate();
   });
 
@@ -134,10 +134,10 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
   test("may refuse", async () => {
     const headers = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
 
-    const { status, headers: answered, body } = await worker.request("/forbidden", { headers });
+    const { status, headers: received, body } = await worker.request("/forbidden", { headers });
 
     expect([status, body]).toEqual([403, "not you"]);
-    expect(answered).toContainEqual(["x-own", "1"]);
+    expect(received).toContainEqual(["x-own", "1"]);
   });
 
   test("must prove that it has read the handshake", async () => {
@@ -193,7 +193,7 @@ describe.each(["127.0.0.1", "localhost"])("a VM at %s", (host) => {
   test("may send faster than the client reads", async () => {
     const client = await Client.open(worker, "/flood");
     client.socket.pause();
-    await eventually("it has sent all that it can", () => flooding!.isStable());
+    await eventually("the server has sent all that the buffers hold", () => flooding!.isStable());
     client.socket.resume();
 
     const messages = await client.received(FLOOD);

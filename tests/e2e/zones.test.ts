@@ -163,7 +163,7 @@ describe("a VM whose start was under way when the configuration changed is stopp
 
     await startAgain({ vms: vms as never });
 
-    await eventually("it is stopped", async () => (await states(cloud))[first] === "TERMINATED");
+    await eventually("the instance is stopped", async () => (await states(cloud))[first] === "TERMINATED");
     expect(await cloud.operations("backend", first)).toEqual(["insert", "stop"]);
   });
 

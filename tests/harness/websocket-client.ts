@@ -30,8 +30,8 @@ export class Client {
 
   /** Waits until this many messages have been received. */
   async received(count: number): Promise<Message[]> {
-    await eventually(`${count} messages have come`, () => {
-      if (this.messages.length < count) throw new Error(`${this.messages.length} have`);
+    await eventually(`${count} messages are received`, () => {
+      if (this.messages.length < count) throw new Error(`${this.messages.length} are received`);
       return true;
     });
     return this.messages;

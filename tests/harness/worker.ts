@@ -168,11 +168,17 @@ export class Worker {
   }
 
   untilVm(state: string, name = "backend"): Promise<VmStatus> {
-    return eventually(`the proxy says that ${name} is ${state}`, async () => {
+    return eventually(`${name} is ${state} in the admin API`, async () => {
       const vm = await this.vm(name);
-      if (vm.state !== state) throw new Error(`it says ${vm.state}`);
+      if (vm.state !== state) throw new Error(`it is ${vm.state}`);
       return vm;
     });
+  }
+
+  /** Stops the VM as its operator, and waits until it is stopped. */
+  async stopVm(name = "backend"): Promise<void> {
+    await this.admin("POST", `vms/${name}/stop`);
+    await this.untilVm("stopped", name);
   }
 
   /** The log of the Worker and of the runtime. */
@@ -181,8 +187,8 @@ export class Worker {
   }
 
   untilLogged(pattern: RegExp): Promise<true> {
-    return eventually(`the log has ${pattern}`, () => {
-      if (!pattern.test(this.log)) throw new Error(`it has\n${this.log}`);
+    return eventually(`the log contains ${pattern}`, () => {
+      if (!pattern.test(this.log)) throw new Error(`the log is\n${this.log}`);
       return true;
     }, 20_000);
   }

@@ -48,7 +48,7 @@ export class Visitor {
     });
   }
 
-  static async come(context: BrowserContext, home: string, mayComplain?: RegExp): Promise<Visitor> {
+  static async open(context: BrowserContext, home: string, mayComplain?: RegExp): Promise<Visitor> {
     return new Visitor(await context.newPage(), home, mayComplain);
   }
 
@@ -75,12 +75,12 @@ export class Visitor {
   }
 
   /** Returns the serious accessibility violations that axe-core finds. */
-  async barriers(): Promise<string[]> {
+  async accessibilityViolations(): Promise<string[]> {
     // Code evaluated by the debugger is exempt from the page's content security policy.
     await this.page.evaluate(axe.source);
     const { violations } = await this.page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-    const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    return grave.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`);
+    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    return serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`);
   }
 
   async screenshot(name: string): Promise<void> {
@@ -110,7 +110,7 @@ export const test = base.extend<{ visit: (home: string, how?: Visit) => Promise<
     try {
       await use(async (home, { mayComplain, ...options } = {}) => {
         const context = await browser.newContext({ viewport: { width: 900, height: 640 }, ...options });
-        const visitor = await Visitor.come(context, home, mayComplain);
+        const visitor = await Visitor.open(context, home, mayComplain);
         visitors.push(visitor);
         return visitor;
       });

@@ -20,7 +20,7 @@ export async function vmproxyAtTerminal(args: string[], cwd: string, replies: [q
   child.stdout.on("data", (data) => (shown += data));
   try {
     for (const [question, reply] of replies) {
-      replied = await eventually(`"${question}" is asked`, () => {
+      replied = await eventually(`the question "${question}" is shown`, () => {
         const at = shown.indexOf(`${question}: `, replied);
         if (at < 0) throw new Error(shown);
         return at + question.length;
