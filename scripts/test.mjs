@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
+import { checkLinks } from "./links.mjs";
 import { setUp } from "./setup.mjs";
 import { emulator } from "./setup/builds.mjs";
 import { chromium } from "./setup/chromium.mjs";
@@ -50,6 +51,7 @@ main(async () => {
 async function format() {
   await cargo("fmt", "--all", "--check");
   await npmProgram("prettier", "--check", "**/*.md");
+  checkLinks();
 }
 
 async function buildWorkers() {

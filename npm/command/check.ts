@@ -6,7 +6,7 @@ import { Failure } from "./errors.ts";
 
 const flags = { env: { type: "string" } } as const;
 
-/** `vmproxy check`: reports what is wrong with the configuration, as the deployed Worker would. */
+/** `vmproxy check`: reports the errors of the configuration, as the deployed Worker would. */
 export async function check(args: string[]): Promise<number> {
   const { values, argument } = readCommandLine("check", args, flags);
   const file = argument ?? findConfigFile();
@@ -14,7 +14,7 @@ export async function check(args: string[]): Promise<number> {
   const chosen = values.env === undefined ? environments : environments.filter(({ name }) => name === values.env);
   if (chosen.length === 0) throw new Failure(`check: ${file} has no environment "${values.env}"`);
 
-  // The Worker's own code, which no other command needs.
+  // Loaded here because no other command needs the Worker's code.
   const worker = await import("./worker.ts");
   let exitStatus = 0;
   for (const environment of chosen) {

@@ -16,7 +16,7 @@ function parse<O extends Options>(command: string, args: string[], options: O) {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     if (!isParseError(error)) throw error;
-    // More sentences and lines follow, about rare kinds of arguments.
+    // The message continues with sentences about rare kinds of arguments.
     const [reason = ""] = error.message.split(/\. |\.?\n/);
     throw new CommandLineError(`${command}: ${reason[0]?.toLowerCase()}${reason.slice(1)}`);
   }

@@ -35,7 +35,7 @@ function entriesOf(folder: string): string[] {
 function write(folder: string, files: [name: string, content: string][]): void {
   try {
     mkdirSync(folder, { recursive: true });
-    // Fails if somebody else has written such a file in the meantime.
+    // Fails if another process has written such a file in the meantime.
     for (const [name, content] of files) writeFileSync(join(folder, name), content, { flag: "wx" });
   } catch (error) {
     throw new Failure(`init: ${(error as Error).message}`);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The command `vmproxy`. Its exit status: 0 if all is well, 1 if something is wrong, 2 if the command line is.
+// The command `vmproxy`. Its exit status is 0 after success, 1 after a failure, and 2 for a wrong
+// command line.
 
 import { CommandLineError, Failure } from "./errors.ts";
 import { usage } from "./usage.ts";
@@ -34,7 +35,7 @@ function print(text: string, [surplus]: string[]): number {
 }
 
 function report(error: unknown): number {
-  // Anything else is a defect, which Node reports with its stack.
+  // Any other error is a defect, which Node reports with its stack.
   if (!(error instanceof Failure)) throw error;
   const help = error instanceof CommandLineError ? `\n\n${usage}` : "";
   console.error(`vmproxy: ${error.message}${help}`);

@@ -6,7 +6,10 @@ import type { Node } from "./node.ts";
 import { SyntaxProblem } from "./syntax-problem.ts";
 import { parseToml } from "./toml.ts";
 
-/** Returns the file that wrangler reads: in the current folder or the nearest one above, in this order. */
+/**
+ * Returns the file that wrangler reads. Each name in turn is searched for in the current folder and
+ * all folders above, nearest first.
+ */
 export function findConfigFile(): string {
   const names = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
   const folders = withParents(process.cwd());

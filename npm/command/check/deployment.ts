@@ -1,4 +1,4 @@
-// What the Worker cannot know of its own deployment, and does not work without.
+// Settings of the deployment that the Worker requires and cannot check itself.
 
 import type { Finding } from "./findings.ts";
 import { type Environment, inherited } from "./environment.ts";
@@ -27,7 +27,7 @@ function checkBinding(environment: Environment): Finding[] {
     const key = `durable_objects.bindings.${binding}.class_name`;
     return [{ line: (bound ?? found).line, key, problem: `${JSON.stringify(bound?.value)} is not "${className}"` }];
   }
-  // The objects of another Worker are that Worker's to create.
+  // Another Worker's objects are created by that Worker.
   return found.get("script_name") ? [] : checkMigrations(environment);
 }
 
@@ -56,7 +56,10 @@ function isClass(node: Node | undefined): boolean {
   return node?.value === className;
 }
 
-/** Cloudflare's limit on a variable or a secret: https://developers.cloudflare.com/workers/platform/limits/. */
+/**
+ * Cloudflare's limit on a variable or a secret:
+ * https://developers.cloudflare.com/workers/platform/limits/.
+ */
 const maxVariableBytes = 5 * 1024;
 
 function checkSizes({ own }: Environment): Finding[] {

@@ -2,7 +2,10 @@ import { checkDeployment } from "./deployment.ts";
 import type { Environment } from "./environment.ts";
 import { workerEnv } from "./worker-env.ts";
 
-/** The Worker's check of the variables and bindings that it gets: the first key that is wrong, and how. */
+/**
+ * The Worker's check of the variables and bindings that it gets: the first invalid key and its
+ * problem.
+ */
 export type WorkerCheck = (env: Record<string, unknown>) => Problem | undefined;
 
 export type Problem = [key: string, problem: string];

@@ -1,4 +1,4 @@
-/** A value of the configuration file, with the line at which it stands. */
+/** A value of the configuration file, with its line. */
 export class Node {
   readonly value: unknown;
   /** The line of its key, of its `[table]` or of itself; from 1. */
@@ -6,7 +6,7 @@ export class Node {
   /** The entries of a table by their keys, or of an array by their indexes. */
   readonly #children: Map<string, Node>;
 
-  /** `line` is that of the value around it, where it has none of its own. */
+  /** `line` is the line of the enclosing value, for a value without its own line. */
   constructor(value: unknown, lines: Lines | undefined, line = 1) {
     this.value = value;
     this.line = lines?.line ?? line;
@@ -30,8 +30,8 @@ export class Node {
   }
 
   /**
-   * Returns the value that a key such as `VMS[0].instance.zone` names, or the innermost value around it if there is
-   * none. Keys may have dots in them.
+   * Returns the value at a key such as `VMS[0].instance.zone`, or the innermost enclosing value if
+   * there is none. Keys may contain dots.
    */
   locate(key: string): Node {
     const longestFirst = [...this.#children].sort(([a], [b]) => b.length - a.length);
@@ -44,7 +44,7 @@ export class Node {
   }
 }
 
-/** The line of a value, and the lines of what is in it: of a table by keys, of an array by indexes. */
+/** The line of a value, and the lines of its parts: of a table by keys, of an array by indexes. */
 export class Lines {
   line: number;
   readonly children = new Map<string, Lines>();
@@ -53,7 +53,7 @@ export class Lines {
     this.line = line;
   }
 
-  /** Returns the lines of a part, which is at `line` if it is not known yet. */
+  /** Returns the lines of a part; a new part is at `line`. */
   part(key: string | number, line: number): Lines {
     const known = this.children.get(String(key));
     return known ?? this.set(key, line);

@@ -3,10 +3,10 @@ import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
 import { Lines, Node } from "./node.ts";
 import { SyntaxProblem } from "./syntax-problem.ts";
 
-/** Parses a TOML document: its values with wrangler's own parser, their lines with one that knows them. */
+/** Parses a TOML document: the values with wrangler's parser, the lines with another one. */
 export function parseToml(text: string): Node {
   try {
-    // As JSON, as which wrangler deploys it: dates are strings.
+    // In JSON, the form in which wrangler deploys the variables, dates are strings.
     const value: unknown = JSON.parse(JSON.stringify(parse(text)));
     return new Node(value, linesOf(parseTOML(text)));
   } catch (error) {
@@ -33,7 +33,7 @@ function linesOf(program: AST.TOMLProgram): Lines {
 function addTable(document: Lines, { loc, resolvedKey, body }: AST.TOMLTable): void {
   const { line } = loc.start;
   const table = resolvedKey.reduce<Lines>((parent, key) => parent.part(key, line), document);
-  // Its header may come after those of its parts.
+  // The header of a table may come after the headers of its parts.
   table.line = line;
   for (const entry of body) addKeyValue(table, entry);
 }

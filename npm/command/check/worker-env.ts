@@ -11,7 +11,7 @@ export function workerEnv({ own, vars, vms }: Environment): Record<string, unkno
   const variables = vars.entries.map(([name, { value }]) => [name, value]);
   return {
     [keySecret]: unknownSecret,
-    // The Worker compares with this secret itself, so it must be one of its own.
+    // The Worker compares this secret itself, so it must be a secret of the Worker.
     ...Object.fromEntries(wakeSecrets(vms).map((name) => [name, "set when deployed"])),
     ...Object.fromEntries([...stored, ...bindings, ...variables]),
   };

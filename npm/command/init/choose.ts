@@ -13,7 +13,9 @@ export const flags = {
 
 type Flags = { [Flag in Exclude<keyof typeof flags, "yes">]?: string } & { yes?: boolean };
 
-/** Takes the settings from the flags, and from the user's replies or the defaults what is not among them. */
+/**
+ * Returns the settings: from the flags, and all others from the user's replies or the defaults.
+ */
 export async function chooseSettings(given: Flags): Promise<Settings> {
   const settings = { ...defaults, ...readFlags(given) };
   const open = given.yes ? [] : asked.filter(({ flag }) => given[flag] === undefined);

@@ -25,7 +25,7 @@ function readTemplate(name: string): string {
   return readFileSync(new URL(`./template/${name}`, import.meta.url), "utf8");
 }
 
-/** Puts values in the place of `{{name}}`. */
+/** Replaces each `{{name}}` by its value. */
 function fill(template: string, values: Record<string, string>): string {
   return template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];
@@ -34,7 +34,10 @@ function fill(template: string, values: Record<string, string>): string {
   });
 }
 
-/** What each name in the templates stands for. A name that ends with `_toml` stands for a TOML string. */
+/**
+ * Returns the value of each name in the templates. The value of a name that ends with `_toml` is a
+ * TOML string.
+ */
 function valuesFor({ name, project, zone, machineType, startupScript }: Settings): Record<string, string> {
   return {
     name,

@@ -38,8 +38,8 @@ export function regionOf(zone: string): string {
 }
 
 /**
- * The size up to which a script fits into `VMS`: Cloudflare allows 5 KiB in a variable, and the VM's other settings
- * need some of it.
+ * The maximum size of a script in `VMS`: Cloudflare allows 5 KiB in a variable, and the VM's other
+ * settings need a part of it.
  */
 const maxScriptBytes = 4608;
 

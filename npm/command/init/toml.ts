@@ -11,7 +11,10 @@ export function tomlText(text: string): string {
   return `"""\n${text.split("\n").map(escape).join("\n")}"""`;
 }
 
-/** Whether TOML allows each character as it is. A lone or a Windows line break might be read as another one. */
+/**
+ * Whether TOML allows each character as it is. A lone carriage return or a Windows line break might
+ * be read as another line break.
+ */
 function isPlain(text: string): boolean {
   return !/[\0-\x08\x0b-\x1f\x7f]/.test(text);
 }

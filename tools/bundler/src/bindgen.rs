@@ -1,4 +1,4 @@
-//! The JavaScript that the WebAssembly is called through: wasm-bindgen.
+//! Generates the JavaScript that calls the WebAssembly: wasm-bindgen.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use wasm_bindgen_cli_support::Bindgen;
 /// Writes `index.js` and `index_bg.wasm` to `folder`, with the options of `worker-build`.
 ///
 /// # Errors
-/// The WebAssembly was made with another version of `wasm-bindgen`, or is not its at all.
+/// The WebAssembly was built with another version of `wasm-bindgen`, or without it.
 pub fn generate(wasm: &Path, folder: &Path) -> Result<()> {
     Bindgen::new()
         .input_path(wasm)
         .module(true)?
         .typescript(false)
         .out_name("index")
-        // The two that renew the instance after an abort.
+        // These two options renew the instance after an abort.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .generate(folder)

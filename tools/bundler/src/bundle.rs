@@ -1,4 +1,5 @@
-//! One module of JavaScript out of the Worker's entry and what wasm-bindgen has generated: `esbuild`.
+//! Bundles the Worker's entry point and the code that wasm-bindgen has generated into one JavaScript
+//! module: `esbuild`.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +9,10 @@ use anyhow::{bail, Context, Result};
 
 use crate::program::run;
 
-/// Bundles the entry with `bindgen/index.js` of `folder`, as `index.js` of `folder`.
+/// Bundles the entry point with `bindgen/index.js` in `folder`, as `index.js` in `folder`.
 ///
 /// # Errors
-/// `esbuild` failed, or wasm-bindgen imports the WebAssembly in another way than it did.
+/// `esbuild` failed, or wasm-bindgen's import of the WebAssembly has an unknown form.
 pub fn bundle(entry: &Path, folder: &Path) -> Result<()> {
     let generated = folder.join("bindgen").join("index.js");
     import_as_a_module(&generated)?;
@@ -19,14 +20,15 @@ pub fn bundle(entry: &Path, folder: &Path) -> Result<()> {
     command.arg(entry).args(["--bundle", "--format=esm", "--minify", "--log-level=warning"]);
     command.arg(format!("--alias:program={}", generated.display()));
     command.args(["--external:cloudflare:*", "--external:./index_bg.wasm"]);
-    // A Worker without schedules exports no function for them.
+    // A Worker without schedules does not export the function for schedules.
     command.arg("--log-override:import-is-undefined=silent");
     command.arg(format!("--outfile={}", folder.join("index.js").display()));
     run(&mut command)
 }
 
-/// wasm-bindgen writes the proposed `import source` (<https://github.com/tc39/proposal-source-phase-imports>). Workers get
-/// the same, a `WebAssembly.Module`, by the `import` that wrangler and workerd know.
+/// wasm-bindgen writes the proposed `import source`
+/// (<https://github.com/tc39/proposal-source-phase-imports>). In Workers, the `import` that wrangler
+/// and workerd support returns the same `WebAssembly.Module`.
 fn import_as_a_module(generated: &Path) -> Result<()> {
     const PROPOSED: &str = "import source wasmModule from ";
     let code = fs::read_to_string(generated).with_context(|| format!("{}", generated.display()))?;

@@ -1,4 +1,4 @@
-//! From Rust to WebAssembly: `cargo build`.
+//! Compiles Rust to WebAssembly: `cargo build`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Compiles the crate in `folder`, and returns where its WebAssembly is.
+/// Compiles the crate in `folder`, and returns the path of its WebAssembly.
 ///
 /// # Errors
-/// `cargo` failed, or the crate is no `cdylib`.
+/// `cargo` failed, or the crate is not a `cdylib`.
 pub fn compile(folder: &Path, workspace: &Path) -> Result<PathBuf> {
     let manifest = folder.join("Cargo.toml");
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--lib", "--target", TARGET]);
     cargo.args(["--message-format", "json-render-diagnostics", "--manifest-path"]).arg(&manifest);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?.join("\u{1f}"));
-    // Futures and promises by `js-sys` alone, as `worker-build` sets it.
+    // `worker-build` sets this too: futures and promises use `js-sys` only.
     cargo.env("WASM_BINDGEN_USE_JS_SYS", "1");
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
     if !output.status.success() {
@@ -29,7 +29,8 @@ pub fn compile(folder: &Path, workspace: &Path) -> Result<PathBuf> {
     artifact(&messages, &manifest).with_context(|| format!("{} has no cdylib", manifest.display()))
 }
 
-/// Returns what takes this machine's paths out of the WebAssembly: the same source makes the same bytes in any folder.
+/// Returns the flags that remove this machine's paths from the WebAssembly, so that the same source
+/// gives the same bytes in any folder.
 fn flags(workspace: &Path) -> Result<[String; 2]> {
     let cargo_home = match env::var_os("CARGO_HOME") {
         Some(folder) => PathBuf::from(folder),

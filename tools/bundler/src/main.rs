@@ -1,13 +1,16 @@
-//! Builds a Worker: compiles a crate for wasm32, generates the JavaScript that it is called through, optimizes the
-//! WebAssembly and bundles the JavaScript with the Worker's entry, `src/entry.js`.
+//! Builds a Worker: compiles a crate for wasm32, generates the JavaScript that calls the WebAssembly,
+//! optimizes the WebAssembly, and bundles the JavaScript with the Worker's entry point,
+//! `src/entry.js`.
 //!
 //! `bundler CRATE`, run in the workspace's folder, writes to `CRATE/build/`:
 //!
 //! - `index.js` and `index_bg.wasm`: the Worker, as wrangler deploys it;
-//! - `bindgen/`: the generated JavaScript before it is bundled, for other bundles that call the same WebAssembly.
+//! - `bindgen/`: the generated JavaScript before bundling, for other bundles that call the same
+//!   WebAssembly.
 //!
-//! The steps are those of [`worker-build`](https://github.com/cloudflare/workers-rs/tree/main/worker-build) with its
-//! options, but for the entry, which `worker-build` generates. `cargo`, `wasm-opt` and `esbuild` must be in `PATH`.
+//! The steps and their options are those of
+//! [`worker-build`](https://github.com/cloudflare/workers-rs/tree/main/worker-build), except for the
+//! entry point, which `worker-build` generates. `cargo`, `wasm-opt` and `esbuild` must be in `PATH`.
 
 mod bindgen;
 mod bundle;
@@ -39,7 +42,7 @@ fn run() -> Result<()> {
     build(&folder, &std::env::current_dir()?)
 }
 
-/// Builds the Worker of the crate in `folder`, unless what it is made of is what the present build was made of.
+/// Builds the Worker of the crate in `folder`, unless the existing build has the same inputs.
 fn build(folder: &Path, workspace: &Path) -> Result<()> {
     let compiled = compile::compile(folder, workspace)?;
     let entry = workspace.join("src").join("entry.js");
@@ -48,7 +51,7 @@ fn build(folder: &Path, workspace: &Path) -> Result<()> {
     if output::is_made_of(&build, &inputs) {
         return Ok(());
     }
-    // Made aside, so that nobody finds a half of it.
+    // Built in a staging folder, so that no other process finds an incomplete build.
     let staging = output::Staging::create(&build)?;
     bindgen::generate(&compiled, &staging.path().join("bindgen"))?;
     optimize::optimize(&staging.path().join("bindgen"), staging.path())?;

@@ -1,4 +1,4 @@
-//! Smaller WebAssembly: `wasm-opt`.
+//! Reduces the size of the WebAssembly: `wasm-opt`.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use crate::program::run;
 
-/// What the WebAssembly may be made of. Named one by one, as `worker-build` does: with `--all-features` `wasm-opt` may
-/// write encodings that the deployed runtime cannot read yet.
+/// The features that the WebAssembly may use. They are listed one by one, as in `worker-build`: with
+/// `--all-features`, `wasm-opt` may write encodings that the deployed runtime cannot read yet.
 const FEATURES: [&str; 7] = [
     "mutable-globals",
     "sign-ext",
@@ -27,7 +27,7 @@ pub fn optimize(from: &Path, to: &Path) -> Result<()> {
     let mut command = Command::new("wasm-opt");
     command.arg(from.join("index_bg.wasm")).arg("-Os");
     command.args(FEATURES.map(|feature| format!("--enable-{feature}")));
-    // The names of functions are a tenth of the compressed size. A panic says where it was without them.
+    // Function names take a tenth of the compressed size. A panic reports its location without them.
     command.args(["--strip-debug", "--strip-producers", "--output"]).arg(to.join("index_bg.wasm"));
     run(&mut command)
 }

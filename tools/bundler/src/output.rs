@@ -1,4 +1,4 @@
-//! The folder of a build, and what it was made of.
+//! The folder of a build, and the hash of its inputs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// In the folder of a build, the hash of what it was made of. Written last.
+/// The file in the folder of a build that has the hash of its inputs. Written last.
 const INPUTS: &str = ".inputs";
 
 const RESULTS: [&str; 3] = ["bindgen", "index.js", "index_bg.wasm"];
 
-/// Returns the hash of files, and of when this program was built, on whose options the result depends.
+/// Returns the hash of the files, with the time at which this program was built: the result also
+/// depends on this program's options.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -25,13 +26,13 @@ pub fn hash(files: &[&Path]) -> Result<String> {
     Ok(format!("{:x} {built:?}", hash.finalize()))
 }
 
-/// Returns whether a build is whole, and made of what has this hash.
+/// Returns whether a build is complete and has inputs with this hash.
 pub fn is_made_of(build: &Path, inputs: &str) -> bool {
     RESULTS.iter().all(|name| build.join(name).exists())
         && fs::read_to_string(build.join(INPUTS)).is_ok_and(|text| text == inputs)
 }
 
-/// A folder beside that of the build, on the same file system. Dropped, it is deleted.
+/// A temporary folder within the build's folder, on the same file system. It is deleted when dropped.
 pub struct Staging {
     build: PathBuf,
     folder: PathBuf,
@@ -39,9 +40,9 @@ pub struct Staging {
 
 impl Staging {
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn create(build: &Path) -> Result<Self> {
-        // Another build may be at work on the same crate.
+        // Another build of the same crate may be running.
         let folder = build.join(format!(".staging-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
         Ok(Self { build: build.to_owned(), folder })
@@ -51,7 +52,7 @@ impl Staging {
         &self.folder
     }
 
-    /// Puts what is in the folder in its place, and notes what it was made of.
+    /// Moves the files to their final place, and writes the hash of the inputs.
     ///
     /// # Errors
     /// Something is missing or cannot be moved.
@@ -75,7 +76,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What is left over harms nobody.
+        // A remaining folder does no harm.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

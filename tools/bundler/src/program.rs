@@ -1,4 +1,4 @@
-//! Other programs that the build runs.
+//! Runs the other programs of the build.
 
 use std::process::Command;
 
