@@ -51,7 +51,7 @@ async function from(state: "absent" | "stopped", cloud: Emulator): Promise<Row> 
 async function byWorker(cloud: Emulator): Promise<number> {
   const worker = await Worker.start({ variables: await variables(cloud) });
   try {
-    // The start of an isolate has a figure of its own (`isolate_start_ms`).
+    // The start of an isolate is measured separately (`isolate_start_ms`).
     await worker.fetch("/_vmproxy/healthz");
     const began = performance.now();
     const response = await worker.fetch("/status/200");

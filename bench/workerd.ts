@@ -45,7 +45,7 @@ export function baseline(name: string, variables: Record<string, unknown>, class
   return { modules, variables, ...(className ? { object: { binding: className.toUpperCase(), className } } : {}) };
 }
 
-/** A Worker in a `workerd serve` of its own, with nothing else between client and Worker. */
+/** A Worker in its own `workerd serve`, with nothing else between client and Worker. */
 export class Workerd {
   readonly url: string;
   readonly #process: ChildProcess;

@@ -1,4 +1,4 @@
-"""The Compute Engine emulator, in a process of its own."""
+"""The Compute Engine emulator, in its own process."""
 
 import json
 import subprocess

@@ -26,7 +26,7 @@ interface Outcome {
 
 type Row = [proxy: Step[], external: ExternalChange[], condition: Condition, outcome: Outcome];
 
-/** The events. Each has an instance of its own, named after it. */
+/** The events. Each has its own instance, named after the event. */
 const events = ["request", "stop", "delete"] as const;
 type Event = (typeof events)[number];
 const setting = { vms: events.map((name) => ({ path: `/${name}`, strip_prefix: true, instance: { name } })) };

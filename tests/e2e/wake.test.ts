@@ -31,7 +31,7 @@ const crawler = { "user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http:/
 const monitor = { "user-agent": "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)" };
 const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0" };
 
-// Each request has a VM of its own, and none waits for the start.
+// Each request has its own VM, and no request waits for the start.
 test("each of many requests wakes its VM or does not", async ({ launch }) => {
   const rows = table.requests.map((row, index) => ({ ...row, name: `row-${index}` }));
   const { cloud, worker } = await launch({

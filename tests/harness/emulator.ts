@@ -64,7 +64,7 @@ export interface KeyFile {
   [field: string]: string;
 }
 
-/** The Compute Engine emulator, in a process of its own. */
+/** The Compute Engine emulator, in its own process. */
 export class Emulator {
   readonly url: string;
   readonly #process: ChildProcess;

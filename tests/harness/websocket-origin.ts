@@ -43,7 +43,7 @@ export class WebSocketOrigin {
     });
   }
 
-  /** Starts a server that echoes on every path without a conduct of its own. */
+  /** Starts a server that echoes on every path that has no conduct. */
   static async listen(conducts: Record<string, Conduct>): Promise<WebSocketOrigin> {
     const origin = new WebSocketOrigin(conducts);
     origin.#server.listen(0, "127.0.0.1");

@@ -1,5 +1,5 @@
 // `vmproxy check` finds every error in docs/configuration.md, in the Worker's words and with the
-// right line. Each mistake is an environment of its own in one file, so one run checks them all.
+// right line. Each mistake is a separate environment in one file, so one run checks them all.
 
 import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";

@@ -16,7 +16,7 @@ export function parseToml(text: string): Node {
   }
 }
 
-/** The message goes on with an excerpt of the file. */
+/** The message continues with an excerpt of the file. */
 function reason({ message }: TomlError): string {
   return message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
 }

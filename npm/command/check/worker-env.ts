@@ -3,7 +3,8 @@ import type { Environment } from "./environment.ts";
 /**
  * Returns the variables, secrets and bindings that the Worker gets in an environment.
  *
- * A secret that is not in the file is assumed to be set: nobody knows before the deployment.
+ * A secret that is not in the file is assumed to be set, because it cannot be read before the
+ * deployment.
  */
 export function workerEnv({ own, vars, vms }: Environment): Record<string, unknown> {
   const stored = namesIn("secrets_store_secrets").map((name) => [name, unknownSecret]);
