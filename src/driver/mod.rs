@@ -27,9 +27,9 @@ pub use start_status::StartStatus;
 use std::rc::Rc;
 
 use crate::compute::TakeDown;
-use crate::lifecycle::{Action, Event, Lifecycle, Outcome, Policy};
+use crate::lifecycle::{Action, Event, Lifecycle, NextCall, Outcome, Policy, Progress, View};
 use crate::time::Timestamp;
-use crate::vm::{Endpoint, Vm};
+use crate::vm::{Endpoint, Vm, VmState};
 use plan_cache::PlanCache;
 
 /// Decides what a VM's object does. It has no clock, no storage and no network.
@@ -46,8 +46,10 @@ pub struct Driver {
     plans: PlanCache,
     waiting_for_up: Vec<Ticket>,
     waiting_for_down: Vec<Ticket>,
-    /// When the alarm is set to ring.
+    /// The time to which the alarm is set.
     alarm: Option<Timestamp>,
+    /// The state that was written to the log last. `None` means that nothing has happened yet.
+    logged: Option<VmState>,
 }
 
 /// One input's time, surroundings and outputs.
@@ -55,6 +57,15 @@ struct Turn<'a, H> {
     now: Timestamp,
     host: &'a mut H,
     outputs: Vec<Output>,
+}
+
+/// What an event has led to.
+#[derive(Default)]
+struct Handled {
+    /// How a request ends that waits for the VM. `None` means that it goes on to wait.
+    outcome: Option<Outcome>,
+    /// The endpoint of a VM that serves.
+    serving: Option<Endpoint>,
 }
 
 impl Driver {
@@ -75,6 +86,7 @@ impl Driver {
             waiting_for_up: Vec::new(),
             waiting_for_down: Vec::new(),
             alarm: None,
+            logged: None,
         }
     }
 
@@ -130,12 +142,12 @@ impl Driver {
         match command {
             Command::Wake(wake) => self.wake(ticket, wake, turn),
             Command::Touch => {
-                self.step(Event::Touch, turn);
-                turn.reply(ticket, Reply::Endpoint(self.serving()));
+                let serving = self.step(Event::Touch, turn).serving;
+                turn.reply(ticket, Reply::Endpoint(serving));
             }
             Command::GetEndpoint => {
-                self.step(Event::Timer, turn);
-                turn.reply(ticket, Reply::Endpoint(self.serving()));
+                let serving = self.step(Event::Timer, turn).serving;
+                turn.reply(ticket, Reply::Endpoint(serving));
             }
             Command::TakeDown(TakeDownRequest { take_down, wait: true }) => {
                 self.waiting_for_down.push(ticket);
@@ -166,7 +178,7 @@ impl Driver {
         if hold != Hold::No {
             self.waiting_for_up.push(ticket);
         }
-        let outcome = self.step(Event::Wake { unreachable, force, client }, turn);
+        let outcome = self.step(Event::Wake { unreachable, force, client }, turn).outcome;
         if hold == Hold::No {
             let pending = || Reply::Pending(self.progress(turn.now));
             turn.reply(ticket, outcome.map_or_else(pending, Reply::Outcome));
@@ -242,27 +254,26 @@ impl Driver {
         }
     }
 
-    /// Has the lifecycle handle an event. Returns how a request ends that waits for the VM, if this decides it.
-    fn step<H: Host>(&mut self, event: Event, turn: &mut Turn<H>) -> Option<Outcome> {
-        let Record { vm, lifecycle } = self.record.as_mut()?;
-        let (now, name, before) = (turn.now, &vm.instance.name, lifecycle.vm_state());
-        if let Some(plan) = self.plans.plan(vm, now, &|zone, at| turn.host.offset(zone, at)) {
-            lifecycle.set_plan(plan, now);
-        }
-        if std::mem::take(&mut self.is_fresh) {
-            lifecycle.handle(Event::Loaded { seed: turn.host.seed() }, now);
-        }
+    /// Has the lifecycle handle an event.
+    fn step<H: Host>(&mut self, event: Event, turn: &mut Turn<H>) -> Handled {
+        let mut handled = Handled::default();
+        let Some(Record { vm, lifecycle }) = &mut self.record else { return handled };
+        let (now, before) = (turn.now, self.logged.unwrap_or_else(|| lifecycle.vm_state()));
+        let plan = self.plans.plan(vm, now, &|zone, at| turn.host.offset(zone, at));
+        let seed = std::mem::take(&mut self.is_fresh).then(|| turn.host.seed());
+        lifecycle.prepare(plan, seed, now);
         let actions = lifecycle.handle(event, now);
-        let after = lifecycle.vm_state();
-        if before != after {
-            turn.log(Level::Info, format!("{name}: {before:?} -> {after:?}"));
+        let View { state, serving, zone, ready_token } = lifecycle.view();
+        if before != state {
+            turn.log(Level::Info, format!("{}: {before:?} -> {state:?}", vm.instance.name));
         }
+        self.logged = Some(state);
+        handled.serving = serving;
         turn.outputs.push(Output::Store);
-        let mut outcome = None;
         if !actions.is_empty() {
             let mut announced = vm.clone();
-            announced.announce(lifecycle.ready_token());
-            let (vm, zone) = (Rc::new(announced), lifecycle.zone());
+            announced.announce(ready_token);
+            let vm = Rc::new(announced);
             for action in actions {
                 match action {
                     Action::Call(id, call) => {
@@ -283,7 +294,7 @@ impl Driver {
                         if let Outcome::Failed(failure) = &released {
                             turn.log(Level::Error, format!("{}: {}", vm.instance.name, failure.message));
                         }
-                        outcome.get_or_insert_with(|| released.clone());
+                        handled.outcome.get_or_insert_with(|| released.clone());
                         turn.reply_all(&mut self.waiting_for_up, Reply::Outcome(released));
                     }
                     Action::ReleaseDown(result) => {
@@ -297,28 +308,15 @@ impl Driver {
             }
         }
         turn.outputs.push(Output::Publish);
-        self.set_timers(turn);
-        outcome
+        // A timer is exact and costs nothing; the alarm outlives the object.
+        let NextCall { timer, alarm } = lifecycle.next_call(self.alarm, now);
+        turn.outputs.extend(timer.map(Output::SetTimer));
+        turn.outputs.extend(alarm.map(Output::SetAlarm));
+        self.alarm = alarm.or(self.alarm);
+        handled
     }
 
-    /// Sees to it that the next deadline is met: by a timer while something is under way, which is exact and costs
-    /// nothing, and by the alarm, which outlives the object.
-    fn set_timers<H>(&mut self, turn: &mut Turn<H>) {
-        let Some(Record { lifecycle, .. }) = &self.record else { return };
-        if let Some(deadline) = lifecycle.deadline().filter(|_| lifecycle.is_busy()) {
-            turn.outputs.push(Output::SetTimer(deadline));
-        }
-        if let Some(at) = lifecycle.new_alarm(self.alarm, turn.now) {
-            self.alarm = Some(at);
-            turn.outputs.push(Output::SetAlarm(at));
-        }
-    }
-
-    fn serving(&self) -> Option<Endpoint> {
-        self.record.as_ref().and_then(|record| record.lifecycle.serving())
-    }
-
-    fn progress(&self, now: Timestamp) -> crate::lifecycle::Progress {
+    fn progress(&self, now: Timestamp) -> Progress {
         self.record.as_ref().and_then(|record| record.lifecycle.progress(now)).unwrap_or_default()
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::state::State;
+use super::timers::{Deadlines, Timer};
 use super::Lifecycle;
 use crate::time::Timestamp;
 
@@ -15,21 +17,53 @@ const MIN_DELAY: Duration = Duration::from_millis(100);
 /// from the configuration.
 const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// The times at which the lifecycle must be called again.
+pub struct NextCall {
+    /// The time for a timer. `None` means that the alarm suffices.
+    pub timer: Option<Timestamp>,
+    /// The time to which the alarm must be moved. `None` means that it stays unchanged.
+    pub alarm: Option<Timestamp>,
+}
+
 impl Lifecycle {
-    /// Returns the time to which the alarm, which is set to `set`, must be moved. `None` means that
-    /// it stays unchanged.
+    /// Returns the times at which the lifecycle must be called again, if the alarm is set to `set`.
     ///
     /// If the deadline is later than the alarm, the alarm stays, and is moved when it fires.
     /// Activity, which postpones the deadline, therefore costs no write.
-    pub fn new_alarm(&self, set: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-        let wanted = if self.is_busy() {
-            now + WATCH_INTERVAL
+    pub fn next_call(&self, set: Option<Timestamp>, now: Timestamp) -> NextCall {
+        let (deadline, is_busy) = (self.deadline(), self.state.is_busy());
+        let wanted = if is_busy {
+            Some(now + WATCH_INTERVAL)
         } else {
-            let configuration_check = self.may_run().then_some(now + CONFIGURATION_INTERVAL);
-            self.deadline().into_iter().chain(configuration_check).min()?
+            let configuration_check = self.state.may_run().then_some(now + CONFIGURATION_INTERVAL);
+            deadline.into_iter().chain(configuration_check).min()
         };
         // An alarm in the past might fire repeatedly.
-        let wanted = wanted.max(now + MIN_DELAY);
-        set.is_none_or(|set| wanted < set || set <= now).then_some(wanted)
+        let wanted = wanted.map(|at| at.max(now + MIN_DELAY));
+        NextCall {
+            timer: deadline.filter(|_| is_busy),
+            alarm: wanted.filter(|wanted| set.is_none_or(|set| *wanted < set || set <= now)),
+        }
+    }
+
+    /// Returns the time at which [`Event::Timer`](super::Event::Timer) is due if no other event
+    /// occurs before. `None` means that no timer is set.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.next_timer().map(|(_, at)| at)
+    }
+
+    /// Returns the next timer that is due if no other event occurs before, and its time.
+    pub fn next_timer(&self) -> Option<(Timer, Timestamp)> {
+        let Self { state, context: cx } = self;
+        let mut deadlines = Deadlines::default();
+        match state {
+            State::Down(kind) => kind.deadlines(cx, &mut deadlines),
+            State::Starting(starting) => starting.deadlines(cx, &mut deadlines),
+            State::Running(running) => running.deadlines(cx, &mut deadlines),
+            State::Stopping(stopping) => stopping.deadlines(cx, &mut deadlines),
+            State::Failed(failed) => failed.deadlines(cx, &mut deadlines),
+        }
+        deadlines.set(Timer::ScheduleStart, cx.schedule.wake_at());
+        deadlines.next()
     }
 }

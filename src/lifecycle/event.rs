@@ -4,17 +4,11 @@ use std::time::Duration;
 
 use super::action::CallId;
 use crate::compute::{CallError, Response, TakeDown};
-use crate::vm::{ReadyToken, Seed};
+use crate::vm::ReadyToken;
 
 /// An event that the lifecycle handles.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The lifecycle has been loaded from storage, so no call or probe is in progress. The event
-    /// for which it was loaded follows immediately.
-    Loaded {
-        /// A random seed, different at each load.
-        seed: Seed,
-    },
     /// A request needs the VM. An [`Action::Release`](super::Action::Release), returned by this
     /// call of [`handle`](super::Lifecycle::handle) or by a later one, ends its wait.
     Wake {

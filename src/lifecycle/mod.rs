@@ -45,11 +45,13 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::vm::{Endpoint, ReadyToken, Seed};
 pub use action::{Action, CallId, Outcome};
+pub use alarm::NextCall;
 pub use event::{Event, ProbeResult};
 pub use failure::{Failure, FailureKind};
 pub use limits::Limits;
 pub use policy::Policy;
 pub use progress::{Phase, Progress};
+pub use status::View;
 pub use timers::Timer;
 
 use crate::schedule::Plan;
@@ -65,7 +67,6 @@ use running::Running;
 use starting::Starting;
 use state::State;
 use stopping::Stopping;
-use timers::Deadlines;
 use zone_search::ZoneSearch;
 
 /// The lifecycle of one VM.
@@ -129,52 +130,37 @@ impl Lifecycle {
         self.context.schedule = ScheduleState::default();
     }
 
-    /// Sets the present plan of the schedule. The caller passes the event for which it made the
-    /// plan immediately afterwards, and [`handle`](Self::handle) returns the actions for both: the
-    /// event may be the request that keeps the VM up.
-    pub fn set_plan(&mut self, plan: Plan, now: Timestamp) {
-        let before = self.vm_state();
-        self.context.now = now;
-        self.start_if_wake_due();
-        self.context.schedule.set_plan(plan);
-        self.record_state_change(before);
+    /// Takes in what precedes the next event: a new plan of the schedule, if one is due, and the
+    /// seed, if the lifecycle has just been loaded. The caller passes the event immediately
+    /// afterwards, and [`handle`](Self::handle) returns the actions for all of it: the event may be
+    /// the request that keeps the VM up.
+    pub fn prepare(&mut self, plan: Option<Plan>, seed: Option<Seed>, now: Timestamp) {
+        if let Some(plan) = plan {
+            self.set_plan(plan, now);
+        }
+        if let Some(seed) = seed {
+            self.context.now = now;
+            self.on_loaded(seed);
+        }
     }
 
     /// Handles an event that occurred at `now`. Returns the actions to carry out, in this order.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         let before = self.vm_state();
         self.context.now = now;
-        if let Event::Loaded { seed } = event {
-            // No timer runs yet: the event that follows may be the request that keeps the VM up.
-            self.on_loaded(seed);
-        } else {
-            self.context.usage.roll_over_month(now);
-            self.react(event);
-            self.run_timers();
-            self.record_state_change(before);
-        }
+        self.context.usage.roll_over_month(now);
+        self.react(event);
+        self.run_timers();
+        self.record_state_change(before);
         std::mem::take(&mut self.context.actions)
     }
 
-    /// Returns the time at which [`Event::Timer`] is due if no other event occurs before. `None`
-    /// means that no timer is set.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.next_timer().map(|(_, at)| at)
-    }
-
-    /// Returns the next timer that is due if no other event occurs before, and its time.
-    pub fn next_timer(&self) -> Option<(Timer, Timestamp)> {
-        let Self { state, context: cx } = self;
-        let mut deadlines = Deadlines::default();
-        match state {
-            State::Down(kind) => kind.deadlines(cx, &mut deadlines),
-            State::Starting(starting) => starting.deadlines(cx, &mut deadlines),
-            State::Running(running) => running.deadlines(cx, &mut deadlines),
-            State::Stopping(stopping) => stopping.deadlines(cx, &mut deadlines),
-            State::Failed(failed) => failed.deadlines(cx, &mut deadlines),
-        }
-        deadlines.set(Timer::ScheduleStart, cx.schedule.wake_at());
-        deadlines.next()
+    fn set_plan(&mut self, plan: Plan, now: Timestamp) {
+        let before = self.vm_state();
+        self.context.now = now;
+        self.start_if_wake_due();
+        self.context.schedule.set_plan(plan);
+        self.record_state_change(before);
     }
 
     fn react(&mut self, event: Event) {
@@ -216,7 +202,7 @@ impl Lifecycle {
                 State::Starting(starting) => starting.on_ready_pushed(&token, cx),
                 _ => Next::Stay,
             },
-            Event::Loaded { .. } | Event::Timer => Next::Stay,
+            Event::Timer => Next::Stay,
         };
         self.transition(next);
     }

@@ -23,3 +23,23 @@ pub(super) enum State {
     /// The last start failed.
     Failed(Failed),
 }
+
+impl State {
+    /// Returns whether calls or probes are in progress or due, so that a lost object must be loaded
+    /// again soon.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            State::Starting(_) | State::Stopping(_) => true,
+            State::Running(running) => running.is_busy_check_in_progress(),
+            State::Down(_) | State::Failed(_) => false,
+        }
+    }
+
+    /// Returns whether an instance is or may be running, and is not yet being taken down.
+    pub fn may_run(&self) -> bool {
+        matches!(
+            self,
+            State::Starting(_) | State::Running(_) | State::Failed(Failed { may_run_since: Some(_), .. })
+        )
+    }
+}

@@ -1,6 +1,5 @@
 //! The getters of the lifecycle.
 
-use super::failed::Failed;
 use super::failure::Failure;
 use super::progress::{Phase, Progress};
 use super::state::State;
@@ -8,6 +7,18 @@ use super::Lifecycle;
 use crate::compute::Difference;
 use crate::time::{millis, Timestamp};
 use crate::vm::{ColdStartRecord, Endpoint, PhaseEstimates, ReadyToken, VmState};
+
+/// What carrying out an event's actions needs to know of the VM.
+pub struct View<'a> {
+    /// The VM's state.
+    pub state: VmState,
+    /// The endpoint of a VM that serves.
+    pub serving: Option<Endpoint>,
+    /// The zone of the calls.
+    pub zone: &'a str,
+    /// The token of the present boot.
+    pub ready_token: Option<&'a ReadyToken>,
+}
 
 impl Lifecycle {
     /// Returns the VM's state.
@@ -96,21 +107,23 @@ impl Lifecycle {
         self.context.ready_token.as_ref()
     }
 
-    /// Returns whether calls or probes are in progress or due, so that a lost object must be loaded
-    /// again soon.
+    /// Returns whether calls or probes are in progress or due.
     pub fn is_busy(&self) -> bool {
-        match &self.state {
-            State::Starting(_) | State::Stopping(_) => true,
-            State::Running(running) => running.is_busy_check_in_progress(),
-            State::Down(_) | State::Failed(_) => false,
-        }
+        self.state.is_busy()
     }
 
     /// Returns whether an instance is or may be running, and is not yet being taken down.
     pub fn may_run(&self) -> bool {
-        matches!(
-            self.state,
-            State::Starting(_) | State::Running(_) | State::Failed(Failed { may_run_since: Some(_), .. })
-        )
+        self.state.may_run()
+    }
+
+    /// Returns what carrying out an event's actions needs to know of the VM.
+    pub fn view(&self) -> View<'_> {
+        View {
+            state: self.vm_state(),
+            serving: self.serving(),
+            zone: &self.context.zone,
+            ready_token: self.context.ready_token.as_ref(),
+        }
     }
 }

@@ -198,11 +198,7 @@ impl World {
                 self.observed.refused.0 = 0;
                 self.observed.refused_since = None;
             }
-            Event::Loaded { .. }
-            | Event::Timer
-            | Event::Responded { .. }
-            | Event::Probed { .. }
-            | Event::ReadyPushed { .. } => {}
+            Event::Timer | Event::Responded { .. } | Event::Probed { .. } | Event::ReadyPushed { .. } => {}
         }
         if before == after {
             return;

@@ -156,9 +156,13 @@ impl Harness {
     pub fn lose(&mut self) {
         self.restore(serde_json::to_value(&self.lifecycle).unwrap());
         self.actions.clear();
-        self.send(Event::Loaded { seed: SEED });
-        self.expect_nothing();
+        self.load(SEED);
         self.send(Event::Timer);
+    }
+
+    /// Passes the seed of a lifecycle that has been loaded.
+    pub fn load(&mut self, seed: Seed) {
+        self.lifecycle.prepare(None, Some(seed), self.now);
     }
 
     /// Restores the lifecycle from this record.

@@ -15,7 +15,7 @@ fn pushing() -> Harness {
 
 fn pushing_with(vm: Vm) -> Harness {
     let mut harness = Harness::with(Vm { ready_push: Some("https://app.example.com".into()), ..vm });
-    harness.send(Event::Loaded { seed: SEED });
+    harness.load(SEED);
     harness
 }
 
@@ -119,7 +119,7 @@ fn no_other_token_will_do() {
 #[test]
 fn a_vm_that_is_not_told_has_no_token() {
     let mut harness = Harness::new();
-    harness.send(Event::Loaded { seed: SEED });
+    harness.load(SEED);
     harness.wake();
     harness.respond_to_look(stopped());
     harness.expect_change(BringUp::Start);
@@ -407,7 +407,7 @@ fn each_life_of_the_object_has_tokens_of_its_own() {
     let of = |seed| {
         let mut harness =
             Harness::with(Vm { ready_push: Some("https://app.example.com".into()), ..Vm::default() });
-        harness.send(Event::Loaded { seed });
+        harness.load(seed);
         harness.wake();
         harness.respond_to_look(not_found());
         harness.expect_change(BringUp::Insert);
@@ -423,7 +423,7 @@ fn a_record_of_an_older_version_has_no_token_and_gets_one_at_the_next_boot() {
     let mut stored = serde_json::to_value(&harness.lifecycle).unwrap();
     stored["context"].as_object_mut().unwrap().remove("ready_token").unwrap();
     harness.restore(stored);
-    harness.send(Event::Loaded { seed: SEED });
+    harness.load(SEED);
     harness.configure(Vm { ready_push: Some("https://app.example.com".into()), ..Vm::default() });
     harness.wake();
     harness.respond_to_look(not_found());

@@ -263,7 +263,7 @@ fn a_vm_that_somebody_has_suspended_is_down() {
 fn a_request_that_loads_the_object_long_after_its_alarm_keeps_the_vm_up() {
     let mut harness = Harness::running();
     harness.now = harness.now + 3 * IDLE;
-    harness.send(Event::Loaded { seed: SEED });
+    harness.load(SEED);
     harness.expect_nothing();
     harness.wake();
     assert!(matches!(harness.expect_release(), Outcome::Ready { .. }));
