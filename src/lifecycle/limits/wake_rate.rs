@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Limits, OverLimit, HOUR};
 use crate::time::Timestamp;
 
-/// The maximum number of wakes that are kept, because all of them are written each time.
-/// `max_starts_per_hour` limits the starts by more clients than that.
+/// The maximum number of wakes that are kept. It is small because all of them are written at each
+/// store; `max_starts_per_hour` limits the starts that more clients cause.
 const MAX_WAKES: usize = 256;
 
 /// A hash that identifies a client without its address, which must not be in the storage.

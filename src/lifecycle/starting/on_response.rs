@@ -240,8 +240,8 @@ impl Starting {
         cx: &mut Context,
     ) -> Next {
         let verdict = error.verdict();
-        let is_stockout = verdict == Verdict::NextZone;
-        if bring_up.is_insert() && (is_stockout || ended && verdict != Verdict::LookAgain) {
+        let is_next_zone = verdict == Verdict::NextZone;
+        if bring_up.is_insert() && (is_next_zone || ended && verdict != Verdict::LookAgain) {
             // The instance was not created. After any other error, an earlier try of the call may
             // have taken effect.
             self.record_down(cx);
