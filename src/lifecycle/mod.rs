@@ -3,8 +3,8 @@
 //! [`Lifecycle::handle`] takes an event and the time, and returns the actions to carry out.
 //! [`Lifecycle::deadline`] returns the time of the next call with [`Event::Timer`] if no other
 //! event occurs before. The caller stores the lifecycle after each event and before the actions, so
-//! it may be lost at any time: after [`Event::Loaded`] it repeats the calls that were in progress
-//! with the same request ids, which makes them idempotent.
+//! it may be lost at any time: after [`Lifecycle::prepare`] with a seed it repeats the calls that
+//! were in progress with the same request ids, which makes them idempotent.
 //!
 //! Each state has its own file, with its reactions (`on_*`). A reaction returns the next state
 //! (`Next`), and only `transition` assigns it.
@@ -102,7 +102,7 @@ impl Lifecycle {
     /// Applies a changed configuration. A start that failed with the old configuration may be
     /// retried at once, and an instance in a zone that is no longer configured is stopped.
     pub fn configure(&mut self, policy: Policy, now: Timestamp) {
-        let before = self.vm_state();
+        let before = self.state.vm_state();
         let Self { state, context: cx } = self;
         cx.now = now;
         cx.policy = policy;
@@ -146,7 +146,7 @@ impl Lifecycle {
 
     /// Handles an event that occurred at `now`. Returns the actions to carry out, in this order.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
-        let before = self.vm_state();
+        let before = self.state.vm_state();
         self.context.now = now;
         self.context.usage.roll_over_month(now);
         self.react(event);
@@ -156,7 +156,7 @@ impl Lifecycle {
     }
 
     fn set_plan(&mut self, plan: Plan, now: Timestamp) {
-        let before = self.vm_state();
+        let before = self.state.vm_state();
         self.context.now = now;
         self.start_if_wake_due();
         self.context.schedule.set_plan(plan);
@@ -306,7 +306,7 @@ impl Lifecycle {
 
     /// Records the time at which the visible state changed from `before`.
     fn record_state_change(&mut self, before: VmState) {
-        if self.vm_state() != before {
+        if self.state.vm_state() != before {
             self.context.since = self.context.now;
         }
     }

@@ -7,6 +7,7 @@ use super::failed::Failed;
 use super::running::Running;
 use super::starting::Starting;
 use super::stopping::Stopping;
+use crate::vm::VmState;
 
 /// The state of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,17 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Returns the state as the admin API shows it.
+    pub fn vm_state(&self) -> VmState {
+        match self {
+            State::Down(kind) => kind.vm_state(),
+            State::Starting(starting) => starting.vm_state(),
+            State::Running(_) => VmState::Running,
+            State::Stopping(stopping) => stopping.vm_state(),
+            State::Failed(_) => VmState::Failed,
+        }
+    }
+
     /// Returns whether calls or probes are in progress or due, so that a lost object must be loaded
     /// again soon.
     pub fn is_busy(&self) -> bool {

@@ -23,13 +23,7 @@ pub struct View<'a> {
 impl Lifecycle {
     /// Returns the VM's state.
     pub fn vm_state(&self) -> VmState {
-        match &self.state {
-            State::Down(kind) => kind.vm_state(),
-            State::Starting(starting) => starting.vm_state(),
-            State::Running(_) => VmState::Running,
-            State::Stopping(stopping) => stopping.vm_state(),
-            State::Failed(_) => VmState::Failed,
-        }
+        self.state.vm_state()
     }
 
     /// Returns the time at which the VM entered this state.
