@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::state::State;
 use super::timers::{Deadlines, Timer};
 use super::Lifecycle;
 use crate::time::Timestamp;
@@ -56,13 +55,7 @@ impl Lifecycle {
     pub fn next_timer(&self) -> Option<(Timer, Timestamp)> {
         let Self { state, context: cx } = self;
         let mut deadlines = Deadlines::default();
-        match state {
-            State::Down(kind) => kind.deadlines(cx, &mut deadlines),
-            State::Starting(starting) => starting.deadlines(cx, &mut deadlines),
-            State::Running(running) => running.deadlines(cx, &mut deadlines),
-            State::Stopping(stopping) => stopping.deadlines(cx, &mut deadlines),
-            State::Failed(failed) => failed.deadlines(cx, &mut deadlines),
-        }
+        state.deadlines(cx, &mut deadlines);
         deadlines.set(Timer::ScheduleStart, cx.schedule.wake_at());
         deadlines.next()
     }

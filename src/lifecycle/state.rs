@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
 use super::down_kind::DownKind;
 use super::failed::Failed;
+use super::progress::Phase;
 use super::running::Running;
 use super::starting::Starting;
 use super::stopping::Stopping;
-use crate::vm::VmState;
+use super::timers::Deadlines;
+use crate::time::Timestamp;
+use crate::vm::{Endpoint, StartKind, VmState};
 
 /// The state of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,5 +57,51 @@ impl State {
             self,
             State::Starting(_) | State::Running(_) | State::Failed(Failed { may_run_since: Some(_), .. })
         )
+    }
+
+    /// Returns the endpoint of a VM that serves.
+    pub fn serving(&self) -> Option<Endpoint> {
+        match self {
+            State::Running(running) => Some(running.endpoint),
+            State::Down(_) | State::Starting(_) | State::Stopping(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// Returns the endpoint of a VM that is booting or running.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match self {
+            State::Running(running) => Some(running.endpoint),
+            State::Starting(starting) => starting.endpoint(),
+            State::Down(_) | State::Stopping(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// Returns the phase, the kind and the beginning of the start in progress, or of the start that
+    /// begins as soon as the VM is down.
+    pub fn start(&self) -> Option<(Phase, StartKind, Timestamp)> {
+        match self {
+            State::Starting(starting) => Some((starting.phase(), starting.kind(), starting.began())),
+            State::Stopping(stopping) => Some((Phase::Starting, stopping.kind_after(), stopping.woken_at()?)),
+            State::Down(_) | State::Running(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// Returns the time at which a running VM is idle if there is no further activity.
+    pub fn idle_deadline(&self, cx: &Context) -> Option<Timestamp> {
+        match self {
+            State::Running(running) => running.idle_deadline(cx),
+            State::Down(_) | State::Starting(_) | State::Stopping(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// Sets the timers of the state.
+    pub fn deadlines(&self, cx: &Context, deadlines: &mut Deadlines) {
+        match self {
+            State::Down(kind) => kind.deadlines(cx, deadlines),
+            State::Starting(starting) => starting.deadlines(cx, deadlines),
+            State::Running(running) => running.deadlines(cx, deadlines),
+            State::Stopping(stopping) => stopping.deadlines(cx, deadlines),
+            State::Failed(failed) => failed.deadlines(cx, deadlines),
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! The getters of the lifecycle.
 
 use super::failure::Failure;
-use super::progress::{Phase, Progress};
-use super::state::State;
+use super::progress::Progress;
 use super::Lifecycle;
 use crate::compute::Difference;
 use crate::time::{millis, Timestamp};
@@ -38,29 +37,18 @@ impl Lifecycle {
 
     /// Returns the endpoint of a VM that serves. `None` means that it does not serve.
     pub fn serving(&self) -> Option<Endpoint> {
-        match &self.state {
-            State::Running(running) => Some(running.endpoint),
-            State::Down(_) | State::Starting(_) | State::Stopping(_) | State::Failed(_) => None,
-        }
+        self.state.serving()
     }
 
     /// Returns the endpoint of a VM that is booting or running. `None` in all other states.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        match &self.state {
-            State::Running(running) => Some(running.endpoint),
-            State::Starting(starting) => starting.endpoint(),
-            State::Down(_) | State::Stopping(_) | State::Failed(_) => None,
-        }
+        self.state.endpoint()
     }
 
     /// Returns the progress of the start in progress, or of the start that begins as soon as the VM
     /// is down.
     pub fn progress(&self, now: Timestamp) -> Option<Progress> {
-        let (phase, kind, began) = match &self.state {
-            State::Starting(starting) => (starting.phase(), starting.kind(), starting.began()),
-            State::Stopping(stopping) => (Phase::Starting, stopping.kind_after(), stopping.woken_at()?),
-            State::Down(_) | State::Running(_) | State::Failed(_) => return None,
-        };
+        let (phase, kind, began) = self.state.start()?;
         let elapsed_ms = millis(now.since(began));
         let expected = PhaseEstimates::of(&self.context.cold_starts, kind);
         let expected_ms = expected.map(|phases| phases.total.median_ms.max(elapsed_ms));
@@ -90,10 +78,7 @@ impl Lifecycle {
     /// Returns the time of the running VM's next busy check, or at which it goes down, if there is
     /// no further activity. `None` means that it is not running, or never goes down.
     pub fn idle_deadline(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Running(running) => running.idle_deadline(&self.context),
-            State::Down(_) | State::Starting(_) | State::Stopping(_) | State::Failed(_) => None,
-        }
+        self.state.idle_deadline(&self.context)
     }
 
     /// Returns the token of the present boot. `None` means that the VM has none.
@@ -114,8 +99,8 @@ impl Lifecycle {
     /// Returns what carrying out an event's actions needs to know of the VM.
     pub fn view(&self) -> View<'_> {
         View {
-            state: self.vm_state(),
-            serving: self.serving(),
+            state: self.state.vm_state(),
+            serving: self.state.serving(),
             zone: &self.context.zone,
             ready_token: self.context.ready_token.as_ref(),
         }
