@@ -249,6 +249,12 @@ impl Starting {
         if cx.ready_token.as_ref() != Some(token) {
             return Next::Stay;
         }
+        // Without a change by this start, the token is of an earlier boot, and is valid only at the
+        // address of that boot: another client may have replaced the machine since.
+        let address = self.endpoint().map(|endpoint| endpoint.ip);
+        if self.changes == 0 && (address.is_none() || address != self.silent) {
+            return Next::Stay;
+        }
         if let Some(endpoint) = self.endpoint() {
             return self.on_ready(endpoint, cx);
         }

@@ -343,6 +343,39 @@ fn a_server_that_comes_back_says_so_with_the_token_of_its_boot() {
 }
 
 #[test]
+fn a_late_word_of_an_earlier_boot_does_not_make_another_machine_ready() {
+    let another_machine = || {
+        let ip = Some(std::net::IpAddr::from([203, 0, 113, 77]));
+        Ok(Response::Instance(InstanceView {
+            status: InstanceStatus::Running,
+            ip,
+            drift: vec![],
+            ready: None,
+        }))
+    };
+    let lost = |harness: &mut Harness| {
+        let generation = harness.lifecycle.endpoint().unwrap().generation;
+        harness.send(Event::Wake { unreachable: Some(generation), force: false, client: None });
+    };
+    for is_address_known in [false, true] {
+        let mut harness = created();
+        push_ready(&mut harness);
+        expect_ready(&mut harness);
+        lost(&mut harness);
+        // Somebody has deleted the instance and created another.
+        if is_address_known {
+            harness.respond_to_look(another_machine());
+            push_ready(&mut harness);
+        } else {
+            push_ready(&mut harness);
+            harness.respond_to_look(another_machine());
+        }
+        harness.expect_probe();
+        harness.expect_state(VmState::Booting);
+    }
+}
+
+#[test]
 fn its_word_does_not_keep_a_vm_that_is_to_go_down() {
     let mut harness = being_created();
     harness.send(Event::TakeDown(TakeDown::Stop));
