@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Request;
 use worker::{worker_sys, Context, Env};
 
-use crate::platform::task::run;
+use crate::platform::executor::run;
 use crate::proxy::Proxy;
 
 // As `#[event(fetch)]` writes it, but for who runs the future.

@@ -12,21 +12,10 @@ const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["collections", "json", "secret", "text", "time", "vm"]),
     (
         "policy",
-        &[
-            "auth",
-            "compute",
-            "config",
-            "driver",
-            "error",
-            "lifecycle",
-            "problem",
-            "proxy/http1",
-            "schedule",
-            "wake",
-        ],
+        &["auth", "compute", "config", "driver", "error", "http", "lifecycle", "problem", "schedule", "wake"],
     ),
     ("platform", &["platform"]),
-    ("edges", &["", "admin", "durable_object", "pages", "proxy", "vm_api", "worker_entry"]),
+    ("edges", &["", "admin", "durable_object", "pages", "proxy", "upstream", "vm_api", "worker_entry"]),
 ];
 
 /// The crates of the Workers runtime. Only the platform and the edges may name them.
@@ -109,7 +98,7 @@ struct Code {
 
 #[derive(Default)]
 struct File {
-    /// The path of the module, as `proxy/http1`; the crate's own is empty.
+    /// The path of the module, as `http/http1`; the crate's own is empty.
     module: String,
     source: String,
     /// What its `use` lines bring into scope: the name, and the path from the crate on.

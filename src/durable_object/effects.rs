@@ -22,9 +22,9 @@ use crate::platform::env::variable;
 use crate::platform::response::{event_response, json_text_response};
 use crate::platform::time_zone::offset;
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
-use crate::proxy::probe::{is_busy, probe};
 use crate::schedule::Offset;
 use crate::time::Timestamp;
+use crate::upstream::probe::{is_busy, probe};
 use crate::vm::{Seed, Vm};
 
 /// The object's memory, around the driver. What of it matters is in the store.

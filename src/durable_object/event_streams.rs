@@ -9,7 +9,7 @@ use js_sys::Uint8Array;
 use web_sys::ReadableStream;
 
 use crate::driver::StartStatus;
-use crate::platform::source::Source;
+use crate::platform::body_source::Source;
 
 /// The pause between heartbeats. Only a write shows that a watcher has gone away, and intermediaries cut silent streams.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -1,6 +1,6 @@
 //! What a person sees in a browser. Pages are whole in themselves: nothing is loaded from anywhere.
 
-mod own;
+mod custom_page;
 mod respond;
 mod waiting;
 

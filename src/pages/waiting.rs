@@ -1,7 +1,7 @@
 //! The page that a browser shows while the VM starts. The built-in page and one of the operator's own are filled and
 //! watched over by the same script, which finds its elements by `data-vmproxy`.
 
-use super::own::own_page;
+use super::custom_page::own_page;
 use super::{escape, fill};
 use crate::lifecycle::Progress;
 use crate::platform::random;

@@ -1,28 +1,28 @@
 //! The Workers runtime, as far as this crate uses it: the clock, timers, variables, `fetch()`, TCP sockets and
 //! streams, WebSockets. Apart from the Durable Object, nothing else speaks to the runtime.
 
+pub(crate) mod body_source;
+pub(crate) mod buffer_pool;
 pub(crate) mod cache;
 pub(crate) mod cf;
 mod clock;
 pub(crate) mod env;
+pub(crate) mod executor;
 pub(crate) mod fetch;
 pub(crate) mod headers;
 pub(crate) mod log;
-pub(crate) mod memory;
 mod promise;
 pub(crate) mod response;
 pub(crate) mod socket;
-pub(crate) mod source;
 pub(crate) mod stream;
-pub(crate) mod task;
 mod then;
 pub(crate) mod time_zone;
 mod timer;
 pub(crate) mod websocket;
 
 pub(crate) use clock::now;
+pub(crate) use executor::spawn;
 pub(crate) use promise::settled;
-pub(crate) use task::spawn;
 pub(crate) use timer::sleep;
 
 use std::cell::RefCell;

@@ -9,7 +9,7 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::task::in_callback;
+use super::executor::in_callback;
 use super::then::then;
 
 /// What a promise gives, or the exception that it is rejected with.

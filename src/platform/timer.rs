@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::clock::now;
-use super::task::{current, in_callback};
+use super::executor::{current, in_callback};
 use crate::time::{millis, Timestamp};
 
 /// Waits.

@@ -1,27 +1,14 @@
 //! The way of a request: which VM it is for, where that VM is, and there and back.
 
-mod activity;
-mod body;
-mod cold;
-mod colo;
-mod endpoints;
-mod error;
-mod fetch_origin;
-mod headers;
-mod http1;
-mod incoming;
-mod location;
-pub(crate) mod probe;
-mod room;
+mod cold_start;
+pub(crate) mod endpoints;
+mod forward;
+mod response;
 pub(crate) mod route;
-mod serve;
-mod silence;
-mod socket_origin;
-mod waking;
-mod websocket;
+mod wake_check;
 
-pub(crate) use endpoints::Endpoints;
-pub(crate) use serve::serve;
+pub(crate) use endpoints::isolate_cache::Endpoints;
+use forward::serve;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -75,7 +62,7 @@ impl Proxy {
         for (index, vm) in vms.iter().enumerate() {
             Fetcher::of(env, vm.vpc.as_deref())
                 .map_err(|problem| ConfigError::new(format!("VMS[{index}].vpc"), problem))?;
-            waking::woken_by(vm, env).map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
+            wake_check::woken_by(vm, env).map_err(|error| error.nested_in(&format!("VMS[{index}]")))?;
         }
         check_credentials(env)?;
         Ok(Self { vms: vms.into_iter().map(Rc::new).collect() })
@@ -102,7 +89,7 @@ impl Proxy {
         let Some(vm) = route(&self.vms, &url) else { return Error::NoRoute.answer(None, request) };
         match serve(vm, &url, request, env, ctx).await {
             Ok(response) => response,
-            Err(error @ Error::Asleep { .. }) => waking::asleep(vm, &url, request, &error),
+            Err(error @ Error::Asleep { .. }) => wake_check::asleep(vm, &url, request, &error),
             Err(error) => error.answer(Some(vm), request),
         }
     }

@@ -1,7 +1,7 @@
 //! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
 
-mod common;
-mod ready;
+mod auth;
+mod ready_push;
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use common::{bearer, failed, find, method_not_allowed};
+use auth::{bearer, failed, find, method_not_allowed};
 
 use crate::compute::TakeDown;
 use crate::durable_object::{Command, Hold, ObjectClient, Reply, TakeDownRequest, Wake, Watch};
@@ -46,8 +46,8 @@ pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &
             (Some(_), _) => method_not_allowed(&method, "GET"),
         };
     }
-    if let Some(vm) = ready::pushing_vm(vms, path) {
-        return ready::answer(vm, request, env).await;
+    if let Some(vm) = ready_push::pushing_vm(vms, path) {
+        return ready_push::answer(vm, request, env).await;
     }
     if !is_admin(request, env) {
         // Nobody without the token learns what there is.

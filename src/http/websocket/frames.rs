@@ -11,18 +11,18 @@ use super::close::Close;
 use super::violation::{Violation, MAX_MESSAGE};
 
 /// The key that a frame's payload is masked with.
-pub(super) type MaskingKey = [u8; 4];
+pub(crate) type MaskingKey = [u8; 4];
 
 /// What kind of data a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Text,
     Binary,
 }
 
 /// What a VM has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Received<'a> {
+pub(crate) enum Received<'a> {
     /// The next piece of a message.
     Piece { kind: Kind, payload: &'a [u8], is_last: bool },
     /// To be answered with the same in a pong.
@@ -32,7 +32,7 @@ pub(super) enum Received<'a> {
 }
 
 /// Takes a VM's bytes apart, however they arrive.
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     codec: Codec,
     /// The beginning of a header whose end has not come yet.
     partial: Vec<u8>,
@@ -173,14 +173,14 @@ impl Decoder {
 const MAX_HEADER: usize = 14;
 
 /// Appends the header of a masked frame that is a whole message or control frame.
-pub(super) fn put_header(opcode: OpCode, length: usize, key: MaskingKey, to: &mut Vec<u8>) {
+pub(crate) fn put_header(opcode: OpCode, length: usize, key: MaskingKey, to: &mut Vec<u8>) {
     let mut header = Header::new(opcode);
     header.set_payload_len(length).set_masked(true).set_mask(u32::from_be_bytes(key));
     to.extend_from_slice(Codec::new().encode_header(&header));
 }
 
 /// Appends a masked frame.
-pub(super) fn put_frame(opcode: OpCode, payload: &[u8], key: MaskingKey, to: &mut Vec<u8>) {
+pub(crate) fn put_frame(opcode: OpCode, payload: &[u8], key: MaskingKey, to: &mut Vec<u8>) {
     put_header(opcode, payload.len(), key, to);
     let at = to.len();
     to.extend_from_slice(payload);
@@ -188,7 +188,7 @@ pub(super) fn put_frame(opcode: OpCode, payload: &[u8], key: MaskingKey, to: &mu
 }
 
 /// Masks a payload, or a piece of it that begins at a multiple of four (RFC 6455, section 5.3).
-pub(super) fn mask(payload: &mut [u8], key: MaskingKey) {
+pub(crate) fn mask(payload: &mut [u8], key: MaskingKey) {
     // Four bytes at a time; soketto's own goes byte by byte.
     let word = u32::from_ne_bytes(key);
     let (words, rest) = payload.as_chunks_mut::<4>();

@@ -14,7 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController};
 
 use super::describe;
-use super::task::in_callback;
+use super::executor::in_callback;
 
 /// Fills a stream.
 pub(crate) struct Source {

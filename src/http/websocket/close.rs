@@ -4,7 +4,7 @@ use super::violation::Violation;
 
 /// What a side said, or did not, when it closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Close {
+pub(crate) enum Close {
     /// Nothing: the close frame was empty.
     Plain,
     /// A code and a reason.
@@ -14,14 +14,14 @@ pub(super) enum Close {
 }
 
 /// "I am going away": what a VM is told of a client that has vanished (RFC 6455, section 7.4.1).
-pub(super) const GOING_AWAY: u16 = 1001;
+pub(crate) const GOING_AWAY: u16 = 1001;
 
 /// "Bad gateway": what a client is told of a VM that has vanished, or does not keep to the protocol. See
 /// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>.
-pub(super) const BAD_GATEWAY: u16 = 1014;
+pub(crate) const BAD_GATEWAY: u16 = 1014;
 
 /// "Try again later": one side takes much less than the other sends.
-pub(super) const OVERLOADED: u16 = 1013;
+pub(crate) const OVERLOADED: u16 = 1013;
 
 impl Close {
     /// What a close event tells (RFC 6455, sections 7.1.5 and 7.1.6).

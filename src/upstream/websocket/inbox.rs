@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 
 use js_sys::Uint8Array;
 
-use super::close::Close;
-use super::frames::{Decoder, Kind, Received};
 use super::outbox::Outbox;
-use super::violation::Violation;
+use crate::http::websocket::close::Close;
+use crate::http::websocket::frames::{Decoder, Kind, Received};
+use crate::http::websocket::violation::Violation;
 use crate::platform::stream::Reader;
 use crate::platform::websocket::{decode, WebSocket};
 

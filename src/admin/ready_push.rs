@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use super::common::{bearer, failed, find, method_not_allowed};
+use super::auth::{bearer, failed, find, method_not_allowed};
 use crate::durable_object::{Command, ObjectClient, Reply};
 use crate::lifecycle::ReadyToken;
 use crate::platform::response::text_response;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use worker::Env;
 
 use super::error::ForwardError;
-use super::socket_origin;
+use super::socket;
 use crate::lifecycle::{Endpoint, ProbeResult};
 use crate::platform::fetch::Fetcher;
 use crate::vm::{Origin, Vm};
@@ -47,7 +47,7 @@ async fn get(
             let named = vm.host_header.as_ref().or(vm.host.as_ref());
             let address = SocketAddr::new(ip, port);
             let host = named.cloned().unwrap_or_else(|| address.to_string());
-            socket_origin::probe(address, path, &host, CONNECT_TIMEOUT, limit).await
+            socket::probe(address, path, &host, CONNECT_TIMEOUT, limit).await
         }
         Ok(Origin::Fetch { base, binding }) => {
             let fetcher = Fetcher::of(env, binding.as_deref()).map_err(ForwardError::NotSent)?;

@@ -1,14 +1,8 @@
 //! WebSockets, relayed message by message. The runtime could hand one that came by `fetch()` on as a whole, but
 //! would not tell when it ends; then nobody knew how long the VM is in use.
 
-mod close;
-mod frames;
-mod handshake;
 mod inbox;
 mod outbox;
-mod violation;
-
-pub(super) use handshake::{is_asked_for, Handshake};
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,15 +14,16 @@ use js_sys::Uint8Array;
 use web_sys::{Response, WritableStream};
 
 use super::error::ForwardError;
-use super::headers::{for_client, HeaderLines};
-use super::http1::ResponseHead;
 use super::incoming::Incoming;
+use crate::http::headers::{for_client, HeaderLines};
+use crate::http::http1::ResponseHead;
+use crate::http::websocket::close::{self, Close, BAD_GATEWAY, OVERLOADED};
+use crate::http::websocket::handshake::{self, Handshake};
 use crate::platform::headers::lines;
 use crate::platform::socket::Socket;
 use crate::platform::stream::{Reader, Writer};
 use crate::platform::websocket::{Closed, Ear, Message, WebSocket};
 use crate::platform::{sleep, within};
-use close::{Close, BAD_GATEWAY, OVERLOADED};
 use inbox::receive;
 use outbox::{Outbox, Overloaded};
 

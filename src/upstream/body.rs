@@ -22,10 +22,10 @@ use futures::future::{join, select, Either};
 use js_sys::{ArrayBuffer, Uint8Array};
 use web_sys::{ReadableStream, WritableStream};
 
-use super::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
-use super::room::Room;
-use super::silence::Silence;
-use crate::platform::source::{Cancelled, Source};
+use super::read_buffer::Room;
+use super::stall_timer::Silence;
+use crate::http::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
+use crate::platform::body_source::{Cancelled, Source};
 use crate::platform::stream::{pipe, pipe_to, Reader, Writer};
 use crate::time::format_duration;
 

@@ -8,8 +8,8 @@ use std::task::{Poll, Waker};
 use js_sys::Uint8Array;
 use soketto::base::OpCode;
 
-use super::close::{Close, OVERLOADED};
-use super::frames::{mask, put_frame, put_header, MaskingKey};
+use crate::http::websocket::close::{Close, OVERLOADED};
+use crate::http::websocket::frames::{mask, put_frame, put_header, MaskingKey};
 use crate::platform::random_bytes;
 use crate::platform::stream::Writer;
 use crate::platform::websocket::{encode, Message};

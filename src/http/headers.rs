@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::http1::Field;
+use crate::http::http1::Field;
 
 /// Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1).
-pub(super) const HOP_BY_HOP: [&str; 9] = [
+pub(crate) const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -20,15 +20,15 @@ pub(super) const HOP_BY_HOP: [&str; 9] = [
 
 /// Headers that say where a request came from. Those of a client that is not trusted are dropped: anybody can write
 /// them.
-pub(super) const FORWARDED: [&str; 5] =
+pub(crate) const FORWARDED: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// Those of them that each request gets, whatever it came with.
-pub(super) const REPLACED: [&str; 3] = ["forwarded", "x-forwarded-host", "x-forwarded-proto"];
+pub(crate) const REPLACED: [&str; 3] = ["forwarded", "x-forwarded-host", "x-forwarded-proto"];
 
 /// The headers of a request that say what becomes of it and where it came from; the rest need not be looked at where
 /// the runtime hands them on.
-pub(super) const TELLING: [&str; 4] = ["cf-connecting-ip", "connection", "host", "upgrade"];
+pub(crate) const TELLING: [&str; 4] = ["cf-connecting-ip", "connection", "host", "upgrade"];
 
 /// The headers of a message, as the runtime has them: their names in lower case, repeated ones joined by commas.
 pub(crate) struct HeaderLines {
@@ -114,7 +114,7 @@ impl Client<'_> {
 }
 
 /// The request headers for the VM, but for `Host` and `Content-Length`, which go with the connection.
-pub(super) fn for_vm<'h>(headers: &'h HeaderLines, client: &'h Client<'_>) -> Vec<Field<'h>> {
+pub(crate) fn for_vm<'h>(headers: &'h HeaderLines, client: &'h Client<'_>) -> Vec<Field<'h>> {
     let named: Vec<&str> = named_by_connection(headers.get("connection")).collect();
     let set = client.forwarded(headers);
     let is_kept = |name: &str| {
@@ -145,7 +145,7 @@ pub(crate) fn for_client(headers: Vec<(String, String)>) -> Vec<(String, String)
 }
 
 /// The headers that the `Connection` header names as its own.
-pub(super) fn named_by_connection(connection: Option<&str>) -> impl Iterator<Item = &str> {
+pub(crate) fn named_by_connection(connection: Option<&str>) -> impl Iterator<Item = &str> {
     connection.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 

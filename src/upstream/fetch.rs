@@ -5,9 +5,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
 use super::error::ForwardError;
-use super::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP, REPLACED};
 use super::incoming::Incoming;
-use super::websocket::{is_asked_for, over_fetch};
+use super::websocket::over_fetch;
+use crate::http::headers::{named_by_connection, Client, HeaderLines, FORWARDED, HOP_BY_HOP, REPLACED};
+use crate::http::websocket::handshake::is_asked_for;
 use crate::platform::describe;
 use crate::platform::fetch::Fetcher;
 use crate::platform::headers::{set, value, Names};
@@ -26,7 +27,7 @@ thread_local! {
 }
 
 /// Sends the request to `url`; `telling` are those of its headers that [`TELLING`](super::headers::TELLING) names.
-pub(super) async fn forward(
+pub(crate) async fn forward(
     fetcher: &Fetcher,
     url: &str,
     request: &Request,

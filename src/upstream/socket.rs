@@ -12,13 +12,14 @@ use web_sys::{ReadableStream, Response};
 
 use super::body::{open_body, upload, Body, BrokenOff};
 use super::error::ForwardError;
-use super::headers::for_client;
-use super::http1::{request_head, upgrade_head, BodyFraming, Field, Malformed, ResponseHead, MAX_HEAD};
 use super::incoming::Incoming;
-use super::silence::Silence;
-use super::websocket::{over_socket, Handshake};
+use super::stall_timer::Silence;
+use super::websocket::over_socket;
+use crate::http::headers::for_client;
+use crate::http::http1::{request_head, upgrade_head, BodyFraming, Field, Malformed, ResponseHead, MAX_HEAD};
+use crate::http::websocket::handshake::Handshake;
+use crate::platform::buffer_pool::Memory;
 use crate::platform::fetch::{EncodeBody, Init};
-use crate::platform::memory::Memory;
 use crate::platform::socket::Socket;
 use crate::platform::stream::Reader;
 use crate::platform::{describe, sleep};
@@ -30,7 +31,7 @@ thread_local! {
 }
 
 /// A request for a VM.
-pub(super) struct Outgoing<'h> {
+pub(crate) struct Outgoing<'h> {
     pub method: String,
     pub target: String,
     pub host: String,
@@ -47,7 +48,7 @@ pub(super) struct Outgoing<'h> {
 }
 
 /// Sends the request and reads the head of the answer.
-pub(super) async fn forward(ip: IpAddr, port: u16, request: Outgoing<'_>) -> Result<Incoming, ForwardError> {
+pub(crate) async fn forward(ip: IpAddr, port: u16, request: Outgoing<'_>) -> Result<Incoming, ForwardError> {
     let framing = match (&request.body, request.content_length) {
         (Some(_), None) => BodyFraming::Chunked,
         (_, Some(length)) => BodyFraming::Length(length),
@@ -181,7 +182,7 @@ async fn too_late(socket: &Socket, limits: Limits, silence: &Silence) -> Forward
 }
 
 /// The status that a GET of `target` is answered with; the body is left unread.
-pub(super) async fn probe(
+pub(crate) async fn probe(
     address: SocketAddr,
     target: &str,
     host: &str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use worker::Env;
 
-use super::endpoints::Known;
+use super::isolate_cache::Known;
 use crate::config::{write_vm, OBJECT_BINDING};
 use crate::lifecycle::Endpoint;
 use crate::platform::cache::{drop_kept, keep, kept};
@@ -14,18 +14,18 @@ use crate::time::Timestamp;
 use crate::vm::Vm;
 
 /// What another isolate was told of the VM.
-pub(super) async fn recall(vm: &Vm, env: &Env) -> Option<Known> {
+pub(in crate::proxy) async fn recall(vm: &Vm, env: &Env) -> Option<Known> {
     read(&kept(&key(vm, env)?).await?)
 }
 
 /// Keeps what this isolate was told, as long as it may be trusted.
-pub(super) async fn tell(vm: &Vm, env: &Env, known: &Known) {
+pub(in crate::proxy) async fn tell(vm: &Vm, env: &Env, known: &Known) {
     let Some(key) = key(vm, env) else { return };
     keep(&key, &written(known), seconds(Known::trusted_for(vm.touch_interval()))).await;
 }
 
 /// The VM is not there any more.
-pub(super) async fn forget(vm: &Vm, env: &Env) {
+pub(in crate::proxy) async fn forget(vm: &Vm, env: &Env) {
     if let Some(key) = key(vm, env) {
         drop_kept(&key).await;
     }

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// The longest message that is taken from a VM; the runtime takes as much from clients.
 /// See <https://developers.cloudflare.com/workers/platform/limits/#websocket-limits>.
-pub(super) const MAX_MESSAGE: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// How a VM broke the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Violation {
+pub(crate) struct Violation {
     /// The code to close the connection with (RFC 6455, section 7.4.1).
     pub code: u16,
     /// What was wrong.

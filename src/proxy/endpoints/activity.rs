@@ -10,9 +10,9 @@ use std::time::Duration;
 use futures::future::{select, Either};
 use worker::Env;
 
-use super::colo;
-use super::endpoints::Endpoints;
-use super::endpoints::Known;
+use super::colo_cache as colo;
+use super::isolate_cache::Endpoints;
+use super::isolate_cache::Known;
 use crate::durable_object::{Command, ObjectClient, Reply};
 use crate::platform::log::log;
 use crate::platform::{now, sleep};
@@ -22,7 +22,7 @@ use crate::vm::Vm;
 ///
 /// Each report is a subrequest of the request that makes it, which may make so many and no more. So a long answer
 /// reports ever more seldom, and once again when it ends.
-pub(super) struct Reporter {
+pub(in crate::proxy) struct Reporter {
     vm: Rc<Vm>,
     env: Env,
     /// Whether this is activity.

@@ -3,10 +3,10 @@
 use base64ct::{Base64, Encoding};
 use sha1::{Digest, Sha1};
 
-use crate::proxy::http1::Malformed;
+use crate::http::http1::Malformed;
 
 /// A request to switch to a WebSocket.
-pub(in crate::proxy) struct Handshake {
+pub(crate) struct Handshake {
     /// What the VM must prove to have read.
     key: String,
     /// The subprotocols that the client offers.
@@ -19,12 +19,12 @@ const OWN: [&str; 4] =
     ["sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version"];
 
 /// Whether a request asks for a WebSocket: a GET with this `Upgrade` header.
-pub(in crate::proxy) fn is_asked_for(method: &str, upgrade: Option<&str>) -> bool {
+pub(crate) fn is_asked_for(method: &str, upgrade: Option<&str>) -> bool {
     method == "GET" && upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
 /// Headers without those of the handshake, but for the subprotocol.
-pub(super) fn without_own(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(crate) fn without_own(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     let is_own = |name: &str| OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
     headers.into_iter().filter(|(name, _)| !is_own(name)).collect()
 }
