@@ -1,5 +1,5 @@
-//! What can go wrong between a request and its answer: whose fault it is, what the client may see of it, and
-//! what only the log may.
+//! Errors between a request and its response: whose fault they are, what clients may see, and what
+//! only the log may.
 
 use std::fmt;
 
@@ -9,15 +9,27 @@ use crate::problem::Problem;
 use crate::time::{format_duration, millis, Timestamp};
 use crate::vm::Vm;
 
-/// In seconds. When somebody will wake the VM is not known; a crawler shall not take it for gone, nor ask too often.
+/// The `Retry-After` of a sleeping VM, in seconds. When it will wake is unknown; a crawler must
+/// neither consider the page gone nor come back too often.
 pub(crate) const ASLEEP_RETRY_AFTER: u64 = 300;
 
-/// Why a request was not answered by its VM, or a call of [`Vm`] did not succeed.
+/// The level of a log message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// A fault of the configuration or of the proxy: the operator must act.
+    Error,
+    /// A fault of a VM or of Google.
+    Warn,
+    /// A fault of a client, or something expected.
+    Info,
+}
+
+/// Why a request did not get its VM's response, or a method of [`Vm`] failed.
 ///
-/// Its text is for the operator and the log; a client is shown less (RFC 9457).
+/// The text is for the operator and the log; clients see less (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The configuration is wrong: every request fails until it is mended.
+    /// The configuration is not valid: every request fails until it is corrected.
     Config(ConfigError),
     /// No VM serves this host and path.
     NoRoute,
@@ -25,32 +37,32 @@ pub enum Error {
     StartupTimeout {
         /// The instance's name.
         vm: String,
-        /// What was waited for.
+        /// The state of the start when the timeout passed.
         reason: String,
     },
     /// Compute Engine, or the token server, refused to start the VM.
     Refused {
         /// The instance's name.
         vm: String,
-        /// What it said. It may name projects and accounts.
+        /// The error message. It may name projects and accounts.
         reason: String,
-        /// For how many seconds the answer will be the same.
+        /// The number of seconds until the next attempt.
         retry_after: u64,
     },
-    /// The instance runs, but the server on it does not answer any more.
+    /// The instance runs, but the server on it does not respond.
     ServerDown {
         /// The instance's name.
         vm: String,
-        /// What was tried.
+        /// The attempts.
         reason: String,
     },
     /// The VM has been started as often, or has run as long, as the configuration allows.
     OverLimit {
         /// The instance's name.
         vm: String,
-        /// Which limit it is.
+        /// The limit.
         reason: String,
-        /// After how many seconds it may run again.
+        /// The number of seconds until the VM may run again.
         retry_after: u64,
     },
     /// The operator stopped the VM while it was starting.
@@ -58,35 +70,38 @@ pub enum Error {
         /// The instance's name.
         vm: String,
     },
-    /// The VM is starting, and the configuration says not to wait for it, or not that long.
+    /// The VM is starting, and the configuration does not let the request wait for it, or not that
+    /// long.
     Starting {
         /// The instance's name.
         vm: String,
-        /// How far it is.
+        /// The progress of the start.
         progress: Progress,
     },
-    /// The VM is asleep, and the configuration says that such a request does not wake it.
+    /// The VM is asleep, and by the configuration such a request does not wake it.
     Asleep {
         /// The instance's name.
         vm: String,
         /// The key of the rule.
         rule: &'static str,
     },
-    /// The VM took the request, but did not begin to answer in time. Whether it acts on it is unknown.
-    Late {
+    /// The VM took the request, but did not start to respond in time. Whether it acts on the
+    /// request is unknown.
+    ResponseTimeout {
         /// The instance's name.
         vm: String,
-        /// How long it had.
+        /// The time that it had.
         reason: String,
     },
-    /// The VM took the request, but gave no valid answer. Whether it acted on it is unknown.
-    NoAnswer {
+    /// The VM could not be reached, or sent no valid response. Whether it acted on the request is
+    /// unknown.
+    NoValidResponse {
         /// The instance's name.
         vm: String,
-        /// What happened instead.
+        /// The reason.
         reason: String,
     },
-    /// A fault of this program or of the platform.
+    /// A fault of the proxy or of the platform.
     Internal(String),
 }
 
@@ -112,7 +127,23 @@ impl Error {
         }
     }
 
-    /// What the client is told.
+    /// Returns the level at which the error is logged, by whose fault it is.
+    pub(crate) fn level(&self) -> Level {
+        match self {
+            Error::Config(_) | Error::Internal(_) => Level::Error,
+            Error::StartupTimeout { .. }
+            | Error::Refused { .. }
+            | Error::ServerDown { .. }
+            | Error::OverLimit { .. }
+            | Error::ResponseTimeout { .. }
+            | Error::NoValidResponse { .. } => Level::Warn,
+            Error::NoRoute | Error::Interrupted { .. } | Error::Starting { .. } | Error::Asleep { .. } => {
+                Level::Info
+            }
+        }
+    }
+
+    /// Returns the problem for the client.
     pub(crate) fn problem(&self, vm: Option<&Vm>) -> Problem {
         match self {
             Error::Config(_) => Problem::misconfigured(),
@@ -134,7 +165,7 @@ impl Error {
             },
             Error::ServerDown { .. } => Problem {
                 status: 502,
-                title: "The VM's server does not answer",
+                title: "The VM's server does not respond",
                 detail: "The VM runs, but the server on it is down.".to_owned(),
                 retry_after: Some(15),
             },
@@ -162,16 +193,17 @@ impl Error {
                 detail: "Requests like this one do not wake it.".to_owned(),
                 retry_after: Some(ASLEEP_RETRY_AFTER),
             },
-            Error::Late { .. } => Problem {
+            Error::ResponseTimeout { .. } => Problem {
                 status: 504,
-                title: "The VM did not answer in time",
+                title: "The VM did not respond in time",
                 detail: "It took the request, and may still be at work on it.".to_owned(),
                 retry_after: None,
             },
-            Error::NoAnswer { .. } => Problem {
+            Error::NoValidResponse { .. } => Problem {
                 status: 502,
-                title: "The VM gave no valid answer",
-                detail: "It took the request, but broke off or answered no valid HTTP.".to_owned(),
+                title: "The VM sent no valid response",
+                detail: "It took the request, but its response was missing, incomplete or not valid HTTP."
+                    .to_owned(),
                 retry_after: None,
             },
             Error::Internal(_) => Problem {
@@ -184,7 +216,7 @@ impl Error {
     }
 }
 
-/// Whole seconds, so many that it is not too early then.
+/// Rounds the time until `time` up to whole seconds.
 fn seconds_until(time: Timestamp, now: Timestamp) -> u64 {
     millis(time.since(now)).div_ceil(1000).max(1)
 }
@@ -195,8 +227,8 @@ impl fmt::Display for Error {
             Error::Config(error) => write!(f, "misconfigured: {error}"),
             Error::NoRoute => f.write_str("no VM serves this host and path"),
             Error::StartupTimeout { vm, reason }
-            | Error::Late { vm, reason }
-            | Error::NoAnswer { vm, reason }
+            | Error::ResponseTimeout { vm, reason }
+            | Error::NoValidResponse { vm, reason }
             | Error::ServerDown { vm, reason }
             | Error::OverLimit { vm, reason, .. } => {
                 write!(f, "{vm}: {reason}")
@@ -217,5 +249,27 @@ impl std::error::Error for Error {}
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Error::Config(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_says_whose_fault_an_error_is() {
+        let (vm, reason) = (|| "a".to_owned(), || "r".to_owned());
+        for (error, level) in [
+            (Error::Config(ConfigError::new("vpc", "missing")), Level::Error),
+            (Error::internal("r"), Level::Error),
+            (Error::Refused { vm: vm(), reason: reason(), retry_after: 10 }, Level::Warn),
+            (Error::ResponseTimeout { vm: vm(), reason: reason() }, Level::Warn),
+            (Error::NoValidResponse { vm: vm(), reason: reason() }, Level::Warn),
+            (Error::NoRoute, Level::Info),
+            (Error::Starting { vm: vm(), progress: Progress::default() }, Level::Info),
+            (Error::Asleep { vm: vm(), rule: "wake.methods" }, Level::Info),
+        ] {
+            assert_eq!(error.level(), level, "{error}");
+        }
     }
 }

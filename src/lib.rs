@@ -67,7 +67,6 @@ mod upstream;
 mod vm;
 mod vm_api;
 mod wake;
-#[cfg(feature = "ready-made")]
 mod worker_entry;
 
 pub use config::ConfigError;
@@ -75,12 +74,13 @@ pub use durable_object::VmObject;
 pub use error::Error;
 pub use ipnet::IpNet;
 pub use lifecycle::{Phase, Progress};
-pub use proxy::{follow_configured_schedules, serve_configured, Proxy};
+pub use proxy::Proxy;
 pub use vm::{
     Accelerator, Address, AsleepResponse, ColdStart, ColdStartRecord, Endpoint, Instance, OnDrift, OnIdle,
     Percentiles, PhaseEstimates, StartEstimates, StartKind, Status, Vm, VmState, WakePolicy,
     DEFAULT_IGNORED_PATHS, DEFAULT_IMAGE, DEFAULT_MACHINE_TYPE, DEFAULT_TAG, WAITING_PAGE,
 };
+pub use worker_entry::{follow_configured_schedules, serve_configured};
 
 /// The `User-Agent` of requests to Google and to the VMs' health paths.
 pub(crate) const USER_AGENT: &str = concat!("vmproxy/", env!("CARGO_PKG_VERSION"));

@@ -1,25 +1,25 @@
-//! What a client is told when it cannot have what it asked for: problem details (RFC 9457).
+//! Error responses (RFC 9457).
 
-/// A problem, in words that anybody may read.
+/// A problem, as any client may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// What kind of problem it is.
+    /// The kind of problem.
     pub title: &'static str,
-    /// What the client can make of it.
+    /// The explanation of this occurrence.
     pub detail: String,
-    /// After how many seconds it may be worth asking again.
+    /// The number of seconds after which a retry may succeed.
     pub retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// There is nothing here.
+    /// Returns the problem of a path that leads nowhere.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self { status: 404, title: "Not found", detail: detail.into(), retry_after: None }
     }
 
-    /// The proxy is not set up rightly; how is only in the log.
+    /// Returns the problem of a wrong configuration, whose details only the log has.
     pub fn misconfigured() -> Self {
         Self {
             status: 500,

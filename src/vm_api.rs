@@ -1,65 +1,63 @@
-//! What a Worker does with a [`Vm`]: serve requests with it, start and stop it, ask how it is.
+//! The methods of a [`Vm`]: to serve requests with it, start it, take it down, and get its status.
 
 use std::net::IpAddr;
 
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use crate::admin;
 use crate::compute::TakeDown;
 use crate::config::{check_schedule, check_vm, ConfigError};
-use crate::durable_object::{Command, Hold, ObjectClient, Reply, TakeDownRequest, Wake};
+use crate::durable_object::{GetStatus, Hold, ObjectClient, TakeDownReply, TakeDownRequest, Wake, WakeReply};
 use crate::error::Error;
-use crate::lifecycle::{Endpoint, Outcome};
+use crate::lifecycle::Endpoint;
+use crate::pages;
 use crate::platform::now;
 use crate::platform::time_zone::is_zone;
-use crate::proxy::{Endpoints, Proxy};
+use crate::proxy::{check_bindings, Proxy, Resolver};
 use crate::vm::{Status, Vm, VmState};
 
 impl Vm {
-    /// Answers a request with the VM's answer: starts the VM if it is not running, waits until its health path
-    /// answers, and forwards. Below `/_vmproxy/` the proxy answers itself. Whatever goes wrong is an answer too
-    /// (RFC 9457), and its reason is in the log.
+    /// Responds to a request with the VM's response: starts the VM if it does not run, waits until
+    /// its health path responds, and forwards the request. Paths below `/_vmproxy/` are the proxy's
+    /// own. An error becomes a response as well (RFC 9457), and its reason is logged.
     ///
-    /// A Worker that keeps a [`Proxy`](crate::Proxy) saves the check and the copy of the VM at each request.
+    /// A Worker that keeps a [`Proxy`](crate::Proxy) saves the check and the copy of the VM for
+    /// each request.
     pub async fn serve(&self, request: &Request, env: &Env, ctx: &Context) -> Response {
         match Proxy::new(vec![self.clone()]) {
             Ok(proxy) => proxy.serve(request, env, ctx).await,
-            Err(error) => Error::Config(error).answer(Some(self), request),
+            Err(error) => pages::respond(&Error::Config(error), Some(self), request),
         }
     }
 
-    /// Starts the VM, or creates it, and waits until its health path answers 2xx. A VM that runs already is left
-    /// as it is.
+    /// Starts the VM, or creates it, and waits until its health path responds 2xx. A VM that runs
+    /// already is left as it is.
     ///
     /// # Errors
-    /// [`Error::StartupTimeout`] when it takes longer than [`startup_timeout`](Vm::startup_timeout),
-    /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Interrupted`] when it is stopped
-    /// meanwhile.
+    /// [`Error::StartupTimeout`] if the start takes longer than [`startup_timeout`](Vm::startup_timeout),
+    /// [`Error::Refused`] if Compute Engine refuses it, [`Error::Interrupted`] if the VM is stopped meanwhile.
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
         self.check()?;
-        let wake =
-            Command::Wake(Wake { unreachable: None, hold: Hold::UntilDone, force: true, client: None });
-        match ObjectClient::new(env).call(self, &wake).await? {
-            Reply::Outcome(Outcome::Ready { endpoint, .. }) => Ok(endpoint),
-            Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
-            Reply::Pending(_) | Reply::Status(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
-                Err(Error::internal("the VM's object gave the wrong answer"))
-            }
+        check_bindings(self, env)?;
+        let wake = Wake { unreachable: None, hold: Hold::UntilDone, force: true, client: None };
+        match ObjectClient::new(env).call(self, wake).await? {
+            WakeReply::Ready { endpoint, .. } => Ok(endpoint),
+            WakeReply::Failed(failure) => Err(Error::from_failure(self, &failure, now())),
+            WakeReply::Pending(_) => Err(Error::internal("the VM's object did not wait for the start")),
         }
     }
 
-    /// Stops the VM and waits until it is `TERMINATED`. It is not deleted: its disks are kept.
+    /// Stops the VM and waits until it is `TERMINATED`. The instance and its disks are kept.
     ///
     /// # Errors
-    /// [`Error::Refused`] when Compute Engine does not want to, [`Error::Internal`] when it is not down within
-    /// [`startup_timeout`](Vm::startup_timeout); in both cases it is still being tried.
+    /// [`Error::Refused`] if Compute Engine refuses, [`Error::Internal`] if the VM is not down within
+    /// [`startup_timeout`](Vm::startup_timeout); in both cases the attempts go on.
     pub async fn stop(&self, env: &Env) -> Result<(), Error> {
         self.take_down(env, TakeDown::Stop).await
     }
 
-    /// Suspends the VM, memory and all, and waits until it is `SUSPENDED`. A VM that cannot be suspended is
-    /// stopped.
+    /// Suspends the VM with its memory, and waits until it is `SUSPENDED`. A VM that cannot be
+    /// suspended is stopped.
     ///
     /// # Errors
     /// As [`Vm::stop`].
@@ -67,7 +65,7 @@ impl Vm {
         self.take_down(env, TakeDown::Suspend).await
     }
 
-    /// Terminates and removes the instance, with the disks that are marked for it, and waits until it is gone.
+    /// Deletes the instance, with the disks that are marked for it, and waits until it is gone.
     ///
     /// # Errors
     /// As [`Vm::stop`].
@@ -75,43 +73,43 @@ impl Vm {
         self.take_down(env, TakeDown::Delete).await
     }
 
-    /// Whether the VM runs and its health path has answered.
+    /// Returns whether the VM runs and its health path has responded.
     ///
     /// # Errors
-    /// [`Error::Internal`]: its object did not answer.
+    /// As [`Vm::status`].
     pub async fn is_running(&self, env: &Env) -> Result<bool, Error> {
         Ok(self.status(env).await?.state == VmState::Running)
     }
 
-    /// The VM's external address; `None` unless it is booting or running.
+    /// Returns the VM's external address; `None` means that the VM is neither booting nor running.
     ///
     /// # Errors
-    /// [`Error::Internal`]: its object did not answer.
+    /// As [`Vm::status`].
     pub async fn public_ip(&self, env: &Env) -> Result<Option<IpAddr>, Error> {
-        let known =
-            Endpoints::with(|endpoints| endpoints.get(&self.instance.name, now(), self.touch_interval()));
-        match known {
-            Some(endpoint) => Ok(Some(endpoint.ip)),
+        match Resolver::new(self, env).cached_ip() {
+            Some(ip) => Ok(Some(ip)),
             None => Ok(self.status(env).await?.public_ip.and_then(|ip| ip.parse().ok())),
         }
     }
 
-    /// How the VM is.
+    /// Returns the VM's status.
     ///
     /// # Errors
-    /// [`Error::Internal`]: its object did not answer.
+    /// [`Error::Config`] if the VM is not configured correctly, [`Error::Internal`] if its object does not reply.
     pub async fn status(&self, env: &Env) -> Result<Status, Error> {
         self.check()?;
-        admin::status(self, &ObjectClient::new(env)).await
+        ObjectClient::new(env).call(self, GetStatus).await
     }
 
-    /// Tells the VM's object of [`keep_awake`](Vm::keep_awake) and [`wake_at`](Vm::wake_at), which it follows from then
-    /// on. It learns of a change by the next request too; but after a deployment none may come. So a Worker calls this
-    /// in its `scheduled` handler, for which it needs a cron trigger.
+    /// Passes [`keep_awake`](Vm::keep_awake) and [`wake_at`](Vm::wake_at) to the VM's object, which
+    /// follows them from then on. The object learns of a change by the next request too, but after
+    /// a deployment none may come. So a Worker calls this in its `scheduled` handler, for which it
+    /// needs a cron trigger.
     ///
     /// # Errors
     /// As [`Vm::status`].
     pub async fn follow_schedule(&self, env: &Env) -> Result<(), Error> {
+        check_bindings(self, env)?;
         self.status(env).await.map(drop)
     }
 
@@ -122,11 +120,10 @@ impl Vm {
 
     async fn take_down(&self, env: &Env, take_down: TakeDown) -> Result<(), Error> {
         self.check()?;
-        let down = Command::TakeDown(TakeDownRequest { take_down, wait: true });
-        Endpoints::with(|endpoints| endpoints.forget(&self.instance.name));
-        match ObjectClient::new(env).call(self, &down).await? {
-            Reply::Outcome(Outcome::Failed(failure)) => Err(Error::from_failure(self, &failure, now())),
-            _ => Ok(()),
+        Resolver::new(self, env).invalidate().await;
+        match ObjectClient::new(env).call(self, TakeDownRequest { take_down, wait: true }).await? {
+            TakeDownReply::Accepted => Ok(()),
+            TakeDownReply::Failed(failure) => Err(Error::from_failure(self, &failure, now())),
         }
     }
 }

@@ -1,39 +1,45 @@
-//! What several of the routes need.
+//! Access to the proxy's own paths.
 
 use std::rc::Rc;
 
-use web_sys::{Request, Response};
+use web_sys::Request;
+use worker::Env;
 
-use crate::error::Error;
+use crate::platform::env::variable;
 use crate::platform::headers::value;
-use crate::problem::Problem;
-use crate::secret::bearer_in;
+use crate::secret::{bearer_in, equal};
 use crate::vm::Vm;
 
-/// The VM of this name.
-pub(super) fn find<'v>(vms: &'v [Rc<Vm>], name: &str) -> Option<&'v Rc<Vm>> {
-    vms.iter().find(|vm| vm.instance.name == name)
+/// The clients that may use a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody.
+    Public,
+    /// The VM, with the token of its boot, which its handler checks. The path exists only for VMs
+    /// with `ready_push`.
+    ReadyToken,
+    /// Clients with `ADMIN_TOKEN`.
+    Operator,
 }
 
-/// The bearer token that a request carries.
+impl Access {
+    /// Returns whether anybody may use a path of this VM.
+    pub fn is_granted(self, vm: Option<&Rc<Vm>>) -> bool {
+        match self {
+            Access::Public => true,
+            Access::ReadyToken => vm.is_some_and(|vm| vm.ready_push.is_some()),
+            Access::Operator => false,
+        }
+    }
+}
+
+/// Returns whether the request has `ADMIN_TOKEN` as its bearer token.
+pub(super) fn is_operator(request: &Request, env: &Env) -> bool {
+    let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
+    bearer(request).is_some_and(|given| equal(&given, &token))
+}
+
+/// Returns the bearer token of a request.
 pub(super) fn bearer(request: &Request) -> Option<String> {
     bearer_in(&value(&request.headers(), "authorization")?).map(str::to_owned)
-}
-
-pub(super) fn method_not_allowed(method: &str, allowed: &str) -> Response {
-    let problem = Problem {
-        status: 405,
-        title: "Method not allowed",
-        detail: format!("{method} is not possible here: use {allowed}."),
-        retry_after: None,
-    };
-    let response = problem.details();
-    // The headers of an answer of our own can always be set.
-    let _ = response.headers().set("allow", allowed);
-    response
-}
-
-pub(super) fn failed(vm: &Vm, error: &Error) -> Response {
-    worker::console_error!("vmproxy: {error}");
-    error.problem(Some(vm)).details()
 }

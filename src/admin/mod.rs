@@ -1,153 +1,141 @@
-//! The proxy's own routes, below `/_vmproxy/`: never forwarded to a VM.
+//! The proxy's own paths, below `/_vmproxy/`, which are never forwarded to a VM.
 
+mod actions;
 mod auth;
 mod ready_push;
+mod request;
+mod status;
+mod wait;
 
 use std::rc::Rc;
 
-use futures::future::join_all;
-use serde_json::json;
+use futures::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 use worker::Env;
 
-use auth::{bearer, failed, find, method_not_allowed};
-
 use crate::compute::TakeDown;
-use crate::durable_object::{Command, Hold, ObjectClient, Reply, TakeDownRequest, Wake, Watch};
-use crate::error::Error;
-use crate::platform::env::variable;
-use crate::platform::headers::value;
-use crate::platform::response::json_response;
+use crate::http::url::RequestUrl;
+use crate::pages::problem_details;
 use crate::problem::Problem;
-use crate::secret::equal;
-use crate::vm::{StartEstimates, Status, Vm};
+use crate::vm::Vm;
+use actions::{act, Action};
+use auth::Access;
+use request::AdminRequest;
 
-/// The rest of a path that is the proxy's own.
-pub(crate) fn own_path(path: &str) -> Option<&str> {
-    match path.strip_prefix("/_vmproxy")? {
+pub(crate) use status::misconfigured;
+
+/// A path, the clients that may use it, and its handler.
+struct Route {
+    /// The methods, of which the first is recommended to a client that uses another.
+    methods: &'static [&'static str],
+    /// The path below `/_vmproxy/`. `{vm}` is the name of a VM.
+    pattern: &'static str,
+    access: Access,
+    handler: Handler,
+}
+
+type Handler = for<'r> fn(&'r AdminRequest<'r>) -> LocalBoxFuture<'r, Response>;
+
+const ROUTES: [Route; 9] = [
+    route(&["GET", "HEAD"], "healthz", Access::Public, status::healthz),
+    route(&["GET", "HEAD"], "wait/{vm}", Access::Public, wait::watch),
+    route(&["POST"], "vms/{vm}/ready", Access::ReadyToken, ready_push::accept),
+    route(&["GET"], "vms", Access::Operator, status::list),
+    route(&["GET"], "vms/{vm}", Access::Operator, status::show),
+    route(&["POST"], "vms/{vm}/start", Access::Operator, |request| act(request, Action::Start)),
+    route(&["POST"], "vms/{vm}/stop", Access::Operator, |request| {
+        act(request, Action::TakeDown(TakeDown::Stop))
+    }),
+    route(&["POST"], "vms/{vm}/suspend", Access::Operator, |request| {
+        act(request, Action::TakeDown(TakeDown::Suspend))
+    }),
+    route(&["POST"], "vms/{vm}/delete", Access::Operator, |request| {
+        act(request, Action::TakeDown(TakeDown::Delete))
+    }),
+];
+
+const fn route(
+    methods: &'static [&'static str],
+    pattern: &'static str,
+    access: Access,
+    handler: Handler,
+) -> Route {
+    Route { methods, pattern, access, handler }
+}
+
+/// Returns the part of a path below `/_vmproxy/`; `None` means that the path is not the proxy's
+/// own.
+pub(crate) fn path<'u>(url: &RequestUrl<'u>) -> Option<&'u str> {
+    match url.path.strip_prefix("/_vmproxy")? {
         "" => Some(""),
         rest => rest.strip_prefix('/'),
     }
 }
 
-/// Answers a request to `/_vmproxy/{path}`.
-pub(crate) async fn answer(vms: &[Rc<Vm>], path: &str, request: &Request, env: &Env) -> Response {
-    let method = request.method();
-    if path == "healthz" {
-        return match method.as_str() {
-            "GET" | "HEAD" => json_response(200, &json!({"status": "ok"})),
-            _ => method_not_allowed(&method, "GET"),
-        };
+/// Responds to a request to `/_vmproxy/{path}`.
+pub(crate) async fn respond(vms: &[Rc<Vm>], path: &str, request: &Request, env: &Env) -> Response {
+    let matched = ROUTES.iter().find_map(|route| Some((route, captured(route.pattern, path)?)));
+    let vm_of = |name: &str| vms.iter().find(|vm| vm.instance.name == name);
+    let vm = matched.and_then(|(_, name)| vm_of(name));
+    // Without the token, a client cannot find out which paths and VMs exist.
+    let is_granted = matched.is_some_and(|(route, _)| route.access.is_granted(vm));
+    if !is_granted && !auth::is_operator(request, env) {
+        return problem_details(&Problem::not_found("There is nothing here."));
     }
-    if let Some(name) = path.strip_prefix("wait/") {
-        return match (find(vms, name), method.as_str()) {
-            (None, _) => Problem::not_found("There is nothing here.").details(),
-            (Some(vm), "GET" | "HEAD") => wait(vm, request, &ObjectClient::new(env)).await,
-            (Some(_), _) => method_not_allowed(&method, "GET"),
-        };
-    }
-    if let Some(vm) = ready_push::pushing_vm(vms, path) {
-        return ready_push::answer(vm, request, env).await;
-    }
-    if !is_admin(request, env) {
-        // Nobody without the token learns what there is.
-        return Problem::not_found("There is nothing here.").details();
-    }
-    let object = ObjectClient::new(env);
-    let parts: Vec<&str> = path.split('/').collect();
-    let (name, action) = match parts.as_slice() {
-        ["vms"] if method == "GET" => return list(vms, &object).await,
-        ["vms"] => return method_not_allowed(&method, "GET"),
-        ["vms", name] => (*name, None),
-        ["vms", name, action] => (*name, Some(*action)),
-        _ => return Problem::not_found("There is no such page.").details(),
-    };
-    let Some(vm) = find(vms, name) else {
-        let names: Vec<&str> = vms.iter().map(|vm| vm.instance.name.as_str()).collect();
-        return Problem::not_found(format!("There is no VM {name:?}. There is: {}.", names.join(", ")))
-            .details();
-    };
-    let command = match action {
-        None if method == "GET" => None,
-        None => return method_not_allowed(&method, "GET"),
-        Some(action) => match command(action) {
-            Some(command) if method == "POST" => Some(command),
-            Some(_) => return method_not_allowed(&method, "POST"),
-            None => {
-                let detail = format!("{action:?} is not an action: start, stop, suspend or delete.");
-                return Problem::not_found(detail).details();
+    let matched = matched.filter(|(route, _)| is_granted || route.access == Access::Operator);
+    let Some((route, name)) = matched else { return unknown_path(vms, path) };
+    if vm.is_none() && !name.is_empty() {
+        return match route.access {
+            Access::Operator => unknown_vm(vms, name),
+            Access::Public | Access::ReadyToken => {
+                problem_details(&Problem::not_found("There is nothing here."))
             }
-        },
+        };
+    }
+    let method = request.method();
+    if !route.methods.contains(&method.as_str()) {
+        return method_not_allowed(&method, route.methods.first().copied().unwrap_or_default());
+    }
+    (route.handler)(&AdminRequest { vms, vm, request, env }).await
+}
+
+/// Matches a path. Returns the name of the VM, which is empty if the pattern has none.
+fn captured<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let Some((before, after)) = pattern.split_once("{vm}") else { return (pattern == path).then_some("") };
+    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// Returns the response to an operator's request for a path that matches no route.
+fn unknown_path(vms: &[Rc<Vm>], path: &str) -> Response {
+    let parts: Vec<&str> = path.split('/').collect();
+    let problem = match parts.as_slice() {
+        ["vms", name, _] if !vms.iter().any(|vm| vm.instance.name == *name) => return unknown_vm(vms, name),
+        ["vms", _, action] => {
+            Problem::not_found(format!("{action:?} is not an action: start, stop, suspend or delete."))
+        }
+        _ => Problem::not_found("There is no such page."),
     };
-    match act(vm, command, &object).await {
-        // The action goes on: the status tells how far it is.
-        Ok((status, asked)) => json_response(if asked { 202 } else { 200 }, &status),
-        Err(error) => failed(vm, &error),
-    }
+    problem_details(&problem)
 }
 
-/// How far the VM's start is, for anybody, since whoever sees the waiting page asks: wakes nothing and is no activity.
-async fn wait(vm: &Vm, request: &Request, object: &ObjectClient) -> Response {
-    let accept = value(&request.headers(), "accept").unwrap_or_default();
-    let is_live = request.method() == "GET" && accept.contains("text/event-stream");
-    match object.watch(vm, if is_live { Watch::Live } else { Watch::Once }).await {
-        Ok(response) => response,
-        Err(error) => failed(vm, &error),
-    }
+fn unknown_vm(vms: &[Rc<Vm>], name: &str) -> Response {
+    let names: Vec<&str> = vms.iter().map(|vm| vm.instance.name.as_str()).collect();
+    let detail = format!("There is no VM {name:?}. There is: {}.", names.join(", "));
+    problem_details(&Problem::not_found(detail))
 }
 
-/// What `healthz` says when the configuration is wrong; how it is wrong is only in the log.
-pub(crate) fn misconfigured() -> Response {
-    json_response(500, &json!({"status": "misconfigured"}))
-}
-
-/// How a VM is.
-///
-/// # Errors
-/// [`Error::Internal`]: its object did not answer.
-pub(crate) async fn status(vm: &Vm, object: &ObjectClient) -> Result<Status, Error> {
-    match object.call(vm, &Command::Status).await? {
-        Reply::Status(status) => Ok(Status { expected: StartEstimates::of(&status.cold_starts), ..*status }),
-        Reply::Outcome(_) | Reply::Pending(_) | Reply::Endpoint(_) | Reply::Done | Reply::Forbidden => {
-            Err(Error::internal("the VM's object gave the wrong answer"))
-        }
-    }
-}
-
-async fn list(vms: &[Rc<Vm>], object: &ObjectClient) -> Response {
-    let all = join_all(vms.iter().map(|vm| async move { (vm, status(vm, object).await) })).await;
-    let mut statuses = Vec::with_capacity(all.len());
-    for (vm, status) in all {
-        match status {
-            Ok(status) => statuses.push(status),
-            Err(error) => return failed(vm, &error),
-        }
-    }
-    json_response(200, &json!({"vms": statuses}))
-}
-
-async fn act(vm: &Vm, command: Option<Command>, object: &ObjectClient) -> Result<(Status, bool), Error> {
-    let Some(command) = command else { return Ok((status(vm, object).await?, false)) };
-    worker::console_log!("vmproxy: {}: the operator asks for {command:?}", vm.instance.name);
-    object.call(vm, &command).await?;
-    Ok((status(vm, object).await?, true))
-}
-
-fn command(action: &str) -> Option<Command> {
-    let down = |take_down| Some(Command::TakeDown(TakeDownRequest { take_down, wait: false }));
-    match action {
-        "start" => Some(Command::Wake(Wake { unreachable: None, hold: Hold::No, force: true, client: None })),
-        "stop" => down(TakeDown::Stop),
-        "suspend" => down(TakeDown::Suspend),
-        "delete" => down(TakeDown::Delete),
-        _ => None,
-    }
-}
-
-/// Whether the request carries `ADMIN_TOKEN` as its bearer token.
-fn is_admin(request: &Request, env: &Env) -> bool {
-    let Some(token) = variable(env, "ADMIN_TOKEN").filter(|token| !token.is_empty()) else { return false };
-    bearer(request).is_some_and(|given| equal(&given, &token))
+fn method_not_allowed(method: &str, allowed: &str) -> Response {
+    let problem = Problem {
+        status: 405,
+        title: "Method not allowed",
+        detail: format!("{method} is not possible here: use {allowed}."),
+        retry_after: None,
+    };
+    let response = problem_details(&problem);
+    // The headers of the proxy's own response can always be set.
+    let _ = response.headers().set("allow", allowed);
+    response
 }
 
 #[cfg(test)]
@@ -164,7 +152,32 @@ mod tests {
             ("/app/_vmproxy/vms", None),
             ("/", None),
         ] {
-            assert_eq!(own_path(path), own, "{path}");
+            let url = RequestUrl { scheme: "https", authority: "h", path, target: path };
+            assert_eq!(super::path(&url), own, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_matches_one_route() {
+        for (path, pattern, vm) in [
+            ("healthz", Some("healthz"), ""),
+            ("wait/a", Some("wait/{vm}"), "a"),
+            ("vms", Some("vms"), ""),
+            ("vms/a", Some("vms/{vm}"), "a"),
+            ("vms/a/ready", Some("vms/{vm}/ready"), "a"),
+            ("vms/a/stop", Some("vms/{vm}/stop"), "a"),
+            ("vms/a/b/stop", None, ""),
+            ("vms/", None, ""),
+            ("vms/a/reboot", None, ""),
+            ("healthz/", None, ""),
+            ("", None, ""),
+        ] {
+            let matches =
+                ROUTES.iter().filter_map(|route| Some((route.pattern, captured(route.pattern, path)?)));
+            assert_eq!(
+                matches.collect::<Vec<_>>(),
+                pattern.map(|pattern| (pattern, vm)).into_iter().collect::<Vec<_>>()
+            );
         }
     }
 }

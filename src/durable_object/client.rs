@@ -1,29 +1,25 @@
-//! The Worker's side: talking to a VM's object.
+//! The Worker's side: sends commands to a VM's object.
 
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use web_sys::Response;
 use worker::Env;
 
-use super::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
+use super::command::{ObjectCommand, PROMPT};
+use super::{Command, Message, Reply, Watch};
 use crate::config::{ConfigError, OBJECT_BINDING};
 use crate::error::Error;
 use crate::platform::fetch::text_request;
 use crate::platform::{describe, now, sleep, within};
 use crate::vm::Vm;
 
-/// How long an object may take to answer what it need not wait for.
-const PROMPT: Duration = Duration::from_secs(10);
-
-/// How long after the end of the wait a held answer may come: the object itself ends it.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Objects restart: at each deployment, and when the platform moves them. A message that is lost with one is sent
-/// again, after a pause that grows from the first to the second of these.
+/// Objects restart at each deployment, and when the platform moves them. A message that is lost
+/// with an object is sent again, after a pause that grows from `FIRST_PAUSE` to `LONGEST_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Talks to the objects of the VMs.
+/// A client of the VMs' objects.
 pub(crate) struct ObjectClient {
     env: Env,
 }
@@ -33,38 +29,41 @@ impl ObjectClient {
         Self { env: env.clone() }
     }
 
-    /// Sends a command and waits for the answer.
+    /// Sends a command and waits for its reply.
     ///
     /// # Errors
-    /// [`Error::Config`] without the Durable Object binding, else [`Error::Internal`]: there was no answer in
-    /// time. Every command may be sent again.
-    pub async fn call(&self, vm: &Vm, command: &Command) -> Result<Reply, Error> {
-        let body = written(vm, command)?;
-        let limit = match command {
-            Command::Wake(Wake { hold: Hold::UntilDone, .. }) => vm.startup_timeout + GRACE,
-            Command::Wake(Wake { hold: Hold::Until(end), .. }) => end.since(now()) + GRACE,
-            Command::TakeDown(TakeDownRequest { wait: true, .. }) => vm.startup_timeout + GRACE,
-            Command::Wake(_)
-            | Command::TakeDown(_)
-            | Command::Touch
-            | Command::GetEndpoint
-            | Command::Status
-            | Command::Watch(_)
-            | Command::Ready(_) => PROMPT,
-        };
+    /// [`Error::Config`] without the Durable Object binding, else [`Error::Internal`]: there was no reply in time, or one to
+    /// another command.
+    pub async fn call<C: ObjectCommand>(&self, vm: &Vm, command: C) -> Result<C::Reply, Error> {
+        let (command, limit) = command.into_command(vm, now());
+        self.reply(vm, command, limit).await?.try_into()
+    }
+
+    /// Not generic, so that its code is needed once; and boxed, so that its callers do not contain
+    /// it.
+    fn reply<'c>(
+        &'c self,
+        vm: &'c Vm,
+        command: Command,
+        limit: Duration,
+    ) -> LocalBoxFuture<'c, Result<Reply, Error>> {
+        Box::pin(async move { self.reply_to(&vm.instance.name, &serialize(vm, command)?, limit).await })
+    }
+
+    async fn reply_to(&self, name: &str, body: &str, limit: Duration) -> Result<Reply, Error> {
         let deadline = now() + limit;
         let mut pause = FIRST_PAUSE;
         loop {
             let left = deadline.since(now());
-            let answer = within(left, self.exchange(&vm.instance.name, &body)).await;
-            let error = match answer {
-                Some(Ok(answer)) => {
-                    return crate::json::from_str(&answer).map_err(|error| {
-                        Error::internal(format!("the VM's object answered {answer:?}: {error}"))
+            let replied = within(left, self.exchange(name, body)).await;
+            let error = match replied {
+                Some(Ok(reply)) => {
+                    return crate::json::from_str(&reply).map_err(|error| {
+                        Error::internal(format!("the VM's object replied {reply:?}: {error}"))
                     })
                 }
                 Some(Err(error)) => error,
-                None => return Err(Error::internal("the VM's object did not answer in time")),
+                None => return Err(late()),
             };
             if matches!(error, Error::Config(_)) || deadline.since(now()) <= pause {
                 return Err(error);
@@ -74,15 +73,15 @@ impl ObjectClient {
         }
     }
 
-    /// How the VM's start is, as the object shows it to visitors. The answer is handed on as it is.
+    /// Watches the VM's start. The object's response is passed on as it is.
     ///
     /// # Errors
     /// As [`ObjectClient::call`].
     pub async fn watch(&self, vm: &Vm, watch: Watch) -> Result<Response, Error> {
-        let body = written(vm, &Command::Watch(watch))?;
+        let body = serialize(vm, Command::Watch(watch))?;
         match within(PROMPT, self.send(&vm.instance.name, &body)).await {
-            Some(answer) => Ok(answer?.into()),
-            None => Err(Error::internal("the VM's object did not answer in time")),
+            Some(response) => Ok(response?.into()),
+            None => Err(late()),
         }
     }
 
@@ -95,7 +94,7 @@ impl ObjectClient {
             let problem = format!("the Durable Object binding is missing: {error}");
             ConfigError::new(OBJECT_BINDING, problem)
         })?;
-        // The host is never looked up: it only has to be a URL.
+        // The host is not resolved: the request only needs a URL.
         let request = text_request("POST", "http://vm/", &[], Some(body), None)
             .map_err(|error| Error::internal(describe(&error)))?;
         let stub = namespace.get_by_name(name).map_err(failed)?;
@@ -103,9 +102,13 @@ impl ObjectClient {
     }
 }
 
-fn written(vm: &Vm, command: &Command) -> Result<String, Error> {
-    let message = Message { vm: vm.clone(), command: command.clone() };
+fn serialize(vm: &Vm, command: Command) -> Result<String, Error> {
+    let message = Message { vm: vm.clone(), command };
     serde_json::to_string(&message).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn late() -> Error {
+    Error::internal("the VM's object did not reply in time")
 }
 
 fn failed(error: worker::Error) -> Error {

@@ -6,8 +6,10 @@ use worker::Env;
 
 use crate::auth::{AuthError, Keys, Settings, TokenRequest, TokenResponse, TokenTransport, KEY, NEXT_KEY};
 use crate::config::ConfigError;
+use crate::error::Level;
 use crate::platform::env::{secret, variable, Secret};
 use crate::platform::fetch::Fetcher;
+use crate::platform::log::log;
 use crate::platform::now;
 use crate::time::Timestamp;
 
@@ -71,6 +73,6 @@ impl TokenTransport for TokenServers {
     }
 
     fn log(&self, message: &str) {
-        worker::console_warn!("vmproxy: {message}");
+        log(Level::Warn, &message);
     }
 }

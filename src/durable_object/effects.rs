@@ -17,14 +17,17 @@ use crate::config::parse_vms;
 use crate::driver::{
     Command, Driver, Hold, Host, Input, Level, Message, Output, StartStatus, Ticket, Wake, Watch,
 };
+use crate::error;
 use crate::lifecycle::{CallId, Endpoint, Event};
 use crate::platform::env::variable;
+use crate::platform::log::log;
 use crate::platform::response::{event_response, json_text_response};
 use crate::platform::time_zone::offset;
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
+
 use crate::schedule::Offset;
 use crate::time::Timestamp;
-use crate::upstream::probe::{is_busy, probe};
+use crate::upstream::{is_busy, probe};
 use crate::vm::{Seed, Vm};
 
 /// The object's memory, around the driver. What of it matters is in the store.
@@ -119,7 +122,7 @@ impl Effects {
     fn report(self: &Rc<Self>, epoch: u32, event: Event) {
         if epoch == self.epoch.get() {
             if let Err(error) = self.handle(Input::Event(event)) {
-                worker::console_error!("vmproxy: {error}");
+                log(error::Level::Error, &format_args!("{error}"));
             }
         }
     }
@@ -139,8 +142,8 @@ impl Effects {
     /// The record could not be stored: what follows must not be carried out.
     fn carry_out(self: &Rc<Self>, output: Output) -> Result<(), String> {
         match output {
-            Output::Log(Level::Info, line) => worker::console_log!("vmproxy: {line}"),
-            Output::Log(Level::Error, line) => worker::console_error!("vmproxy: {line}"),
+            Output::Log(Level::Info, line) => log(error::Level::Info, &format_args!("{line}")),
+            Output::Log(Level::Error, line) => log(error::Level::Error, &format_args!("{line}")),
             Output::Store => {
                 let driver = self.driver.borrow();
                 driver.as_ref().and_then(Driver::record).map_or(Ok(()), |record| self.store.save(record))?;
@@ -182,7 +185,7 @@ impl Effects {
             // A look at an instance that does not exist yet has not failed.
             let is_expected = |error: &CallError| call == Call::Get && error.is_not_found();
             if let Some(error) = result.as_ref().err().filter(|error| !is_expected(error)) {
-                worker::console_warn!("vmproxy: {}: {}: {error}", vm.instance.name, call.method_id());
+                log(error::Level::Warn, &format_args!("{}: {}: {error}", vm.instance.name, call.method_id()));
             }
             effects.report(epoch, Event::Responded { call: id, result, token_took });
         });
@@ -214,7 +217,7 @@ impl Effects {
         match body {
             Ok(body) => self.reply(ticket, body),
             Err(error) => {
-                worker::console_error!("vmproxy: cannot open a stream of events: {error}");
+                log(error::Level::Error, &format_args!("cannot open a stream of events: {error}"));
                 self.take_sender(ticket);
             }
         }
@@ -271,9 +274,9 @@ impl Effects {
         let effects = Rc::clone(self);
         spawn(async move {
             if let Err(error) = storage.set_alarm(time).await {
-                worker::console_error!("vmproxy: the alarm cannot be set: {error}");
+                log(error::Level::Error, &format_args!("the alarm cannot be set: {error}"));
                 if let Err(error) = effects.handle(Input::AlarmNotSet(at)) {
-                    worker::console_error!("vmproxy: {error}");
+                    log(error::Level::Error, &format_args!("{error}"));
                 }
             }
         });

@@ -9,7 +9,7 @@ use js_sys::Uint8Array;
 use web_sys::ReadableStream;
 
 use crate::driver::StartStatus;
-use crate::platform::body_source::Source;
+use crate::platform::body_source::BodySource;
 
 /// The pause between heartbeats. Only a write shows that a watcher has gone away, and intermediaries cut silent streams.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -20,7 +20,7 @@ const RETRY: &str = "retry: 1000\n";
 /// The open streams.
 #[derive(Default)]
 pub(super) struct EventStreams {
-    streams: Vec<Source>,
+    streams: Vec<BodySource>,
     /// The key of the status that was published last.
     published: String,
 }
@@ -35,8 +35,8 @@ impl EventStreams {
     /// # Errors
     /// The text of the exception.
     pub fn open(&mut self, status: &StartStatus) -> Result<ReadableStream, String> {
-        let (stream, source) = Source::new(None)?;
-        let first = source.put(&bytes(&[RETRY, &event(status)].concat()));
+        let (stream, source) = BodySource::new(None)?;
+        let first = source.enqueue(&bytes(&[RETRY, &event(status)].concat()));
         if status.is_last {
             source.close();
         } else if first.is_ok() {
@@ -69,7 +69,7 @@ impl EventStreams {
 
     fn write(&mut self, text: &str) {
         // Each stream takes the memory of its piece away.
-        self.streams.retain(|source| source.put(&bytes(text)).is_ok());
+        self.streams.retain(|source| source.enqueue(&bytes(text)).is_ok());
     }
 }
 

@@ -3,6 +3,7 @@
 //! What it does is decided by the [`Driver`](crate::driver::Driver); this is its way to the runtime.
 
 mod client;
+mod command;
 mod compute_client;
 mod credentials;
 mod effects;
@@ -12,5 +13,6 @@ mod store;
 
 pub(crate) use crate::driver::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
 pub(crate) use client::ObjectClient;
+pub(crate) use command::{GetEndpoint, GetStatus, ReadyReply, TakeDownReply, Touch, WakeReply};
 pub(crate) use credentials::check_credentials;
 pub use object::VmObject;

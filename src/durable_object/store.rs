@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use worker::{SqlStorage, SqlStorageValue};
 
 use crate::driver::{Record, Stored};
+use crate::error::Level;
+use crate::platform::log::log;
 
 /// The storage of one object. Writes are on disk before anything that follows them leaves the object: the platform's
 /// output gate holds back responses and outgoing requests until then.
@@ -40,7 +42,10 @@ impl Store {
         Ok(match record {
             Ok(record) => Stored::Record(Box::new(record)),
             Err(error) => {
-                worker::console_error!("vmproxy: the stored record cannot be read, starting afresh: {error}");
+                log(
+                    Level::Error,
+                    &format_args!("the stored record cannot be read, starting afresh: {error}"),
+                );
                 Stored::Unreadable
             }
         })

@@ -2,4 +2,5 @@
 
 pub(crate) mod headers;
 pub(crate) mod http1;
+pub(crate) mod url;
 pub(crate) mod websocket;

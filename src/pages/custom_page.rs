@@ -1,71 +1,75 @@
-//! A waiting page of the operator's own (`waiting_page_url`), which is fetched now and then.
+//! A waiting page of the operator's own (`waiting_page_url`), which is fetched from time to time.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::error::Level;
 use crate::platform::fetch::Fetcher;
+use crate::platform::log::log;
 use crate::platform::now;
 use crate::time::Timestamp;
 
-/// How long an isolate shows a page before it looks at it again.
-const FRESH: Duration = Duration::from_secs(5 * 60);
+/// How long an isolate shows a page before it fetches the page again.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// How long a server that gave no page is left alone.
+/// The pause after a failed fetch.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a visitor, who would see the built-in page at once, may wait for another one.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a visitor may wait for the custom page, since the built-in page would be shown at once.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 const LARGEST: usize = 64 * 1024;
 
-struct Held {
+struct CachedPage {
     url: String,
     page: Option<Rc<str>>,
-    until: Timestamp,
+    expires_at: Timestamp,
 }
 
 thread_local! {
-    static PAGES: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+    static PAGES: RefCell<Vec<CachedPage>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The page at `url`, or none if there never was any.
-pub(super) async fn own_page(url: &str) -> Option<Rc<str>> {
-    let held = PAGES.with_borrow(|pages| {
-        let held = pages.iter().find(|held| held.url == url);
-        held.map(|held| (held.page.clone(), held.until))
+/// Returns the page at `url`; `None` means that there never was one.
+pub(super) async fn custom_page(url: &str) -> Option<Rc<str>> {
+    let cached = PAGES.with_borrow(|pages| {
+        let cached = pages.iter().find(|cached| cached.url == url);
+        cached.map(|cached| (cached.page.clone(), cached.expires_at))
     });
-    let before = match held {
-        Some((page, until)) if now() < until => return page,
+    let before = match cached {
+        Some((page, expires_at)) if now() < expires_at => return page,
         Some((page, _)) => page,
         None => None,
     };
     let (page, pause) = match fetched(url).await {
-        Ok(page) => (Some(page.into()), FRESH),
+        Ok(page) => (Some(page.into()), LIFETIME),
         Err(reason) => {
-            worker::console_error!("vmproxy: no waiting page at {url}: {reason}");
+            log(Level::Error, &format_args!("no waiting page at {url}: {reason}"));
             (before, PAUSE)
         }
     };
-    let held = Held { url: url.to_owned(), page: page.clone(), until: now() + pause };
+    let cached = CachedPage { url: url.to_owned(), page: page.clone(), expires_at: now() + pause };
     PAGES.with_borrow_mut(|pages| {
-        pages.retain(|held| held.url != url);
-        pages.push(held);
+        pages.retain(|cached| cached.url != url);
+        pages.push(cached);
     });
     page
 }
 
 async fn fetched(url: &str) -> Result<String, String> {
-    let answer = Fetcher::Worker.exchange("GET", url, &[("accept", "text/html")], None, PATIENCE).await?;
-    checked(answer.status, &answer.content_type().unwrap_or_default(), answer.body)
+    let exchanged = Fetcher::Worker.exchange("GET", url, &[("accept", "text/html")], None, TIMEOUT).await?;
+    checked(exchanged.status, &exchanged.content_type().unwrap_or_default(), exchanged.body)
 }
 
 fn checked(status: u16, content_type: &str, page: String) -> Result<String, String> {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     match () {
-        () if status != 200 => Err(format!("it answers {status}")),
+        () if status != 200 => Err(format!("the server responds {status}")),
         () if !kind.eq_ignore_ascii_case("text/html") => Err(format!("{content_type:?} is not text/html")),
-        () if page.len() > LARGEST => Err(format!("{} bytes are too many: {LARGEST} at most", page.len())),
+        () if page.len() > LARGEST => {
+            Err(format!("{} bytes are too many; at most {LARGEST} are allowed", page.len()))
+        }
         () => Ok(page),
     }
 }
@@ -81,10 +85,15 @@ mod tests {
             assert_eq!(checked(200, kind, page()), Ok(page()), "{kind}");
         }
         for (status, kind, page, reason) in [
-            (301, "text/html", page(), "it answers 301"),
+            (301, "text/html", page(), "the server responds 301"),
             (200, "", page(), "\"\" is not text/html"),
             (200, "application/json", page(), "\"application/json\" is not text/html"),
-            (200, "text/html", "a".repeat(LARGEST + 1), "65537 bytes are too many: 65536 at most"),
+            (
+                200,
+                "text/html",
+                "a".repeat(LARGEST + 1),
+                "65537 bytes are too many; at most 65536 are allowed",
+            ),
         ] {
             assert_eq!(checked(status, kind, page).unwrap_err(), reason);
         }

@@ -1,33 +1,33 @@
-//! What a person sees in a browser. Pages are whole in themselves: nothing is loaded from anywhere.
+//! Pages for browsers. They are self-contained: nothing is loaded from elsewhere.
 
 mod custom_page;
 mod respond;
 mod waiting;
 
+pub(crate) use respond::{error_details, problem_details, respond};
 pub(crate) use waiting::waiting_page;
 
 use crate::problem::Problem;
 
-/// Nothing may be loaded, run or framed; the page's own style and its empty icon are all there is. Without the icon a
-/// browser would ask for one, and so wake the VM again.
-pub(crate) const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+/// Allows nothing but the page's own style and its empty icon. Without the icon a browser would
+/// request one, and so wake the VM again.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A problem as a page.
-pub(crate) fn problem_page(problem: &Problem) -> String {
+/// Returns a problem as a page.
+fn problem_page(problem: &Problem) -> String {
     fill(include_str!("problem.html"), |name| match name {
         "title" => escape(problem.title),
         "detail" => escape(&problem.detail),
         "status" => problem.status.to_string(),
-        // These pass; and an empty reference is the page's own address, with its query.
+        // These problems pass. An empty reference is the page's own address, with its query.
         "again" if matches!(problem.status, 502..=504) => "<p><a href=\"\">Try again</a></p>".to_owned(),
         _ => String::new(),
     })
 }
 
-/// Whether a request is a browser's navigation, which is shown a page: browsers say so themselves
-/// (`Sec-Fetch-Mode`), and older ones ask for HTML.
+/// Returns whether a request is a browser's navigation, which gets a page: browsers send
+/// `Sec-Fetch-Mode`, and older ones accept HTML.
 pub(crate) fn is_navigation(method: &str, sec_fetch_mode: Option<&str>, accept: Option<&str>) -> bool {
     match sec_fetch_mode {
         Some(mode) => mode == "navigate",
@@ -39,7 +39,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Fills in a template's places, `{{name}}`. What is filled in is not searched for places.
+/// Replaces a template's placeholders, `{{name}}`. Placeholders within the values are left alone.
 fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut parts = template.split("{{");
     let mut page = parts.next().unwrap_or_default().to_owned();

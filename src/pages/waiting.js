@@ -135,11 +135,11 @@
   const check = async () => {
     heard = false;
     try {
-      const answer = await fetch(page.url, { headers: { accept: "application/json" }, cache: "no-store" });
-      if (answer.ok) told(await answer.json());
+      const response = await fetch(page.url, { headers: { accept: "application/json" }, cache: "no-store" });
+      if (response.ok) told(await response.json());
       // The VM is not there any more, or not under this name.
-      else if (answer.status === 404) reload();
-      else throw answer;
+      else if (response.status === 404) reload();
+      else throw response;
     } catch {
       troubles += 1;
       if (troubles > 1 && !over) say("phase", page.offline);

@@ -1,7 +1,7 @@
-//! The page that a browser shows while the VM starts. The built-in page and one of the operator's own are filled and
-//! watched over by the same script, which finds its elements by `data-vmproxy`.
+//! The waiting page, which a browser shows while the VM starts. One script updates the built-in
+//! page and a custom one; it finds its elements by `data-vmproxy`.
 
-use super::custom_page::own_page;
+use super::custom_page::custom_page;
 use super::{escape, fill};
 use crate::lifecycle::Progress;
 use crate::platform::random;
@@ -13,17 +13,19 @@ pub(crate) struct Page {
     pub policy: String,
 }
 
-/// The page to show while `vm` starts to somebody who asked for `target`, which is path and query.
+/// Returns the page to show while `vm` starts, for a request for `target`, which is the path and
+/// query.
 pub(crate) async fn waiting_page(vm: &Vm, target: &str, progress: &Progress) -> Page {
-    let own = match &vm.waiting_page_url {
-        Some(url) => own_page(url).await,
+    let custom = match &vm.waiting_page_url {
+        Some(url) => custom_page(url).await,
         None => None,
     };
     let nonce = format!("{:016x}{:016x}", random(), random());
-    let html = filled(own.as_deref(), vm, target, progress, &nonce);
-    // Nothing is loaded, no script but ours runs, and that asks nobody but this Worker. The page may be framed (there
-    // is no `frame-ancestors`): an app that is embedded in another site would else be blank there while its VM starts,
-    // and there is nothing on the page that a stolen click could do harm with.
+    let html = filled(custom.as_deref(), vm, target, progress, &nonce);
+    // Nothing is loaded, and only the page's own script runs, which connects only to this Worker.
+    // The page may be framed (there is no `frame-ancestors`): an app that is embedded in another
+    // site would otherwise be blank there while its VM starts, and nothing on the page could be
+    // abused by a stolen click.
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; \
          connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -31,10 +33,11 @@ pub(crate) async fn waiting_page(vm: &Vm, target: &str, progress: &Progress) -> 
     Page { html, policy }
 }
 
-/// The page, with what goes on by itself at its end: the script, and for browsers that run none, a reload now and
-/// then. A `Refresh` header would reload under the script as well. The reload names the address, because without one
-/// a browser only goes to the fragment of an address that has one; "/." keeps "//host" from being another host.
-fn filled(own: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: &str) -> String {
+/// Returns the page with the script at its end, and with a periodic reload for browsers that run no
+/// scripts. A `Refresh` header would reload under the script as well. The reload names the address,
+/// because otherwise a browser only jumps to the fragment of an address that has one; "/." keeps
+/// "//host" from being another host.
+fn filled(custom: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: &str) -> String {
     let words = |name: &str| escape(vm.waiting_page_text(name));
     let color = |name: &str, key: &str| match vm.waiting_page_text(key) {
         "" => String::new(),
@@ -48,7 +51,7 @@ fn filled(own: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: 
         "icon" if vm.waiting_page_text("logo").is_empty() => "data:,".to_owned(),
         "icon" => words("logo"),
         "mark" if vm.waiting_page_text("logo").is_empty() => "<i></i>".to_owned(),
-        // The heading below it says what it is about.
+        // The heading below it is its description.
         "mark" => ["<img src=\"", &words("logo"), "\" alt=\"\">"].concat(),
         "now" => words(progress.phase.as_str()),
         "phase" => progress.phase.as_str().to_owned(),
@@ -60,7 +63,7 @@ fn filled(own: Option<&str>, vm: &Vm, target: &str, progress: &Progress, nonce: 
         name => words(name),
     };
     let script = fill(include_str!("waiting_script.html"), value);
-    match own {
+    match custom {
         Some(page) => with_script(page, &script),
         None => with_script(&fill(include_str!("waiting.html"), value), &script),
     }

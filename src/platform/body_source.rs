@@ -1,7 +1,7 @@
-//! Streams that are filled piece by piece, when they are read: the bodies of responses.
+//! Response bodies: streams that are filled piece by piece as the client reads.
 //!
-//! The runtime writes each piece to the client as a whole. Through one of its own pipes it would be cut into pieces of
-//! 64 KiB, each with a turn of the event loop.
+//! The runtime writes each piece to the client as a whole. One of its own pipes would cut it into
+//! pieces of 64 KiB, each with a turn of the event loop.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,25 +16,25 @@ use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController};
 use super::describe;
 use super::executor::in_callback;
 
-/// Fills a stream.
-pub(crate) struct Source {
+/// The writing end of a stream.
+pub(crate) struct BodySource {
     controller: ReadableStreamDefaultController,
     demand: Rc<Demand>,
 }
 
-/// Nobody reads the stream any more.
+/// The stream's reader is gone.
 pub(crate) struct Cancelled;
 
 #[derive(Default)]
 struct Demand {
-    is_wanted: Cell<bool>,
+    is_pulled: Cell<bool>,
     is_cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Source {
-    /// A stream and what fills it. A response whose body it is has a `Content-Length` if there is a `length`, and is cut
-    /// short if fewer bytes come.
+impl BodySource {
+    /// Creates a stream. With a `length`, a response with this body has a `Content-Length`, and is
+    /// truncated if fewer bytes come.
     ///
     /// # Errors
     /// The text of the exception.
@@ -48,32 +48,32 @@ impl Source {
                 started.replace(Some(controller));
             });
             method("start", start.into_js_value())?;
-            method("pull", demand.callback(|demand| &demand.is_wanted))?;
+            method("pull", demand.callback(|demand| &demand.is_pulled))?;
             method("cancel", demand.callback(|demand| &demand.is_cancelled))?;
             if let Some(length) = length {
-                // Of the Workers runtime alone.
+                // An extension of the Workers runtime.
                 method("expectedLength", BigInt::from(length).into())?;
             }
-            // A piece is asked for when the one before has been sent, and not earlier.
+            // The stream pulls a piece only when the previous one has been sent.
             let strategy = QueuingStrategy::new();
             strategy.set_high_water_mark(0.0);
             ReadableStream::new_with_underlying_source_and_strategy(&underlying, &strategy)
         };
         let stream = build().map_err(|error: JsValue| describe(&error))?;
-        let controller = controller.take().ok_or("a stream that does not start")?;
+        let controller = controller.take().ok_or("the stream did not start")?;
         Ok((stream, Self { controller, demand }))
     }
 
-    /// Waits until a piece is wanted.
+    /// Waits until the reader pulls a piece.
     ///
     /// # Errors
     /// [`Cancelled`].
-    pub async fn wanted(&self) -> Result<(), Cancelled> {
+    pub async fn ready(&self) -> Result<(), Cancelled> {
         poll_fn(|context| {
             if self.demand.is_cancelled.get() {
                 return Poll::Ready(Err(Cancelled));
             }
-            if self.demand.is_wanted.get() {
+            if self.demand.is_pulled.get() {
                 return Poll::Ready(Ok(()));
             }
             self.demand.waker.replace(Some(context.waker().clone()));
@@ -82,7 +82,7 @@ impl Source {
         .await
     }
 
-    /// Waits until nobody reads the stream any more.
+    /// Waits until the reader cancels the stream.
     pub async fn cancelled(&self) -> Cancelled {
         poll_fn(|context| {
             if self.demand.is_cancelled.get() {
@@ -94,29 +94,29 @@ impl Source {
         .await
     }
 
-    /// Gives a piece, whose memory is the reader's from now on.
+    /// Enqueues a piece, whose memory the reader takes over.
     ///
     /// # Errors
     /// [`Cancelled`].
-    pub fn put(&self, piece: &Uint8Array) -> Result<(), Cancelled> {
-        self.demand.is_wanted.set(false);
+    pub fn enqueue(&self, piece: &Uint8Array) -> Result<(), Cancelled> {
+        self.demand.is_pulled.set(false);
         self.controller.enqueue_with_chunk(piece).map_err(|_| Cancelled)
     }
 
-    /// Ends the stream well.
+    /// Closes the stream.
     pub fn close(self) {
-        // One that has been cancelled has ended already.
+        // A stream that was cancelled is closed already.
         let _ = self.controller.close();
     }
 
-    /// Ends the stream as cut short.
+    /// Fails the stream, so that its reader sees a truncated body.
     pub fn fail(self, reason: &str) {
         self.controller.error_with_e(&js_sys::Error::new(reason));
     }
 }
 
 impl Demand {
-    /// A callback that sets a flag, and lets the source look.
+    /// Returns a callback that sets a flag and wakes the source.
     fn callback(self: &Rc<Self>, flag: fn(&Self) -> &Cell<bool>) -> JsValue {
         let demand = Rc::clone(self);
         let callback = Closure::<dyn FnMut()>::new(move || {

@@ -1,4 +1,4 @@
-//! What Cloudflare says of a request:
+//! Properties that Cloudflare adds to a request:
 //! [`request.cf`](https://developers.cloudflare.com/workers/runtime-apis/request/#incomingrequestcfproperties).
 
 use js_sys::Reflect;
@@ -7,7 +7,7 @@ use web_sys::Request;
 
 use super::headers::value;
 
-/// The country that the client is in. A header says the same to a Worker that is called by another.
+/// Returns the client's country. A Worker that is called by another Worker gets it in a header.
 pub(crate) fn country(request: &Request) -> Option<String> {
     match property(request, "cf") {
         Some(cf) => property(&cf, "country")?.as_string(),
@@ -15,10 +15,10 @@ pub(crate) fn country(request: &Request) -> Option<String> {
     }
 }
 
-/// Whether a bot has sent it that Cloudflare
-/// [has verified](https://developers.cloudflare.com/bots/concepts/bot/verified-bots/): with any of its bot products it
-/// names the category, with Bot Management (Enterprise) it says so by itself. One that calls webhooks does what its
-/// user has told it to.
+/// Returns whether the request comes from a bot that Cloudflare [has
+/// verified](https://developers.cloudflare.com/bots/concepts/bot/verified-bots/). Each of
+/// Cloudflare's bot products adds the category; only Bot Management (Enterprise) adds the flag
+/// itself. Webhook callers do not count: they act on behalf of a user.
 pub(crate) fn is_of_verified_bot(request: &Request) -> bool {
     let Some(cf) = property(request, "cf") else { return false };
     let category = property(&cf, "verifiedBotCategory").and_then(|category| category.as_string());

@@ -5,9 +5,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::SecretStoreSys;
 use worker::Env;
 
-use super::{describe, settled};
+use super::{await_promise, describe};
 
-/// The variable or secret `name`: a string as it is, anything else as JSON. `None` if it is not set.
+/// Returns the variable or secret `name`: a string as it is, anything else as JSON. `None` means
+/// that it is not set.
 ///
 /// `[[vars.VMS]]` arrives as a JavaScript array, which `Env::object_var` refuses.
 pub(crate) fn variable(env: &Env, name: &str) -> Option<String> {
@@ -18,15 +19,15 @@ pub(crate) fn variable(env: &Env, name: &str) -> Option<String> {
     value.as_string().or_else(|| js_sys::JSON::stringify(&value).ok()?.as_string())
 }
 
-/// A secret, wherever it is kept.
+/// A secret, by where it is stored.
 pub(crate) enum Secret {
-    /// The Worker's own.
+    /// A secret of the Worker.
     Own(String),
-    /// In a Secrets Store: it has to be fetched.
+    /// A secret in a Secrets Store, which has to be fetched.
     Stored(SecretStoreSys),
 }
 
-/// The secret `name`; `None` if it is not set.
+/// Returns the secret `name`; `None` means that it is not set.
 ///
 /// See <https://developers.cloudflare.com/secrets-store/integrations/workers/>.
 pub(crate) fn secret(env: &Env, name: &str) -> Option<Secret> {
@@ -40,17 +41,19 @@ pub(crate) fn secret(env: &Env, name: &str) -> Option<Secret> {
 }
 
 impl Secret {
-    /// What it holds.
+    /// Returns the value.
     ///
     /// # Errors
-    /// The Secrets Store does not give it; the text of the exception.
+    /// The text of the exception, if the Secrets Store does not return the value.
     pub async fn read(self) -> Result<String, String> {
         let store = match self {
             Secret::Own(text) => return Ok(text),
             Secret::Stored(store) => store,
         };
         let promise = store.get().map_err(|error| describe(&error))?;
-        let value = settled(promise).await.map_err(|error| describe(&error))?;
-        value.as_string().ok_or_else(|| "the Secrets Store gave something that is no text".to_owned())
+        let value = await_promise(promise).await.map_err(|error| describe(&error))?;
+        value
+            .as_string()
+            .ok_or_else(|| "the Secrets Store returned something that is not a string".to_owned())
     }
 }

@@ -1,7 +1,8 @@
-//! Running futures.
+//! The executor of futures.
 //!
-//! A future goes on in the very callback of the promise or timer that it waited for. `wasm_bindgen_futures` gives each
-//! step a microtask of its own, and `queueMicrotask()` is dear in the Workers runtime: it took 7 % of a warm request.
+//! A future resumes within the callback of the promise or timer that it waited for.
+//! `wasm_bindgen_futures` queues a microtask for each step, and `queueMicrotask()` is expensive in
+//! the Workers runtime: it took 7 % of a warm request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,106 +17,116 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::then::then;
 
-/// Runs a future up to where it first has to wait, and on from there whenever it can. The promise is for what it gives.
+/// Runs a future as a task, at once up to its first wait. Returns a promise for its output.
 pub(crate) fn run(future: impl Future<Output = JsValue> + 'static) -> Promise {
-    // Boxed once, here: it is some kilobytes that would be moved with all that has it in it.
-    let mut future = Some(Box::pin(future));
+    // Boxed once, here: the future is some kilobytes, which each wrapper would move.
+    run_boxed(Box::pin(future))
+}
+
+/// Not generic: its code is needed once.
+fn run_boxed(future: Pin<Box<dyn Future<Output = JsValue>>>) -> Promise {
+    let mut future = Some(future);
     Promise::new(&mut |resolve, _| {
         let Some(future) = future.take() else { return };
         let future = async move {
             let value = future.await;
-            // To resolve a promise does not fail.
+            // Resolving a promise does not fail.
             let _ = resolve.call1(&JsValue::UNDEFINED, &value);
         };
-        TASKS.with(|tasks| {
-            let number = tasks.add(Box::pin(future));
-            tasks.in_callback(|| tasks.wake(number));
+        EXECUTOR.with(|executor| {
+            let slot = executor.add(Box::pin(future));
+            executor.in_callback(|| executor.wake(slot));
         });
     })
 }
 
-/// Runs a future beside the present code. In a Durable Object it goes on when the request has been answered.
+/// Runs a future as a task beside the present code. In a Durable Object the task outlives the
+/// request.
 pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
-    TASKS.with(|tasks| {
-        let number = tasks.add(Box::pin(future));
-        tasks.wake(number);
+    EXECUTOR.with(|executor| {
+        let slot = executor.add(Box::pin(future));
+        executor.wake(slot);
     });
 }
 
-/// The name of the task that is going on. Outside of them, as in a Durable Object, each name is another.
-pub(super) fn current() -> u32 {
-    TASKS.with(|tasks| match tasks.current.get() {
-        0 => tasks.name(),
-        name => name,
+/// Returns the id of the running task. Outside of tasks, as in a Durable Object, each call returns
+/// a new id.
+pub(super) fn current() -> TaskId {
+    EXECUTOR.with(|executor| match executor.current.get() {
+        0 => executor.next_id(),
+        id => id,
     })
 }
 
-/// Does what a callback of the runtime is for, and lets those go on whom it wakes.
+/// Does the work of a callback of the runtime, then polls the tasks that the work woke.
 pub(super) fn in_callback(work: impl FnOnce()) {
-    TASKS.with(|tasks| tasks.in_callback(work));
+    EXECUTOR.with(|executor| executor.in_callback(work));
 }
 
 thread_local! {
-    static TASKS: Tasks = Tasks::new();
+    static EXECUTOR: Executor = Executor::new();
 }
 
-struct Tasks {
-    /// By their numbers; those that have ended leave their places to others.
-    places: RefCell<Vec<Option<Task>>>,
+/// Identifies a task for as long as the isolate lives. Zero is no task.
+pub(super) type TaskId = u32;
+
+struct Executor {
+    /// The tasks. The slot of one that has ended is reused.
+    slots: RefCell<Vec<Option<Task>>>,
     free: RefCell<Vec<usize>>,
-    /// Those that can go on, in the order of their wakes.
+    /// The slots of the tasks to poll, in the order of their wakes.
     woken: RefCell<VecDeque<usize>>,
     is_running: Cell<bool>,
-    /// The name of the task that is going on, or zero; and the last name that was given.
-    current: Cell<u32>,
-    last_name: Cell<u32>,
-    /// Whoever is woken by other code, which may hold what they need, goes on after it.
+    /// The running task, or zero.
+    current: Cell<TaskId>,
+    last_id: Cell<TaskId>,
+    /// Tasks that are woken outside of a callback are polled in a later one: the code that wakes
+    /// may hold what they need.
     resolved: Promise,
     later: Function,
 }
 
 struct Task {
-    /// No other one has it, as its place.
-    name: u32,
+    id: TaskId,
     future: Pin<Box<dyn Future<Output = ()>>>,
     waker: Waker,
 }
 
-impl Tasks {
+impl Executor {
     fn new() -> Self {
         let later = Closure::<dyn FnMut()>::new(|| in_callback(|| {}));
         Self {
-            places: RefCell::default(),
+            slots: RefCell::default(),
             free: RefCell::default(),
             woken: RefCell::default(),
             is_running: Cell::default(),
             current: Cell::default(),
-            last_name: Cell::default(),
+            last_id: Cell::default(),
             resolved: Promise::resolve(&JsValue::UNDEFINED),
             later: later.into_js_value().unchecked_into(),
         }
     }
 
     fn add(&self, future: Pin<Box<dyn Future<Output = ()>>>) -> usize {
-        let mut places = self.places.borrow_mut();
-        let number = self.free.borrow_mut().pop().unwrap_or(places.len());
-        let task = Some(Task { name: self.name(), future, waker: Waker::from(Arc::new(Number(number))) });
-        match places.get_mut(number) {
-            Some(place) => *place = task,
-            None => places.push(task),
+        let mut slots = self.slots.borrow_mut();
+        let slot = self.free.borrow_mut().pop().unwrap_or(slots.len());
+        let task = Some(Task { id: self.next_id(), future, waker: Waker::from(Arc::new(Slot(slot))) });
+        match slots.get_mut(slot) {
+            Some(free) => *free = task,
+            None => slots.push(task),
         }
-        number
+        slot
     }
 
-    fn name(&self) -> u32 {
-        let name = self.last_name.get().wrapping_add(1).max(1);
-        self.last_name.set(name);
-        name
+    fn next_id(&self) -> TaskId {
+        let id = self.last_id.get().wrapping_add(1).max(1);
+        self.last_id.set(id);
+        id
     }
 
-    fn wake(&self, number: usize) {
+    fn wake(&self, slot: usize) {
         let is_first = self.woken.borrow().is_empty();
-        self.woken.borrow_mut().push_back(number);
+        self.woken.borrow_mut().push_back(slot);
         if is_first && !self.is_running.get() {
             then(&self.resolved, &self.later, &self.later);
         }
@@ -129,36 +140,36 @@ impl Tasks {
         }
         loop {
             let next = self.woken.borrow_mut().pop_front();
-            let Some(number) = next else { break };
-            self.poll(number);
+            let Some(slot) = next else { break };
+            self.poll(slot);
         }
         self.is_running.set(false);
     }
 
-    fn poll(&self, number: usize) {
-        let task = self.places.borrow_mut().get_mut(number).and_then(Option::take);
-        // It may have ended since it was woken.
+    fn poll(&self, slot: usize) {
+        let task = self.slots.borrow_mut().get_mut(slot).and_then(Option::take);
+        // The task may have ended since the wake.
         let Some(mut task) = task else { return };
-        self.current.set(task.name);
+        self.current.set(task.id);
         let polled = task.future.as_mut().poll(&mut Context::from_waker(&task.waker));
         self.current.set(0);
         if polled == Poll::Ready(()) {
-            self.free.borrow_mut().push(number);
-        } else if let Some(place) = self.places.borrow_mut().get_mut(number) {
-            *place = Some(task);
+            self.free.borrow_mut().push(slot);
+        } else if let Some(free) = self.slots.borrow_mut().get_mut(slot) {
+            *free = Some(task);
         }
     }
 }
 
-/// A task, for whoever wakes it. A wake that comes too late may meet another task, which looks and finds nothing new.
-struct Number(usize);
+/// Wakes the task in a slot. A late wake may reach another task, which is then polled for nothing.
+struct Slot(usize);
 
-impl Wake for Number {
+impl Wake for Slot {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        TASKS.with(|tasks| tasks.wake(self.0));
+        EXECUTOR.with(|executor| executor.wake(self.0));
     }
 }

@@ -1,4 +1,4 @@
-//! `fetch()`, and the requests and responses that go with it.
+//! `fetch()`, with its requests and responses.
 
 use std::time::Duration;
 
@@ -10,53 +10,53 @@ use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, Response
 use worker::{worker_sys, Env};
 
 use super::headers::value;
-use super::{describe, settled, timeout_signal};
+use super::{await_promise, describe, timeout_signal};
 use crate::time::Timestamp;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = Request)]
-    type Asked;
+    type Incoming;
 
     #[wasm_bindgen(extends = RequestInit)]
-    type Sent;
+    type Outgoing;
 
-    /// The method as it is: a text would be copied into the program and back.
+    /// The method as a JavaScript string: a Rust string would be copied into WebAssembly and back.
     #[wasm_bindgen(method, getter)]
-    fn method(this: &Asked) -> JsValue;
+    fn method(this: &Incoming) -> JsValue;
 
     #[wasm_bindgen(method, setter)]
-    fn set_method(this: &Sent, method: &JsValue);
+    fn set_method(this: &Outgoing, method: &JsValue);
 }
 
 thread_local! {
-    /// The settings of a request that is handed on; `fetch()` has read them when it returns.
-    static HANDING_ON: RequestInit = handing_on();
+    /// The settings of a forwarded request; `fetch()` has read them when it returns.
+    static FORWARDED: RequestInit = forwarded();
 }
 
-fn handing_on() -> RequestInit {
+fn forwarded() -> RequestInit {
     let init = RequestInit::new();
-    // Redirects are the client's business, and so is the coding of the answer's body, which the runtime would take
-    // off and put on again.
+    // The client follows redirects, and decodes the body, which the runtime would otherwise decode
+    // and encode again.
     init.set_redirect(RequestRedirect::Manual);
     // Setting a field of a plain object does not fail.
     let _ = Reflect::set(&init, &"encodeResponseBody".into(), &"manual".into());
     init
 }
 
-/// What sends requests.
+/// The sender of a request.
 pub(crate) enum Fetcher {
     /// The Worker itself.
     Worker,
-    /// A binding, as to a VPC network.
+    /// A binding, such as a VPC network.
     Binding(worker_sys::Fetcher),
 }
 
 impl Fetcher {
-    /// The binding of this name, or the Worker itself.
+    /// Returns the binding of this name, or the Worker itself.
     ///
     /// # Errors
-    /// There is no such binding, or it has no `fetch()`.
+    /// The Worker has no such binding, or the binding has no `fetch()`.
     pub fn of(env: &Env, binding: Option<&str>) -> Result<Self, String> {
         let Some(name) = binding else { return Ok(Fetcher::Worker) };
         let binding = Reflect::get(env, &name.into()).unwrap_or_default();
@@ -69,14 +69,17 @@ impl Fetcher {
         }
     }
 
-    /// Sends a client's request on, to another URL and with other headers; the body is handed on, not copied.
+    /// Forwards a client's request to another URL, with other headers. The body is piped, not
+    /// copied.
     ///
     /// # Errors
-    /// The text of the exception: there was no answer.
-    pub async fn hand_on(&self, url: &str, request: &Request, headers: &Headers) -> Result<Response, String> {
+    /// The text of the exception: there is no response. The text is "Network connection lost." both
+    /// for a refused connection and for one that is closed after the request was read; no property
+    /// of the exception or of the body differs.
+    pub async fn forward(&self, url: &str, request: &Request, headers: &Headers) -> Result<Response, String> {
         let body = request.body();
-        let sent = HANDING_ON.with(|init| {
-            init.unchecked_ref::<Sent>().set_method(&request.unchecked_ref::<Asked>().method());
+        let sent = FORWARDED.with(|init| {
+            init.unchecked_ref::<Outgoing>().set_method(&request.unchecked_ref::<Incoming>().method());
             init.set_headers(headers);
             if let Some(body) = &body {
                 init.set_body(body);
@@ -90,13 +93,14 @@ impl Fetcher {
             }
             sent
         });
-        answered(sent).await
+        response_of(sent).await
     }
 
-    /// Sends a small request of text and reads the whole answer, within `limit`. Redirects are not followed.
+    /// Sends a small request of text and reads the whole response, within `limit`. Redirects are
+    /// not followed.
     ///
     /// # Errors
-    /// What went wrong: there was no whole answer.
+    /// Why there is no complete response.
     pub async fn exchange(
         &self,
         method: &str,
@@ -111,14 +115,14 @@ impl Fetcher {
             Fetcher::Worker => Ok(global().fetch_with_request(&request)),
             Fetcher::Binding(binding) => binding.fetch(&request),
         };
-        let response = answered(sent).await?;
+        let response = response_of(sent).await?;
         let text = response.text().map_err(|error| describe(&error))?;
-        let text = settled(text).await.map_err(|error| describe(&error))?;
+        let text = await_promise(text).await.map_err(|error| describe(&error))?;
         Ok(Exchanged { status: response.status(), body: text.as_string().unwrap_or_default(), response })
     }
 }
 
-/// A whole answer of text.
+/// A complete response of text.
 pub(crate) struct Exchanged {
     /// The HTTP status.
     pub status: u16,
@@ -128,30 +132,30 @@ pub(crate) struct Exchanged {
 }
 
 impl Exchanged {
-    /// What the body is.
+    /// Returns the media type of the body.
     pub fn content_type(&self) -> Option<String> {
         value(&self.response.headers(), "content-type")
     }
 
-    /// The `Date` header (RFC 9110, section 6.6.1): the server's time.
+    /// Returns the server's time, by its `Date` header (RFC 9110, section 6.6.1).
     pub fn date(&self) -> Option<Timestamp> {
         let millis = js_sys::Date::parse(&value(&self.response.headers(), "date")?);
-        // NaN is no date; any other is below 2^53, so nothing is lost.
+        // NaN is no date; a date is below 2^53, so nothing is lost.
         (millis >= 0.0).then(|| Timestamp::from_millis(millis as u64))
     }
 }
 
-async fn answered(sent: Result<Promise, JsValue>) -> Result<Response, String> {
-    let answer = settled(sent.map_err(|error| describe(&error))?).await;
-    let answer = answer.map_err(|error| describe(&error))?;
-    answer.dyn_into().map_err(|_| "fetch() gave something that is no Response".to_owned())
+async fn response_of(sent: Result<Promise, JsValue>) -> Result<Response, String> {
+    let response = await_promise(sent.map_err(|error| describe(&error))?).await;
+    let response = response.map_err(|error| describe(&error))?;
+    response.dyn_into().map_err(|_| "fetch() returned something that is not a Response".to_owned())
 }
 
 fn global() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// The answer with its headers changed.
+/// Returns the response with its headers changed.
 ///
 /// # Errors
 /// The text of the exception.
@@ -162,7 +166,7 @@ pub(crate) fn amend(
     if change(&response.headers()).is_ok() {
         return Ok(response);
     }
-    // The headers of an answer that came by fetch() cannot be changed; those of a copy of it can.
+    // The headers of a response from fetch() are immutable; those of a copy are not.
     let init: &ResponseInit = response.unchecked_ref();
     let copy = Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init);
     let copy = copy.map_err(|error| describe(&error))?;
@@ -170,30 +174,30 @@ pub(crate) fn amend(
     Ok(copy)
 }
 
-/// What a `Response` is made of besides its body, in one call.
+/// The parts of a `Response` besides its body, built in one call.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Init<'a> {
     pub status: u16,
     pub status_text: &'a str,
-    /// They may repeat names.
+    /// Names may be repeated.
     #[serde(serialize_with = "as_object")]
     pub headers: &'a [(String, String)],
     pub encode_body: EncodeBody,
 }
 
-/// What the runtime does about a `Content-Encoding`.
+/// The runtime's treatment of a `Content-Encoding`.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncodeBody {
-    /// It encodes the body.
+    /// The runtime encodes the body.
     Automatic,
     /// The body is encoded already.
     Manual,
 }
 
 impl Init<'_> {
-    /// The response that `build` makes of it.
+    /// Builds the response with `build`.
     ///
     /// # Errors
     /// The exception.
@@ -210,12 +214,13 @@ impl Init<'_> {
     }
 }
 
-/// An object cannot repeat a name. But of a list of pairs the runtime makes a response in three times the instructions.
+/// Serializes the headers as an object, which cannot repeat a name. The runtime would accept a list
+/// of pairs, at three times the instructions.
 fn as_object<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(repeated(headers, false).map(|(name, value)| (name, value)))
 }
 
-/// The headers whose names stand earlier in the list too, or the others.
+/// Returns the headers whose names occur earlier in the list, or all others.
 fn repeated(headers: &[(String, String)], is_repeated: bool) -> impl Iterator<Item = &(String, String)> {
     headers.iter().enumerate().filter_map(move |(index, header)| {
         let mut earlier = headers.iter().take(index);
@@ -224,7 +229,7 @@ fn repeated(headers: &[(String, String)], is_repeated: bool) -> impl Iterator<It
     })
 }
 
-/// A request of text, which is given up after `limit`.
+/// Returns a request with a text body, which is aborted after `limit`.
 ///
 /// # Errors
 /// The exception.

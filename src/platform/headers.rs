@@ -1,4 +1,4 @@
-//! HTTP headers. Each call into the runtime costs more than what it does here, so many are made as one.
+//! HTTP headers. A call into the runtime costs more than its work here, so several are made as one.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,8 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type Calls;
 
-    /// Headers, by strings of the runtime's own: a text would be copied out of the program at each call.
+    /// Headers by JavaScript strings: a Rust string would be copied out of WebAssembly at each
+    /// call.
     #[wasm_bindgen(extends = Headers)]
     type Strings;
 
@@ -36,7 +37,7 @@ extern "C" {
     fn each(this: &Calls, method: &Function, of: &Headers) -> Result<Parts, JsValue>;
 }
 
-/// Names of headers that are asked for, or removed, together.
+/// Names of headers that are read, or removed, together.
 pub(crate) struct Names {
     names: Vec<&'static str>,
     list: Calls,
@@ -45,11 +46,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Names in lower case.
+    /// Takes names in lower case.
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
         let names: Vec<_> = names.into_iter().collect();
         let list: Array = names.iter().map(|name| JsValue::from_str(name)).collect();
-        // `Headers` has both; a method that is none would throw where it is called.
+        // `Headers` has both methods; a missing one would throw where it is called.
         let prototype = Headers::new().map(JsValue::from).unwrap_or_default();
         let method = |name: &str| {
             Reflect::get(&prototype, &name.into()).map(JsCast::unchecked_into).unwrap_or_default()
@@ -57,7 +58,7 @@ impl Names {
         Self { names, list: list.unchecked_into(), get: method("get"), delete: method("delete") }
     }
 
-    /// Those of the headers that are there and not empty, as [`lines`] has them.
+    /// Returns the named headers that are present and not empty, in the form of [`lines`].
     pub fn lines_of(&self, headers: &Headers) -> String {
         let Ok(values) = self.list.each(&self.get, headers) else { return String::new() };
         let values = with_constant("\n", |separator| values.join(separator));
@@ -74,7 +75,7 @@ impl Names {
         lines
     }
 
-    /// Removes those that are there.
+    /// Removes the named headers.
     ///
     /// # Errors
     /// The exception: the headers cannot be changed.
@@ -83,15 +84,15 @@ impl Names {
     }
 }
 
-/// Every header as a line, `name,value`: the name in lower case, repeated headers as one, joined by commas (Fetch
-/// standard, "sort and combine").
+/// Returns every header as a line, `name,value`: the name in lower case, the values of a repeated
+/// header joined by commas (Fetch standard, "sort and combine").
 pub(crate) fn lines(headers: &Headers) -> String {
-    // Each entry is an array, whose text is its parts joined by a comma.
+    // Each entry is an array, which becomes a string by joining its parts with a comma.
     let entries: Parts = Array::from(headers).unchecked_into();
     with_constant("\n", |separator| entries.join(separator))
 }
 
-/// The value that a header was last set to.
+/// The last value of a header.
 struct Last {
     name: &'static str,
     text: String,
@@ -102,11 +103,11 @@ thread_local! {
     static LAST: RefCell<Vec<Last>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sets a header. A value that is the same as the last time, as a Worker's host mostly is, is not made a string of the
-/// runtime's again.
+/// Sets a header. The JavaScript string of the last value is reused if the value is the same, as a
+/// Worker's host mostly is.
 ///
 /// # Errors
-/// The exception: the value is none, or the headers cannot be changed.
+/// The exception: the value is not valid, or the headers cannot be changed.
 pub(crate) fn set(headers: &Headers, name: &'static str, text: &str) -> Result<(), JsValue> {
     let headers: &Strings = headers.unchecked_ref();
     let set = |value: &JsValue| with_constant(name, |name| headers.set(name, value));
@@ -124,7 +125,7 @@ pub(crate) fn set(headers: &Headers, name: &'static str, text: &str) -> Result<(
     })
 }
 
-/// The value of one header.
+/// Returns the value of one header.
 pub(crate) fn value(headers: &Headers, name: &'static str) -> Option<String> {
     let headers: &Strings = headers.unchecked_ref();
     with_constant(name, |name| headers.get(name)).ok().flatten()

@@ -1,6 +1,17 @@
-//! The log.
+//! The log: the only place that writes to the console.
 
-/// What happened to a VM.
-pub(crate) fn log(vm: &str, message: &str) {
-    worker::console_log!("vmproxy: {vm}: {message}");
+#![allow(clippy::disallowed_macros)]
+
+use std::fmt::Display;
+
+use crate::error::Level;
+
+/// Writes a message to the log.
+pub(crate) fn log(level: Level, message: &dyn Display) {
+    let line = format!("vmproxy: {message}");
+    match level {
+        Level::Error => worker::console_error!("{line}"),
+        Level::Warn => worker::console_warn!("{line}"),
+        Level::Info => worker::console_log!("{line}"),
+    }
 }

@@ -12,32 +12,34 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::executor::in_callback;
 use super::then::then;
 
-/// What a promise gives, or the exception that it is rejected with.
+/// Waits for a promise. Returns its value, or the exception that it is rejected with.
 ///
-/// A `JsFuture` makes two callbacks for each promise and registers them for finalization; here they are used again.
-pub(crate) async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
+/// A `JsFuture` creates two callbacks for each promise and registers them for finalization; here
+/// they are reused.
+pub(crate) async fn await_promise(promise: Promise) -> Result<JsValue, JsValue> {
     let awaiter = IDLE.with(|idle| idle.borrow_mut().pop()).unwrap_or_else(Awaiter::new);
     let result = awaiter.wait(&promise).await;
     IDLE.with(|idle| idle.borrow_mut().push(awaiter));
     result
 }
 
-/// Lets a promise be whatever it will. A rejection that nobody waits for would be logged.
+/// Discards the result of a promise. The runtime logs rejections that are not handled.
 pub(crate) fn ignore(promise: &Promise) {
     NOTHING.with(|nothing| then(promise, nothing, nothing));
 }
 
 thread_local! {
-    /// Those that nobody uses. One that is given up is not among them: its promise may still settle.
+    /// Awaiters that are not in use. An abandoned one does not come back: its promise may still
+    /// settle.
     static IDLE: RefCell<Vec<Awaiter>> = const { RefCell::new(Vec::new()) };
 
     static NOTHING: Function = Closure::<dyn FnMut()>::new(|| {}).into_js_value().unchecked_into();
 }
 
-/// Two callbacks, for one promise after the other.
+/// Two callbacks, reused for one promise after another.
 struct Awaiter {
     settled: Rc<RefCell<Settled>>,
-    // The garbage collector frees them: a promise may settle when nobody waits any more.
+    // The garbage collector frees them: a promise may settle after its awaiter is dropped.
     fulfilled: Function,
     rejected: Function,
 }

@@ -4,24 +4,26 @@ use wasm_bindgen::JsValue;
 use web_sys::{Headers, ReadableStream, Response, ResponseInit};
 
 use super::describe;
+use super::log::log;
+use crate::error::Level;
 
-/// An answer of JSON.
+/// Returns a response of JSON.
 pub(crate) fn json_response(status: u16, body: &impl serde::Serialize) -> Response {
     json_text_response(status, &serde_json::to_string(body).unwrap_or_default())
 }
 
-/// An answer of JSON that is written already.
+/// Returns a response of JSON that is serialized already.
 pub(crate) fn json_text_response(status: u16, text: &str) -> Response {
     let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
     text_response(status, &headers, Some(text))
 }
 
-/// An answer of text.
+/// Returns a response of text.
 pub(crate) fn text_response(status: u16, headers: &[(&str, String)], body: Option<&str>) -> Response {
     response(status, headers, |init| Response::new_with_opt_str_and_init(body, init))
 }
 
-/// An answer of server-sent events.
+/// Returns a response of server-sent events.
 pub(crate) fn event_response(events: &ReadableStream) -> Response {
     let headers =
         [("content-type", "text/event-stream".to_owned()), ("cache-control", "no-store".to_owned())];
@@ -44,7 +46,7 @@ fn response(
         make(&init)
     };
     build().unwrap_or_else(|error| {
-        worker::console_error!("vmproxy: cannot build an answer: {}", describe(&error));
+        log(Level::Error, &format_args!("cannot build a response: {}", describe(&error)));
         Response::error()
     })
 }

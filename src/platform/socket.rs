@@ -10,23 +10,24 @@ use web_sys::{ReadableStream, WritableStream, WritableStreamDefaultWriter};
 use worker::worker_sys;
 
 use super::promise::ignore;
-use super::{describe, settled, within};
+use super::{await_promise, describe, within};
 
-/// A connection, which may still be opening. It is closed when it is dropped, and belongs to the request that opened it.
+/// A connection, possibly still opening. It is closed when it is dropped, and belongs to the
+/// request that opened it.
 pub(crate) struct Socket {
     inner: worker_sys::Socket,
-    /// What the peer sends.
+    /// The bytes that the peer sends.
     pub readable: ReadableStream,
     writable: WritableStream,
-    /// What has been sent and may not have left yet.
+    /// The first write, which may still be under way.
     sending: RefCell<Option<(WritableStreamDefaultWriter, Promise)>>,
 }
 
 impl Socket {
-    /// Begins to connect.
+    /// Starts to connect.
     ///
     /// # Errors
-    /// The text of the exception: the runtime connects to no such address.
+    /// The text of the exception: the runtime does not connect to this address.
     pub fn connect(ip: IpAddr, port: u16) -> Result<Self, String> {
         let open = || {
             let inner = worker_sys::connect(text(SocketAddr::new(ip, port)), JsValue::UNDEFINED)?;
@@ -39,23 +40,24 @@ impl Socket {
     /// Waits until the connection is open.
     ///
     /// # Errors
-    /// Why there is none; nothing has left then.
+    /// Why there is no connection; nothing has been sent then.
     pub async fn opened(&self, limit: Duration) -> Result<(), String> {
         let opened = self.inner.opened().map_err(|error| describe(&error))?;
-        match within(limit, settled(opened)).await {
+        match within(limit, await_promise(opened)).await {
             Some(opened) => opened.map(drop).map_err(|error| describe(&error)),
             None => Err(format!("no connection within {limit:?}")),
         }
     }
 
-    /// Whether the connection has been opened so far.
+    /// Returns whether the connection has been opened so far.
     pub async fn is_open(&self) -> bool {
         let Ok(opened) = self.inner.opened() else { return false };
         let so_far = Promise::race(&Array::of2(&opened, &JsValue::UNDEFINED));
-        settled(so_far).await.is_ok_and(|opened| !opened.is_undefined())
+        await_promise(so_far).await.is_ok_and(|opened| !opened.is_undefined())
     }
 
-    /// Sends the first bytes, as soon as the connection is open. If they do not arrive, no answer does.
+    /// Queues the first bytes, which are sent once the connection is open. If they do not arrive,
+    /// no response does.
     ///
     /// # Errors
     /// The text of the exception.
@@ -67,13 +69,13 @@ impl Socket {
         Ok(())
     }
 
-    /// What else is sent to the peer, when the first bytes have left.
+    /// Waits until the first bytes have been sent. Returns the stream for everything after them.
     ///
     /// # Errors
-    /// The text of the exception: the peer has gone.
+    /// The text of the exception: the connection is lost.
     pub async fn writable(&self) -> Result<WritableStream, String> {
         if let Some((writer, sent)) = self.sending.take() {
-            settled(sent).await.map_err(|error| describe(&error))?;
+            await_promise(sent).await.map_err(|error| describe(&error))?;
             writer.release_lock();
         }
         Ok(self.writable.clone())
@@ -84,7 +86,8 @@ thread_local! {
     static LAST: RefCell<Option<(SocketAddr, JsValue)>> = const { RefCell::new(None) };
 }
 
-/// An address as a string of the runtime's. If it is the same as the last time, as it mostly is, it is not made again.
+/// Returns the JavaScript string for an address. The last one is kept, because it mostly is the
+/// same.
 fn text(address: SocketAddr) -> JsValue {
     LAST.with_borrow_mut(|last| match last {
         Some((known, text)) if *known == address => text.clone(),
@@ -93,7 +96,8 @@ fn text(address: SocketAddr) -> JsValue {
 }
 
 impl Drop for Socket {
-    /// Closes the connection without waiting for it. One that has failed already says so once more.
+    /// Closes the connection without waiting. Closing one that has failed reports its failure
+    /// again.
     fn drop(&mut self) {
         if let Ok(closing) = self.inner.close() {
             ignore(&closing);

@@ -1,5 +1,5 @@
-//! Byte streams of the runtime. Their bytes stay on the JavaScript side: they are passed on, not copied into the
-//! memory of this program.
+//! Byte streams of the runtime. Their bytes stay on the JavaScript side and are not copied into
+//! WebAssembly memory.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -9,7 +9,7 @@ use web_sys::{
     WritableStreamDefaultWriter,
 };
 
-use super::{describe, settled};
+use super::{await_promise, describe};
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,7 +30,7 @@ extern "C" {
     fn value(this: &ReadResult) -> JsValue;
 }
 
-/// A pipe for any number of bytes.
+/// Returns a pipe for any number of bytes.
 ///
 /// # Errors
 /// The text of the exception.
@@ -38,8 +38,8 @@ pub(crate) fn pipe() -> Result<TransformStream, String> {
     IdentityTransformStream::new().map(JsCast::unchecked_into).map_err(|error| describe(&error))
 }
 
-/// A pipe for exactly `length` bytes: a body made of it gets a `Content-Length`, and one that is cut short is an
-/// error for whoever reads it.
+/// Returns a pipe for exactly `length` bytes: a body made of it gets a `Content-Length`, and a
+/// truncated one is an error for its reader.
 ///
 /// # Errors
 /// The text of the exception.
@@ -49,45 +49,45 @@ pub(crate) fn fixed_length_pipe(length: u64) -> Result<TransformStream, String> 
         .map_err(|error| describe(&error))
 }
 
-/// Moves everything from one stream into the other, natively, and closes the other if `close`.
+/// Pipes one stream into another natively, and closes the destination if `close`.
 ///
 /// # Errors
-/// The text of the exception: either side failed.
+/// The text of the exception: one of the streams failed.
 pub(crate) async fn pipe_to(from: &ReadableStream, to: &WritableStream, close: bool) -> Result<(), String> {
     let options = StreamPipeOptions::new();
     options.set_prevent_close(!close);
-    let piped = settled(from.pipe_to_with_options(to, &options)).await;
+    let piped = await_promise(from.pipe_to_with_options(to, &options)).await;
     piped.map(drop).map_err(|error| describe(&error))
 }
 
-/// Reads a stream piece by piece, into memory of the caller's: a piece is as long as that, and not the 4 KiB that
-/// the runtime takes by itself.
+/// Reads a stream piece by piece, into the caller's buffer: a piece may be as long as the buffer,
+/// instead of the 4 KiB that the runtime chooses by itself.
 pub(crate) struct Reader {
     inner: ReadableStreamByobReader,
 }
 
 impl Reader {
-    /// Takes the stream over.
+    /// Locks the stream.
     ///
     /// # Errors
-    /// The text of the exception: somebody else reads it, or it is not one of the runtime's own.
+    /// The text of the exception: the stream is locked, or is not one of the runtime's own.
     pub fn new(stream: &ReadableStream) -> Result<Self, String> {
         let inner = ReadableStreamByobReader::new(stream).map_err(|error| describe(&error))?;
         Ok(Self { inner })
     }
 
-    /// What is there next, as much as there is room for in `into`; `None` at the end. `into` is used up, with all
-    /// else that is in its buffer: the piece has its memory.
+    /// Reads the next piece, at most as long as `into`; `None` means the end of the stream. `into`
+    /// is detached, with all other views of its buffer: the piece takes the memory over.
     ///
     /// # Errors
     /// The text of the exception: the stream failed.
     pub async fn read(&self, into: &Uint8Array) -> Result<Option<Uint8Array>, String> {
-        let read = settled(self.inner.read_with_array_buffer_view(into)).await;
+        let read = await_promise(self.inner.read_with_array_buffer_view(into)).await;
         let result: ReadResult = read.map_err(|error| describe(&error))?.unchecked_into();
         if result.done() {
             return Ok(None);
         }
-        result.value().dyn_into().map(Some).map_err(|_| "the stream is not one of bytes".to_owned())
+        result.value().dyn_into().map(Some).map_err(|_| "the stream is not a byte stream".to_owned())
     }
 }
 
@@ -97,25 +97,26 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Takes the stream over until [`Writer::release`].
+    /// Locks the stream until [`Writer::release`].
     ///
     /// # Errors
-    /// The text of the exception: somebody else writes it.
+    /// The text of the exception: the stream is locked.
     pub fn new(stream: &WritableStream) -> Result<Self, String> {
         let inner = stream.get_writer().map_err(|error| describe(&error))?;
         Ok(Self { inner })
     }
 
-    /// Writes a piece; returns when it has been taken. A write that is given up must be the last.
+    /// Writes a piece, and waits until it is accepted. No other write may follow one that is
+    /// abandoned.
     ///
     /// # Errors
-    /// The text of the exception: nobody reads it any more.
+    /// The text of the exception: the stream's reader is gone.
     pub async fn write(&self, piece: &Uint8Array) -> Result<(), String> {
-        let written = settled(self.inner.write_with_chunk(piece)).await;
+        let written = await_promise(self.inner.write_with_chunk(piece)).await;
         written.map(drop).map_err(|error| describe(&error))
     }
 
-    /// Gives the stream back.
+    /// Unlocks the stream.
     pub fn release(self) {
         self.inner.release_lock();
     }

@@ -4,7 +4,7 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsCast;
 
-/// Calls back when a promise is settled.
+/// Registers callbacks for a promise.
 pub(super) fn then(promise: &Promise, fulfilled: &Function, rejected: &Function) {
     let _ = promise.unchecked_ref::<Thenable>().then(fulfilled, rejected);
 }

@@ -1,4 +1,4 @@
-//! Time zones, as the runtime knows them: it keeps its table up to date, and the program needs none.
+//! Time zones. The runtime keeps its table up to date, so the program needs none.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ extern "C" {
     #[derive(Clone)]
     type DateTimeFormat;
 
-    /// Throws if there is no such zone.
+    /// Throws if the zone is unknown.
     #[wasm_bindgen(constructor, catch, js_namespace = Intl)]
     fn new(locale: &str, options: &Object) -> Result<DateTimeFormat, JsValue>;
 
@@ -24,16 +24,16 @@ extern "C" {
 }
 
 thread_local! {
-    /// Making one takes a thousand times as long as using it.
+    /// Creating a format takes a thousand times as long as using it.
     static FORMATS: RefCell<Vec<(String, DateTimeFormat)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether there is such a zone.
+/// Returns whether the zone exists.
 pub(crate) fn is_zone(name: &str) -> bool {
     format(name).is_some()
 }
 
-/// What the zone's clock is ahead of UTC at a moment; `None` if there is no such zone.
+/// Returns the zone's offset from UTC at an instant; `None` means that the zone is unknown.
 pub(crate) fn offset(zone: &str, at: Timestamp) -> Option<Offset> {
     let text = format(zone)?.format(at.as_millis() as f64).ok()?;
     parse_offset(&text)

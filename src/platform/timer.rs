@@ -1,7 +1,7 @@
 //! Timers.
 //!
-//! All that a task waits for at once is one timer of the runtime's, which cost a warm request more than what they are
-//! for. They cannot be shared further: each belongs to the request that set it.
+//! All timers of a task share one timer of the runtime: setting one costs a warm request more than
+//! the timer is worth. Tasks cannot share one, because a timer belongs to the request that set it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -17,18 +17,18 @@ use super::clock::now;
 use super::executor::{current, in_callback};
 use crate::time::{millis, Timestamp};
 
-/// Waits.
+/// Waits for `duration`, from the first poll on.
 pub(crate) fn sleep(duration: Duration) -> Sleep {
     Sleep { duration, set: None }
 }
 
-/// The future of [`sleep`]; the time begins when it is first polled.
+/// The future of [`sleep`].
 pub(crate) struct Sleep {
     duration: Duration,
     set: Option<Set>,
 }
 
-/// A place among those that a task waits for.
+/// Identifies a sleeper of a task.
 #[derive(Clone, Copy)]
 struct Set {
     task: u32,
@@ -45,14 +45,15 @@ extern "C" {
     fn clear_timeout(handle: &JsValue);
 }
 
-/// The timers that run. One callback serves them all: a closure each would be registered for finalization each.
+/// The running timers. One callback serves all: a closure per timer would be registered for
+/// finalization each.
 struct Timers {
     callback: Function,
     clocks: RefCell<Vec<Clock>>,
     count: Cell<u32>,
 }
 
-/// What one task waits for.
+/// The sleepers of one task.
 struct Clock {
     task: u32,
     sleepers: Vec<Sleeper>,
@@ -65,7 +66,7 @@ struct Sleeper {
     waker: Waker,
 }
 
-/// The runtime's timer: not later than the first sleeper.
+/// A timer of the runtime, due no later than the first sleeper.
 struct Timer {
     at: Timestamp,
     handle: JsValue,
@@ -106,11 +107,11 @@ impl Timers {
         set
     }
 
-    /// The timer of a task has rung. Returns whom to wake.
+    /// Handles a task's timer. Returns the wakers of the sleepers that are due.
     fn ring(&self, task: u32, now: Timestamp) -> Vec<Waker> {
         let mut clocks = self.clocks.borrow_mut();
         let Some(clock) = of_task(&mut clocks, task) else { return Vec::new() };
-        // It has rung, whatever the time is said to be.
+        // The timer has fired, even if the clock reads a little earlier.
         let now = clock.timer.take().map_or(now, |timer| timer.at.max(now));
         let (due, rest) = clock.sleepers.drain(..).partition(|sleeper| sleeper.until <= now);
         clock.sleepers = rest;
@@ -119,7 +120,7 @@ impl Timers {
         due.into_iter().map(|sleeper| sleeper.waker).collect()
     }
 
-    /// Sees to it that the clock rings in time for the first sleeper.
+    /// Sets the runtime's timer for the first sleeper.
     fn wind(&self, clock: &mut Clock, now: Timestamp) {
         let Some(at) = clock.sleepers.iter().map(|sleeper| sleeper.until).min() else { return };
         if clock.timer.as_ref().is_some_and(|timer| timer.at <= at) {
@@ -133,7 +134,7 @@ impl Timers {
         clock.timer = Some(Timer { at, handle: set_timeout(&self.callback, milliseconds, clock.task) });
     }
 
-    /// Whether it is still waited for; then `waker` is woken.
+    /// Returns whether the sleeper still waits; if so, `waker` replaces its waker.
     fn is_set(&self, set: Set, waker: &Waker) -> bool {
         let mut clocks = self.clocks.borrow_mut();
         let sleepers = of_task(&mut clocks, set.task).map(|clock| clock.sleepers.iter_mut());
@@ -155,7 +156,7 @@ impl Timers {
     }
 }
 
-/// What a task waits for, if it waits.
+/// Returns the clock of a task; `None` means that the task has no timers.
 fn of_task(clocks: &mut [Clock], task: u32) -> Option<&mut Clock> {
     clocks.iter_mut().find(|clock| clock.task == task)
 }

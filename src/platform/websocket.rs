@@ -1,4 +1,4 @@
-//! WebSockets, as the runtime has them: whole messages, and events.
+//! WebSockets of the runtime: whole messages, and events.
 
 use std::time::Duration;
 
@@ -79,17 +79,18 @@ extern "C" {
 #[derive(Clone)]
 pub(crate) struct WebSocket(Inner);
 
-/// What the other end has sent.
+/// A message from the other end.
 pub(crate) enum Message {
     Text(JsString),
     Binary(ArrayBuffer),
 }
 
-/// How the other end has closed: the code and the reason. 1005 stands for none, 1006 for a lost connection.
+/// The code and the reason of a close. 1005 means that there is no code, 1006 that the connection
+/// was lost.
 pub(crate) struct Closed(pub u16, pub String);
 
 impl WebSocket {
-    /// Two ends: one for the client, one for this Worker.
+    /// Creates a pair of ends: one for the client, one for this Worker.
     ///
     /// # Errors
     /// The text of the exception.
@@ -98,27 +99,27 @@ impl WebSocket {
         Ok((Self(pair.client()), Self(pair.server())))
     }
 
-    /// The WebSocket that came with an answer 101 of `fetch()`.
+    /// The WebSocket that came with a response 101 of `fetch()`.
     pub fn of(response: &Response) -> Option<Self> {
         let socket = Reflect::get(response, &"webSocket".into()).ok()?;
         socket.is_object().then(|| Self(socket.unchecked_into()))
     }
 
-    /// The answer 101 that hands this end to the client.
+    /// Returns the response 101 that passes this end to the client.
     ///
     /// # Errors
     /// The text of the exception.
-    pub fn answer(&self, headers: &[(String, String)]) -> Result<Response, String> {
+    pub fn respond(&self, headers: &[(String, String)]) -> Result<Response, String> {
         let encode_body = EncodeBody::Automatic;
         let init = Init { status: 101, status_text: "Switching Protocols", headers, encode_body };
-        let answer = init.respond(|init| {
+        let response = init.respond(|init| {
             Reflect::set(init, &"webSocket".into(), &self.0)?;
             Response::new_with_opt_str_and_init(None, init)
         });
-        answer.map_err(|error| describe(&error))
+        response.map_err(|error| describe(&error))
     }
 
-    /// Takes messages from the other end, and its close, until the ear is dropped.
+    /// Calls back for each message of the other end, and for its close, until the guard is dropped.
     ///
     /// # Errors
     /// The text of the exception.
@@ -126,7 +127,7 @@ impl WebSocket {
         &self,
         mut on_message: impl FnMut(Message) + 'static,
         mut on_close: impl FnMut(Closed) + 'static,
-    ) -> Result<Ear, String> {
+    ) -> Result<ListenerGuard, String> {
         let message = Closure::new(move |event: Event| {
             let data = event.data();
             match data.dyn_into::<ArrayBuffer>() {
@@ -138,15 +139,15 @@ impl WebSocket {
         let close = Closure::new(move |event: Event| {
             on_close(Closed(event.code().unwrap_or(1006), event.reason().unwrap_or_default()));
         });
-        let ear = Ear { socket: self.0.clone(), message, close };
-        ear.put_on().map_err(|error| describe(&error))?;
-        Ok(ear)
+        let guard = ListenerGuard { socket: self.0.clone(), message, close };
+        guard.attach().map_err(|error| describe(&error))?;
+        Ok(guard)
     }
 
     /// Sends text.
     ///
     /// # Errors
-    /// The text of the exception: it is closed.
+    /// The text of the exception: the WebSocket is closed.
     pub fn send_text(&self, text: &str) -> Result<(), String> {
         self.0.send_text(text).map_err(|error| describe(&error))
     }
@@ -154,12 +155,12 @@ impl WebSocket {
     /// Sends text or bytes.
     ///
     /// # Errors
-    /// The text of the exception: it is closed.
+    /// The text of the exception: the WebSocket is closed.
     pub fn send(&self, data: &JsValue) -> Result<(), String> {
         self.0.send(data).map_err(|error| describe(&error))
     }
 
-    /// Closes with or without a code. One that is closed already stays so.
+    /// Closes with or without a code. Closing twice has no effect.
     pub fn close(&self, code: Option<(u16, &str)>) {
         let _ = match code {
             Some((code, reason)) => self.0.close(code, reason),
@@ -167,40 +168,40 @@ impl WebSocket {
         };
     }
 
-    /// How many bytes have been sent and not yet left.
+    /// Returns the number of bytes that are buffered.
     pub fn buffered(&self) -> usize {
         self.0.buffered_amount() as usize
     }
 
-    /// Waits until no more than `limit` bytes have not yet left.
+    /// Waits until at most `limit` bytes are buffered.
     pub async fn drained(&self, limit: usize) {
-        // There is no event for it.
+        // The runtime has no event for this.
         while self.buffered() > limit {
             sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
-/// Listens to a WebSocket until dropped.
-pub(crate) struct Ear {
+/// Removes the listeners of a WebSocket when it is dropped.
+pub(crate) struct ListenerGuard {
     socket: Inner,
     message: Closure<dyn FnMut(Event)>,
     close: Closure<dyn FnMut(Event)>,
 }
 
-impl Ear {
+impl ListenerGuard {
     fn listeners(&self) -> [(&'static str, &js_sys::Function); 3] {
         let (message, close) = (self.message.as_ref().unchecked_ref(), self.close.as_ref().unchecked_ref());
         [("message", message), ("close", close), ("error", close)]
     }
 
-    fn put_on(&self) -> Result<(), JsValue> {
+    fn attach(&self) -> Result<(), JsValue> {
         for (name, listener) in self.listeners() {
             self.socket.add_event_listener_with_callback(name, listener)?;
         }
-        // A blob would have to be read first (since 2026-03-17 it is the default), and a close be answered before
-        // the other side of a relay has (since 2026-04-07).
-        // See <https://developers.cloudflare.com/workers/configuration/compatibility-flags/>.
+        // The defaults are blobs (since 2026-03-17), which would have to be read first, and a reply
+        // to a close before the other side of a relay has closed (since 2026-04-07). See
+        // <https://developers.cloudflare.com/workers/configuration/compatibility-flags/>.
         Reflect::set(&self.socket, &"binaryType".into(), &"arraybuffer".into())?;
         let options = Object::new();
         Reflect::set(&options, &"allowHalfOpen".into(), &true.into())?;
@@ -208,21 +209,21 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for ListenerGuard {
     fn drop(&mut self) {
         for (name, listener) in self.listeners() {
-            // It was added before.
+            // The listener was added before.
             let _ = self.socket.remove_event_listener_with_callback(name, listener);
         }
     }
 }
 
-/// The bytes of a text.
+/// Encodes a string as UTF-8.
 pub(crate) fn encode(text: &JsString) -> Uint8Array {
     TextEncoder::new().encode(text)
 }
 
-/// The text that these bytes are, if they are UTF-8.
+/// Decodes UTF-8; `None` means that the bytes are not valid.
 pub(crate) fn decode(bytes: &Uint8Array) -> Option<JsString> {
     let options = Object::new();
     for name in ["fatal", "ignoreBOM"] {

@@ -1,4 +1,4 @@
-//! What a request gets while its VM is not ready, and how long it waits for it.
+//! The response to a request while its VM is not ready, and how long the request is held.
 
 use web_sys::{Request, Response};
 
@@ -11,52 +11,52 @@ use crate::platform::response::text_response;
 use crate::time::Timestamp;
 use crate::vm::{ColdStart, Vm};
 
-/// What a request gets while its VM is not ready.
+/// The response to a request while its VM is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ColdAnswer {
-    /// The VM's own, as soon as there is one.
-    Held,
+pub(super) enum ColdStartStrategy {
+    /// The VM's response, once the VM is ready.
+    Hold,
     /// The waiting page at once.
     Page,
     /// 503 at once.
-    Rejected,
+    Reject,
 }
 
-impl ColdAnswer {
-    /// What this request gets.
-    pub fn of(vm: &Vm, request: &Request) -> Self {
+impl ColdStartStrategy {
+    /// Returns the strategy for a request, and how long the VM's object holds its reply.
+    pub fn of(vm: &Vm, request: &Request, now: Timestamp) -> (Self, Hold) {
         let headers = request.headers();
-        Self::to(vm.cold_start, || {
+        let strategy = Self::choose(vm.cold_start, || {
             let (mode, accept) = (value(&headers, "sec-fetch-mode"), value(&headers, "accept"));
-            // A page cannot send a form once more: that is held.
+            // A page cannot repeat a form submission, so that is held.
             request.method() == "GET" && is_navigation("GET", mode.as_deref(), accept.as_deref())
-        })
+        });
+        (strategy, strategy.hold(vm, now))
     }
 
-    fn to(cold_start: ColdStart, is_navigation: impl FnOnce() -> bool) -> Self {
+    fn choose(cold_start: ColdStart, is_navigation: impl FnOnce() -> bool) -> Self {
         match cold_start {
-            ColdStart::Auto if is_navigation() => ColdAnswer::Page,
-            ColdStart::Auto | ColdStart::Hold => ColdAnswer::Held,
-            ColdStart::Page => ColdAnswer::Page,
-            ColdStart::Reject => ColdAnswer::Rejected,
+            ColdStart::Auto if is_navigation() => ColdStartStrategy::Page,
+            ColdStart::Auto | ColdStart::Hold => ColdStartStrategy::Hold,
+            ColdStart::Page => ColdStartStrategy::Page,
+            ColdStart::Reject => ColdStartStrategy::Reject,
         }
     }
 
-    /// How long the VM's object holds its answer.
-    pub fn hold(self, vm: &Vm, now: Timestamp) -> Hold {
+    fn hold(self, vm: &Vm, now: Timestamp) -> Hold {
         match (self, vm.hold_timeout) {
-            (ColdAnswer::Held, None) => Hold::UntilDone,
-            (ColdAnswer::Held, Some(timeout)) => Hold::Until(now + timeout),
-            (ColdAnswer::Page | ColdAnswer::Rejected, _) => Hold::No,
+            (ColdStartStrategy::Hold, None) => Hold::UntilDone,
+            (ColdStartStrategy::Hold, Some(timeout)) => Hold::Until(now + timeout),
+            (ColdStartStrategy::Page | ColdStartStrategy::Reject, _) => Hold::No,
         }
     }
 
-    /// The answer to a request that waits no longer.
+    /// Responds to a request that is held no longer.
     ///
     /// # Errors
-    /// [`Error::Starting`], unless it gets a page.
-    pub async fn while_starting(self, vm: &Vm, target: &str, progress: Progress) -> Result<Response, Error> {
-        if self != ColdAnswer::Page {
+    /// [`Error::Starting`], unless the strategy is the page.
+    pub async fn respond(self, vm: &Vm, target: &str, progress: Progress) -> Result<Response, Error> {
+        if self != ColdStartStrategy::Page {
             return Err(Error::Starting { vm: vm.instance.name.clone(), progress });
         }
         let page = waiting_page(vm, target, &progress).await;
@@ -78,13 +78,13 @@ mod tests {
     #[test]
     fn a_navigation_gets_a_page_and_everything_else_is_held_unless_told_otherwise() {
         for (cold_start, navigation, other) in [
-            (ColdStart::Auto, ColdAnswer::Page, ColdAnswer::Held),
-            (ColdStart::Hold, ColdAnswer::Held, ColdAnswer::Held),
-            (ColdStart::Page, ColdAnswer::Page, ColdAnswer::Page),
-            (ColdStart::Reject, ColdAnswer::Rejected, ColdAnswer::Rejected),
+            (ColdStart::Auto, ColdStartStrategy::Page, ColdStartStrategy::Hold),
+            (ColdStart::Hold, ColdStartStrategy::Hold, ColdStartStrategy::Hold),
+            (ColdStart::Page, ColdStartStrategy::Page, ColdStartStrategy::Page),
+            (ColdStart::Reject, ColdStartStrategy::Reject, ColdStartStrategy::Reject),
         ] {
-            assert_eq!(ColdAnswer::to(cold_start, || true), navigation, "{cold_start:?}");
-            assert_eq!(ColdAnswer::to(cold_start, || false), other, "{cold_start:?}");
+            assert_eq!(ColdStartStrategy::choose(cold_start, || true), navigation, "{cold_start:?}");
+            assert_eq!(ColdStartStrategy::choose(cold_start, || false), other, "{cold_start:?}");
         }
     }
 
@@ -93,9 +93,9 @@ mod tests {
         let timeout = Duration::from_secs(7);
         let (endless, brief) = (Vm::default(), Vm { hold_timeout: Some(timeout), ..Vm::default() });
         let now = Timestamp::from_millis(1000);
-        assert_eq!(ColdAnswer::Held.hold(&endless, now), Hold::UntilDone);
-        assert_eq!(ColdAnswer::Held.hold(&brief, now), Hold::Until(Timestamp::from_millis(8000)));
-        assert_eq!(ColdAnswer::Page.hold(&brief, now), Hold::No);
-        assert_eq!(ColdAnswer::Rejected.hold(&endless, now), Hold::No);
+        assert_eq!(ColdStartStrategy::Hold.hold(&endless, now), Hold::UntilDone);
+        assert_eq!(ColdStartStrategy::Hold.hold(&brief, now), Hold::Until(Timestamp::from_millis(8000)));
+        assert_eq!(ColdStartStrategy::Page.hold(&brief, now), Hold::No);
+        assert_eq!(ColdStartStrategy::Reject.hold(&endless, now), Hold::No);
     }
 }

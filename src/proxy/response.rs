@@ -1,11 +1,63 @@
-//! Redirects to the VM's own address, which a client cannot reach or must not keep. Pure.
+//! The VM's response, as the client gets it.
 
-use super::route::RequestUrl;
-use crate::vm::Vm;
+use web_sys::Response;
 
-/// The public form of a `Location` that lies at the VM's own address, `base` (scheme and authority); `None` if it
-/// lies elsewhere and is handed on as it is.
-pub(super) fn public_location(location: &str, base: &str, vm: &Vm, url: &RequestUrl<'_>) -> Option<String> {
+use super::context::RequestContext;
+use crate::http::url::RequestUrl;
+use crate::platform::fetch::amend;
+use crate::platform::headers::value;
+use crate::upstream::ForwardError;
+use crate::vm::{ColdStartRecord, Origin, Vm};
+
+/// Returns the response for the client: redirects to the VM's own address lead to the public one,
+/// and the response to a cold start has the time of each phase.
+pub(super) fn for_client(
+    response: Response,
+    cx: &RequestContext<'_>,
+    origin: &Origin,
+    cold_start: Option<ColdStartRecord>,
+) -> Result<Response, ForwardError> {
+    let response = rewrite_location(response, cx, origin)?;
+    match cold_start {
+        Some(record) => add_server_timing(response, &record),
+        None => Ok(response),
+    }
+}
+
+/// Replaces the VM's own address, which a client cannot reach or must not keep, in a redirect.
+fn rewrite_location(
+    response: Response,
+    cx: &RequestContext<'_>,
+    origin: &Origin,
+) -> Result<Response, ForwardError> {
+    // A Location has a meaning with these statuses alone (RFC 9110, section 10.2.2).
+    if !matches!(response.status(), 201 | 300..=399) {
+        return Ok(response);
+    }
+    let location = value(&response.headers(), "location");
+    match location.and_then(|location| public_location(&location, &origin.base(), cx.vm, cx.url)) {
+        Some(public) => amend(response, |headers| headers.set("location", &public))
+            .map_err(ForwardError::invalid_response),
+        None => Ok(response),
+    }
+}
+
+/// Adds the phases of the cold start that the request waited for.
+fn add_server_timing(response: Response, record: &ColdStartRecord) -> Result<Response, ForwardError> {
+    let ColdStartRecord { token_ms, api_ms, boot_ms, app_ms, total_ms, .. } = record;
+    let timing = format!(
+        "token;dur={token_ms}, api;dur={api_ms}, boot;dur={boot_ms}, app;dur={app_ms}, total;dur={total_ms}"
+    );
+    let amended = amend(response, |headers| {
+        headers.append("server-timing", &timing)?;
+        headers.set("x-vmproxy-cold-start", "true")
+    });
+    amended.map_err(ForwardError::internal)
+}
+
+/// Returns the public form of a `Location` at the VM's own address, `base` (scheme and authority);
+/// `None` means that it is elsewhere, and is forwarded as it is.
+fn public_location(location: &str, base: &str, vm: &Vm, url: &RequestUrl<'_>) -> Option<String> {
     let (scheme, rest) = location.split_once("://")?;
     let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let own = base.split_once("://")?;
@@ -14,7 +66,7 @@ pub(super) fn public_location(location: &str, base: &str, vm: &Vm, url: &Request
     if !is_own {
         return None;
     }
-    // What was taken off on the way there is put back.
+    // The prefix that was stripped from the request is added again.
     let prefix = if vm.strip_prefix { vm.path.trim_end_matches('/') } else { "" };
     let slash = if target.starts_with('/') { "" } else { "/" };
     Some(format!("{}://{}{prefix}{slash}{target}", url.scheme, url.authority))

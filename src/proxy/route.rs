@@ -1,56 +1,22 @@
-//! Which VM a request is for, and under which path the VM sees it. Pure.
+//! The VM that serves a URL, and the path that the VM sees.
 
 use std::rc::Rc;
 
-use crate::text::split_at_byte;
+use crate::http::url::RequestUrl;
 use crate::vm::Vm;
 
-/// A request's URL, taken apart without changing a byte of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RequestUrl<'a> {
-    /// `https` or `http`.
-    pub scheme: &'a str,
-    /// The host, with its port if it has one.
-    pub authority: &'a str,
-    /// The path, as it came.
-    pub path: &'a str,
-    /// Path and query, as they came.
-    pub target: &'a str,
-}
-
-impl<'a> RequestUrl<'a> {
-    /// Takes an absolute URL apart, as the runtime gives it; its fragment is left out.
-    pub fn parse(url: &'a str) -> Self {
-        let (url, _) = split_at_byte(url, b'#');
-        let (scheme, rest) = split_at_byte(url, b':');
-        let (scheme, rest) = rest.strip_prefix("://").map_or(("http", url), |rest| (scheme, rest));
-        let (authority, target) = split_at_byte(rest, b'/');
-        let target = if target.is_empty() { "/" } else { target };
-        let (path, _) = split_at_byte(target, b'?');
-        Self { scheme, authority, path, target }
-    }
-
-    /// The host without its port.
-    pub fn host(&self) -> &'a str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => host,
-            _ => self.authority,
-        }
-    }
-}
-
-/// The VM that serves this URL: of those whose host fits, the one with the longest path; at equal paths, the one
-/// that names its host.
-pub(crate) fn route<'v>(vms: &'v [Rc<Vm>], url: &RequestUrl<'_>) -> Option<&'v Rc<Vm>> {
-    let fits = |vm: &&Rc<Vm>| {
+/// Returns the VM that serves a URL: among the VMs whose host matches, the one with the longest
+/// path; among equal paths, the one that names its host.
+pub(super) fn route<'v>(vms: &'v [Rc<Vm>], url: &RequestUrl<'_>) -> Option<&'v Rc<Vm>> {
+    let matches = |vm: &&Rc<Vm>| {
         vm.host.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(url.host()))
             && below(&vm.path, url.path).is_some()
     };
-    vms.iter().filter(fits).max_by_key(|vm| (vm.path.trim_end_matches('/').len(), vm.host.is_some()))
+    vms.iter().filter(matches).max_by_key(|vm| (vm.path.trim_end_matches('/').len(), vm.host.is_some()))
 }
 
-/// The path and query that the VM is asked for.
-pub(crate) fn target(vm: &Vm, url: &RequestUrl<'_>) -> String {
+/// Returns the path and query of the request to the VM.
+pub(super) fn target(vm: &Vm, url: &RequestUrl<'_>) -> String {
     if !vm.strip_prefix {
         return url.target.to_owned();
     }
@@ -60,7 +26,7 @@ pub(crate) fn target(vm: &Vm, url: &RequestUrl<'_>) -> String {
     [slash, rest, query].concat()
 }
 
-/// What is left of `path` below `prefix`; `/app` holds `/app` and `/app/x`, not `/apple`.
+/// Returns the rest of `path` below `prefix`; `/app` contains `/app` and `/app/x`, not `/apple`.
 fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
     let rest = path.strip_prefix(prefix.trim_end_matches('/'))?;
     (rest.is_empty() && !prefix.ends_with('/') || rest.starts_with('/')).then_some(rest)
@@ -100,8 +66,8 @@ mod tests {
             ("https://APP.example.com:8443/app/x", Some("named")),
             ("https://app.example.com/app/deep/x", Some("deep")),
         ] {
-            let found = route(&vms, &RequestUrl::parse(url)).map(|vm| vm.instance.name.as_str());
-            assert_eq!(found, expected, "{url}");
+            let vm = route(&vms, &RequestUrl::parse(url)).map(|vm| vm.instance.name.as_str());
+            assert_eq!(vm, expected, "{url}");
         }
         assert_eq!(route(&vms[1..2], &RequestUrl::parse("https://example.com/")), None);
         assert_eq!(route(&vms[4..], &RequestUrl::parse("https://example.com/app")), None);
@@ -126,13 +92,5 @@ mod tests {
         ] {
             assert_eq!(target(&stripping(path), &RequestUrl::parse(url)), expected, "{url}");
         }
-    }
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let url = RequestUrl::parse("http://[::1]:8787/a?b");
-        assert_eq!((url.scheme, url.authority, url.path, url.target), ("http", "[::1]:8787", "/a", "/a?b"));
-        assert_eq!(url.host(), "[::1]");
-        assert_eq!(RequestUrl::parse("http://[::1]/").host(), "[::1]");
     }
 }

@@ -1,56 +1,71 @@
-//! Whether a request may wake its VM; what it gets if not.
+//! Whether a request wakes its VM, and the response to a request that leaves it asleep.
 
 use web_sys::{Request, Response};
 use worker::Env;
 
-use super::route::RequestUrl;
+use super::context::RequestContext;
 use crate::config::ConfigError;
-use crate::error::{Error, ASLEEP_RETRY_AFTER};
+use crate::error::{Error, Level, ASLEEP_RETRY_AFTER};
+use crate::http::url::RequestUrl;
+use crate::pages;
 use crate::platform::cf;
 use crate::platform::env::{secret, Secret};
+use crate::platform::log::log;
 use crate::platform::response::text_response;
 use crate::vm::{AsleepResponse, Vm};
-use crate::wake::{asleep_response, blocked_by, client, RequestInfo};
+use crate::wake::{self, blocked_by, client, RequestInfo};
 
-/// A request, as the rules see it: nothing of it is read before a rule asks.
-pub(super) struct Waking<'a> {
-    vm: &'a Vm,
-    facts: RequestFacts<'a>,
-    env: &'a Env,
+/// The check of one request against the rules of `wake`.
+pub(super) struct WakeCheck<'a> {
+    cx: &'a RequestContext<'a>,
+    /// Whether the request keeps its VM awake.
+    pub is_activity: bool,
 }
 
-impl<'a> Waking<'a> {
-    pub fn new(vm: &'a Vm, url: &'a RequestUrl<'a>, request: &'a Request, env: &'a Env) -> Self {
-        Self { vm, facts: RequestFacts { url, request }, env }
-    }
+/// The result of a check.
+pub(super) enum Verdict {
+    /// The request wakes its VM. The client is set if its wakes are counted.
+    Wakes { client: Option<String> },
+    /// The request does not wake its VM, by this rule.
+    Blocked(&'static str),
+}
 
-    /// The rule by which it does not wake its VM.
+impl<'a> WakeCheck<'a> {
+    /// Checks whether the request is activity. Where every request is, nothing of the request is
+    /// read.
     ///
     /// # Errors
-    /// As [`woken_by`].
-    pub fn refused_by(&self) -> Result<Option<&'static str>, ConfigError> {
-        Ok(blocked_by(&self.vm.wake, woken_by(self.vm, self.env)?.as_deref(), &self.facts))
+    /// As [`wake_secret`].
+    pub fn new(cx: &'a RequestContext<'a>) -> Result<Self, ConfigError> {
+        let check = Self { cx, is_activity: true };
+        let is_activity = cx.vm.wake.counts_as_activity || check.blocked_by()?.is_none();
+        Ok(Self { is_activity, ..check })
     }
 
-    /// Whether it keeps its VM awake. Where every request does, that takes no look.
+    /// Checks whether the request wakes its VM.
     ///
     /// # Errors
-    /// As [`woken_by`].
-    pub fn counts(&self) -> Result<bool, ConfigError> {
-        Ok(self.vm.wake.counts_as_activity || self.refused_by()?.is_none())
+    /// As [`wake_secret`].
+    pub fn verdict(&self) -> Result<Verdict, ConfigError> {
+        if let Some(rule) = self.blocked_by()? {
+            return Ok(Verdict::Blocked(rule));
+        }
+        let is_counted = self.cx.vm.wake.wakes_per_hour.is_some();
+        Ok(Verdict::Wakes { client: if is_counted { client(&info(self.cx)) } else { None } })
     }
 
-    /// Who sends it, if it is counted how often they wake the VM.
-    pub fn client(&self) -> Option<String> {
-        self.vm.wake.wakes_per_hour.and_then(|_| client(&self.facts))
+    /// Returns the rule by which the request does not wake its VM; `None` means that it does.
+    fn blocked_by(&self) -> Result<Option<&'static str>, ConfigError> {
+        let secret = wake_secret(self.cx.vm, self.cx.env)?;
+        Ok(blocked_by(&self.cx.vm.wake, secret.as_deref(), &info(self.cx)))
     }
 }
 
-/// The secret that a VM is woken by, if it is by one.
+/// Returns the secret that wakes a VM; `None` means that it needs none.
 ///
 /// # Errors
-/// The Worker has none of this name; an empty one would let everybody in.
-pub(super) fn woken_by(vm: &Vm, env: &Env) -> Result<Option<String>, ConfigError> {
+/// The Worker has no such secret, or an empty one, which would admit everybody.
+pub(super) fn wake_secret(vm: &Vm, env: &Env) -> Result<Option<String>, ConfigError> {
     let Some(name) = &vm.wake.secret else { return Ok(None) };
     match secret(env, name) {
         Some(Secret::Own(text)) if !text.is_empty() => Ok(Some(text)),
@@ -61,28 +76,33 @@ pub(super) fn woken_by(vm: &Vm, env: &Env) -> Result<Option<String>, ConfigError
     }
 }
 
-/// The answer to a request that leaves its VM asleep.
-pub(super) fn asleep(vm: &Vm, url: &RequestUrl<'_>, request: &Request, error: &Error) -> Response {
-    worker::console_log!("vmproxy: {error}");
-    let Some(response) = asleep_response(&vm.wake, &RequestFacts { url, request }) else {
-        return error.problem(Some(vm)).answer(request);
+/// Returns the response to a request that leaves its VM asleep.
+pub(super) fn asleep_response(cx: &RequestContext<'_>, error: &Error) -> Response {
+    let Some(response) = wake::asleep_response(&cx.vm.wake, &info(cx)) else {
+        return pages::respond(error, Some(cx.vm), cx.request);
     };
+    log(Level::Info, error);
     let AsleepResponse { status, body, content_type, .. } = response;
     let headers = [("content-type", content_type.clone()), ("cache-control", "no-store".to_owned())];
     let response = text_response(*status, &headers, Some(body.as_str()).filter(|body| !body.is_empty()));
     if *status == 503 {
-        // The headers of an answer of our own can always be set.
+        // The headers of the proxy's own response can always be set.
         let _ = response.headers().set("retry-after", &ASLEEP_RETRY_AFTER.to_string());
     }
     response
 }
 
-struct RequestFacts<'a> {
+fn info<'a>(cx: &'a RequestContext<'a>) -> ClientRequest<'a> {
+    ClientRequest { url: cx.url, request: cx.request }
+}
+
+/// A request, as the rules see it: a property is read when a rule needs it.
+struct ClientRequest<'a> {
     url: &'a RequestUrl<'a>,
     request: &'a Request,
 }
 
-impl RequestInfo for RequestFacts<'_> {
+impl RequestInfo for ClientRequest<'_> {
     fn method(&self) -> String {
         self.request.method()
     }

@@ -1,8 +1,8 @@
-//! Bodies on their way between client and VM over a socket. Their bytes stay on the JavaScript side: they are passed
-//! on in large pieces.
+//! Bodies between client and VM over a socket. Their bytes stay on the JavaScript side and move in
+//! large pieces.
 //!
-//! A body of known length is read up to its last byte and no further, piece by piece, although the runtime could pipe it
-//! by itself into a pipe of fixed length:
+//! A body of known length is read piece by piece up to its last byte, although the runtime could
+//! pipe it into a pipe of fixed length:
 //!
 //! ```js
 //! const { readable, writable } = new FixedLengthStream(length);
@@ -10,9 +10,9 @@
 //! return new Response(readable);
 //! ```
 //!
-//! But that ends only with the connection: from a server that leaves it open the client gets the whole body, and the
-//! exchange never ends. And it is all or nothing: 7 bytes after a body of 100,000, and the client gets 4,053 and an
-//! error.
+//! But such a pipe ends only with the connection: if a server leaves it open, the client gets the
+//! whole body, and the exchange never ends. And surplus bytes spoil it: with 7 bytes after a body
+//! of 100,000, the client gets 4,053 and an error.
 
 use std::future::Future;
 use std::pin::{pin, Pin};
@@ -22,41 +22,41 @@ use futures::future::{join, select, Either};
 use js_sys::{ArrayBuffer, Uint8Array};
 use web_sys::{ReadableStream, WritableStream};
 
-use super::read_buffer::Room;
-use super::stall_timer::Silence;
+use super::read_buffer::ReadBuffer;
+use super::stall_timer::StallTimer;
 use crate::http::http1::{chunk_head, BodyFraming, ChunkedDecoder, Framing, LAST_CHUNK};
-use crate::platform::body_source::{Cancelled, Source};
+use crate::platform::body_source::{BodySource, Cancelled};
 use crate::platform::stream::{pipe, pipe_to, Reader, Writer};
 use crate::time::format_duration;
 
-/// How much of an upload of known length is moved at a time. The larger, the faster: above this it is only memory.
+/// The piece of an upload of known length. Larger pieces are faster up to this size.
 const LARGE_PIECE: u32 = 256 * 1024;
 
-/// How much of a chunked upload is moved at a time.
+/// The piece of a chunked upload.
 const PIECE: u32 = 64 * 1024;
 
-/// How much of a chunked body is looked at to find the next chunk's size.
+/// The bytes of a chunked body that are searched for the next chunk's size.
 const FRAMING_WINDOW: u32 = 64;
 
-/// Room before each piece of an upload for the size of the chunk: 8 digits and a line end.
+/// The space before each piece of an upload for the size of the chunk: 8 digits and a line end.
 const BEFORE_CHUNK: u32 = 10;
 
-/// What goes into a `Response` as its body.
+/// The body of a `Response`.
 pub(super) enum Body {
-    /// All of it has come with the head.
+    /// All of it came with the head.
     Whole(Uint8Array),
-    /// It is still coming, as long as it is moved.
+    /// A stream, and the task that fills it.
     Stream(ReadableStream, Download),
 }
 
-/// Moves a body; ends when it has, or says what the VM did wrong.
-pub(super) type Download = Pin<Box<dyn Future<Output = Result<(), BrokenOff>>>>;
+/// Moves a body to the client.
+pub(super) type Download = Pin<Box<dyn Future<Output = Result<(), Truncated>>>>;
 
-/// Why an answer's body ended before its end.
-pub(super) struct BrokenOff(pub String);
+/// Why a response's body is truncated.
+pub(super) struct Truncated(pub String);
 
-/// The body for the client. `rest` is what came of it with the head; if there is a `limit`, the VM may not be silent for
-/// longer.
+/// Returns the body for the client. `rest` is the part that came with the head; `limit` is how long
+/// the VM may stall.
 ///
 /// # Errors
 /// The text of the exception.
@@ -64,7 +64,7 @@ pub(super) fn open_body(
     framing: Framing,
     rest: Uint8Array,
     from: Reader,
-    limit: impl FnOnce() -> Option<Duration>,
+    limit: Option<Duration>,
 ) -> Result<Option<Body>, String> {
     let coding = match framing {
         Framing::None => return Ok(None),
@@ -76,26 +76,26 @@ pub(super) fn open_body(
         Framing::Chunked => Coding::Chunked(ChunkedDecoder::new()),
         Framing::Close => Coding::Close,
     };
-    let (body, source) = Source::new(coding.length())?;
-    // What ends with the connection is a stream of whatever comes, whenever it comes.
-    let limit = if matches!(coding, Coding::Close) { None } else { limit() };
+    let (body, source) = BodySource::new(coding.length())?;
+    // A body that ends with the connection may be a stream of events that has no name.
+    let limit = limit.filter(|_| !matches!(coding, Coding::Close));
     Ok(Some(Body::Stream(body, Box::pin(download(coding, rest, from, source, limit)))))
 }
 
-/// Moves a body up to its end.
+/// Moves a body up to its end, or until the client or the VM aborts it.
 async fn download(
     coding: Coding,
     rest: Uint8Array,
     from: Reader,
-    to: Source,
+    to: BodySource,
     limit: Option<Duration>,
-) -> Result<(), BrokenOff> {
-    let silence = Silence::default();
+) -> Result<(), Truncated> {
+    let stall = StallTimer::default();
     let relayed = match limit {
-        None => relay(coding, rest, &from, &to, &silence).await,
+        None => relay(coding, rest, &from, &to, &stall).await,
         Some(limit) => {
-            let (relay, silent) = (relay(coding, rest, &from, &to, &silence), silence.lasts(limit));
-            match select(pin!(relay), pin!(silent)).await {
+            let (relay, stalled) = (relay(coding, rest, &from, &to, &stall), stall.expired(limit));
+            match select(pin!(relay), pin!(stalled)).await {
                 Either::Left((relayed, _)) => relayed,
                 Either::Right(((), _)) => {
                     let limit = format_duration(limit);
@@ -109,13 +109,13 @@ async fn download(
         Err(Stopped::ByClient) => {}
         Err(Stopped::ByVm(reason)) => {
             to.fail(&reason);
-            return Err(BrokenOff(reason));
+            return Err(Truncated(reason));
         }
     }
     Ok(())
 }
 
-/// Why a body is not moved on.
+/// Why a body is no longer moved.
 enum Stopped {
     ByClient,
     ByVm(String),
@@ -127,33 +127,33 @@ impl From<Cancelled> for Stopped {
     }
 }
 
-/// A piece is read when the client has the one before: two at a time are no faster, and do not fit into the processor's
-/// cache.
+/// Relays a body. A piece is read when the client has the previous one: two at a time are no
+/// faster, and do not fit into the processor's cache.
 async fn relay(
     mut coding: Coding,
     rest: Uint8Array,
     from: &Reader,
-    to: &Source,
-    silence: &Silence,
+    to: &BodySource,
+    stall: &StallTimer,
 ) -> Result<(), Stopped> {
-    let (mut piece, mut room) = (rest, Room::new());
+    let (mut piece, mut buffer) = (rest, ReadBuffer::new());
     loop {
         let data = coding.data(&piece).map_err(Stopped::ByVm)?;
         if data.length() > 0 {
-            to.wanted().await?;
-            to.put(&room.give(data, piece))?;
+            to.ready().await?;
+            to.enqueue(&buffer.detach(data, piece))?;
         }
         let Some(left) = coding.left() else { return Ok(()) };
-        to.wanted().await?;
-        let room = room.next(left);
-        let (read, gone) = (pin!(from.read(&room)), pin!(to.cancelled()));
-        silence.begin();
+        to.ready().await?;
+        let empty = buffer.next(left);
+        let (read, gone) = (pin!(from.read(&empty)), pin!(to.cancelled()));
+        stall.start();
         let next = select(read, gone).await;
-        silence.end();
+        stall.stop();
         piece = match next {
             Either::Left((Ok(Some(next)), _)) => next,
             Either::Left((Ok(None), _)) => {
-                return coding.cut_short().map_or(Ok(()), |reason| Err(Stopped::ByVm(reason)))
+                return coding.truncation().map_or(Ok(()), |reason| Err(Stopped::ByVm(reason)))
             }
             Either::Left((Err(error), _)) => return Err(Stopped::ByVm(error)),
             Either::Right((Cancelled, _)) => return Err(Stopped::ByClient),
@@ -161,17 +161,17 @@ async fn relay(
     }
 }
 
-/// How a body's end is found, and how far it is.
+/// How a body's end is found, and how far away it is.
 enum Coding {
-    /// So many bytes are left.
+    /// By the number of bytes left.
     Length(u64),
     Chunked(ChunkedDecoder),
-    /// The connection's end is the body's.
+    /// By the end of the connection.
     Close,
 }
 
 impl Coding {
-    /// How long the body is, if that is known.
+    /// Returns the length of the body; `None` means that it is unknown.
     fn length(&self) -> Option<u64> {
         match self {
             Coding::Length(length) => Some(*length),
@@ -179,7 +179,7 @@ impl Coding {
         }
     }
 
-    /// The data in a piece. That of a chunked body is pushed together in the piece's own memory.
+    /// Returns the data in a piece. The data of a chunked body is moved together within the piece.
     fn data(&mut self, piece: &Uint8Array) -> Result<Uint8Array, String> {
         match self {
             Coding::Length(left) => {
@@ -210,7 +210,7 @@ impl Coding {
         }
     }
 
-    /// How many bytes may be left; `None` if the body has ended.
+    /// Returns how many bytes may be left; `None` means that the body has ended.
     fn left(&self) -> Option<u64> {
         match self {
             Coding::Length(0) => None,
@@ -220,8 +220,8 @@ impl Coding {
         }
     }
 
-    /// What is wrong with the connection's ending now.
-    fn cut_short(&self) -> Option<String> {
+    /// Returns what is missing if the connection ends now; `None` means nothing.
+    fn truncation(&self) -> Option<String> {
         match self {
             Coding::Length(left) => {
                 Some(format!("the VM closed the connection {left} bytes before the end of the body"))
@@ -238,73 +238,75 @@ fn at_most(count: u64, limit: u32) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX).min(limit)
 }
 
-/// Moves a request's body to the VM. The rest is up to the VM then.
+/// Moves a request's body to the VM, and then starts to wait for the VM.
 pub(super) async fn upload(
     body: ReadableStream,
     framing: BodyFraming,
     to: WritableStream,
-    silence: &Silence,
+    stall: &StallTimer,
 ) {
-    // What goes wrong shows in the answer, or in there being none.
+    // A failure shows in the response, or in its absence.
     let _ = match framing {
         BodyFraming::None => Ok(()),
-        BodyFraming::Length(_) => send(&body, &to, false, silence).await,
-        BodyFraming::Chunked => send(&body, &to, true, silence).await,
+        BodyFraming::Length(_) => send(&body, &to, false, stall).await,
+        BodyFraming::Chunked => send(&body, &to, true, stall).await,
     };
-    silence.begin();
+    stall.start();
 }
 
 async fn send(
     body: &ReadableStream,
     to: &WritableStream,
     in_chunks: bool,
-    silence: &Silence,
+    stall: &StallTimer,
 ) -> Result<(), String> {
     if let Ok(reader) = Reader::new(body) {
-        return send_pieces(&reader, to, in_chunks, silence).await;
+        return send_pieces(&reader, to, in_chunks, stall).await;
     }
-    // A stream made in JavaScript, which a library's user may give, cannot be read into memory of ours.
+    // A stream made in JavaScript, which a library's user may pass, cannot be read into a given
+    // buffer.
     let pipe = pipe()?;
     let reader = Reader::new(&pipe.readable())?;
     let writable = pipe.writable();
-    let (_, sent) = join(pipe_to(body, &writable, true), send_pieces(&reader, to, in_chunks, silence)).await;
+    let (_, sent) = join(pipe_to(body, &writable, true), send_pieces(&reader, to, in_chunks, stall)).await;
     sent
 }
 
-/// The runtime could pipe a body of known length by itself, and no faster; but then nobody would see that the VM takes no
-/// more of it.
+/// Sends a body piece by piece. The runtime could pipe one of known length, and no faster; but then
+/// a VM that stops reading would not be noticed.
 async fn send_pieces(
     reader: &Reader,
     to: &WritableStream,
     in_chunks: bool,
-    silence: &Silence,
+    stall: &StallTimer,
 ) -> Result<(), String> {
     let writer = Writer::new(to)?;
     let (length, before, after) = if in_chunks { (PIECE, BEFORE_CHUNK, 2) } else { (LARGE_PIECE, 0, 0) };
     let mut buffer = Uint8Array::new_with_length(length).buffer();
     loop {
         let length = buffer.byte_length() - before - after;
-        let room = Uint8Array::new_with_byte_offset_and_length(&buffer, before, length);
-        let Some(data) = reader.read(&room).await? else { break };
+        let empty = Uint8Array::new_with_byte_offset_and_length(&buffer, before, length);
+        let Some(data) = reader.read(&empty).await? else { break };
         buffer = data.buffer();
         // An empty chunk would end the body.
         if data.length() == 0 {
             continue;
         }
         let piece = if in_chunks { chunk(&buffer, data.length()) } else { data };
-        silence.begin();
+        stall.start();
         writer.write(&piece).await?;
-        silence.end();
+        stall.stop();
     }
     if in_chunks {
-        silence.begin();
+        stall.start();
         writer.write(&Uint8Array::from(LAST_CHUNK)).await?;
     }
     writer.release();
     Ok(())
 }
 
-/// The chunk of so much data, its size and its end written around it where it lies.
+/// Returns the chunk of the data in `buffer`, by writing its size and its end around the data in
+/// place.
 fn chunk(buffer: &ArrayBuffer, length: u32) -> Uint8Array {
     let head = chunk_head(length);
     let begin = BEFORE_CHUNK.saturating_sub(u32::try_from(head.len()).unwrap_or(u32::MAX));

@@ -1,43 +1,44 @@
-//! How much of an answer's body is read at a time.
+//! The buffer that a response's body is read into.
 //!
-//! Each piece takes the runtime 50 µs, however large it is, and must not be cleared and paged in for nothing. So the
-//! next one may be twice as large when one has come in full; and what only a part of the room has come of is copied,
-//! and the room used again.
+//! Each piece takes the runtime 50 µs, however large it is, and a buffer should not be cleared and
+//! paged in for nothing. So after a piece that filled its buffer the next buffer is twice as large,
+//! and a piece that filled only a part of it is copied, and the buffer reused.
 
 use std::cell::Cell;
 
 use js_sys::Uint8Array;
 
-/// What a body begins with.
+/// The size of a body's first buffer.
 const SMALLEST: u32 = 64 * 1024;
 
-/// Above this it is only memory.
+/// The largest buffer. A larger one saves no time.
 const LARGEST: u32 = 2 * 1024 * 1024;
 
-/// What all bodies on their way through this isolate share, which has 128 MiB for everything
-/// (<https://developers.cloudflare.com/workers/platform/limits/#memory>). While a piece is sent the runtime has copies of it.
+/// The memory that all bodies on their way through this isolate share, which has 128 MiB for
+/// everything (<https://developers.cloudflare.com/workers/platform/limits/#memory>). While a piece
+/// is sent, the runtime has copies of it.
 const SHARED: u32 = 16 * 1024 * 1024;
 
 thread_local! {
     static BODIES: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Where a body is read into, piece by piece.
-pub(super) struct Room {
+/// The buffer of one body, which adapts its size.
+pub(super) struct ReadBuffer {
     size: u32,
-    kept: Option<Uint8Array>,
+    reusable: Option<Uint8Array>,
 }
 
-impl Room {
+impl ReadBuffer {
     pub fn new() -> Self {
         BODIES.set(BODIES.get() + 1);
-        Self { size: SMALLEST, kept: None }
+        Self { size: SMALLEST, reusable: None }
     }
 
-    /// Room for the next piece, which is no longer than `limit`.
+    /// Returns the buffer for the next piece, which is at most `limit` bytes long.
     pub fn next(&mut self, limit: u64) -> Uint8Array {
         let size = size_of(self.size, BODIES.get(), limit);
-        match self.kept.take().map(|kept| kept.buffer()) {
+        match self.reusable.take().map(|piece| piece.buffer()) {
             Some(buffer) if buffer.byte_length() >= size => {
                 Uint8Array::new_with_byte_offset_and_length(&buffer, 0, size)
             }
@@ -45,27 +46,28 @@ impl Room {
         }
     }
 
-    /// The data of a piece, to give away: with the piece's memory, unless that is to be used again.
-    pub fn give(&mut self, data: Uint8Array, piece: Uint8Array) -> Uint8Array {
-        let room = piece.buffer().byte_length();
-        if data.length() < room / 4 {
-            self.kept = Some(piece);
+    /// Returns the data of a piece for the client: with the piece's buffer, unless the buffer is to
+    /// be reused.
+    pub fn detach(&mut self, data: Uint8Array, piece: Uint8Array) -> Uint8Array {
+        let size = piece.buffer().byte_length();
+        if data.length() < size / 4 {
+            self.reusable = Some(piece);
             return data.slice(0, data.length());
         }
-        if piece.length() == room {
-            self.size = room.saturating_mul(2).clamp(SMALLEST, LARGEST);
+        if piece.length() == size {
+            self.size = size.saturating_mul(2).clamp(SMALLEST, LARGEST);
         }
         data
     }
 }
 
-impl Drop for Room {
+impl Drop for ReadBuffer {
     fn drop(&mut self) {
         BODIES.set(BODIES.get().saturating_sub(1));
     }
 }
 
-/// How much is read next, of so many bodies on their way.
+/// Returns the size of the next buffer while this many bodies are on their way.
 fn size_of(size: u32, bodies: u32, limit: u64) -> u32 {
     let share = (SHARED / bodies.max(1)).max(SMALLEST);
     u32::try_from(limit).unwrap_or(u32::MAX).min(size).min(share)

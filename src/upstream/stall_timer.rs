@@ -1,4 +1,4 @@
-//! How long a VM keeps one waiting.
+//! A timer for a VM that stalls.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,23 +6,24 @@ use std::time::Duration;
 use crate::platform::{now, sleep};
 use crate::time::Timestamp;
 
-/// Since when it is the VM's turn to send or to take something; nothing while it is somebody else's.
+/// Measures how long the proxy waits for the VM to send or read something. Stopped while it waits
+/// for anything else.
 #[derive(Default)]
-pub(super) struct Silence(Cell<Option<Timestamp>>);
+pub(super) struct StallTimer(Cell<Option<Timestamp>>);
 
-impl Silence {
-    /// It is the VM's turn.
-    pub fn begin(&self) {
+impl StallTimer {
+    /// Starts to wait for the VM.
+    pub fn start(&self) {
         self.0.set(Some(now()));
     }
 
-    /// The VM has done something.
-    pub fn end(&self) {
+    /// Stops: the VM has sent or read something.
+    pub fn stop(&self) {
         self.0.set(None);
     }
 
-    /// Ends when the VM has done nothing for `limit` while it was its turn.
-    pub async fn lasts(&self, limit: Duration) {
+    /// Waits until the VM has stalled for `limit`.
+    pub async fn expired(&self, limit: Duration) {
         loop {
             let left = self.0.get().map_or(limit, |since| limit.saturating_sub(now().since(since)));
             if left.is_zero() {

@@ -173,7 +173,7 @@ describe("a VM that does not become ready in time", () => {
     await cloud.afflict("crash");
     const before = await cloud.calls();
 
-    await expectProblem(await worker.fetch("/"), 502, "The VM's server does not answer");
+    await expectProblem(await worker.fetch("/"), 502, "The VM's server does not respond");
 
     expect(await cloud.calls()).toEqual({ ...before, "instances.get": (before["instances.get"] ?? 0) + 1 });
   });

@@ -2,19 +2,25 @@
 
 import { describe, expect } from "vitest";
 import { Emulator } from "../harness/emulator.ts";
+import { expectProblem } from "../harness/problem.ts";
 import { test as base } from "../harness/test.ts";
 import { Worker } from "../harness/worker.ts";
 
-const test = base.extend<{ cloud: Emulator; worker: Worker }>({
+const test = base.extend<{ cloud: Emulator; variables: Record<string, unknown>; worker: Worker }>({
   cloud: async ({}, use) => {
     const cloud = await Emulator.start({}, 8780);
     await use(cloud);
     await cloud.stop();
   },
-  worker: async ({ cloud }, use) => {
+  variables: {},
+  worker: async ({ cloud, variables }, use) => {
     const worker = await Worker.start({
       build: "examples/own-worker/build",
-      variables: { COMPUTE_ENDPOINT: cloud.computeEndpoint, GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(await cloud.keyFile()) },
+      variables: {
+        COMPUTE_ENDPOINT: cloud.computeEndpoint,
+        GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(await cloud.keyFile()),
+        ...variables,
+      },
     });
     await use(worker);
     await worker.stop();
@@ -67,6 +73,18 @@ describe("a Worker of one's own", () => {
 
     expect(response.status).toBe(502);
     await worker.untilLogged(/own-backend: the start was refused: .*ZONE_RESOURCE_POOL_EXHAUSTED/);
+  });
+});
+
+describe("a Worker of one's own without the binding that its VM names", () => {
+  test.override({ variables: { NETWORK: "PRIVATE" } });
+
+  test("is misconfigured, and starts nothing", async ({ cloud, worker }) => {
+    await expectProblem(await worker.fetch("/app/echo"), 500, "The proxy is misconfigured");
+    expect((await worker.fetch("/vm/start", { method: "POST" })).status).toBe(502);
+
+    await worker.untilLogged(/vmproxy: misconfigured: vpc: the Worker has no binding "PRIVATE" with a fetch\(\)/);
+    expect(await cloud.calls()).toEqual({});
   });
 });
 

@@ -38,7 +38,7 @@ function gets(status: number, body: string | Buffer, headers: Record<string, str
 }
 
 /** The client gets an error response, and the log has the reason. */
-function refused(logs: RegExp, status = 502, title = "The VM gave no valid answer"): Pick<Case, "check" | "logs"> {
+function refused(logs: RegExp, status = 502, title = "The VM sent no valid response"): Pick<Case, "check" | "logs"> {
   const check = (got: RawResponse) => {
     expect(got.status).toBe(status);
     expect(values(got, "content-type")).toEqual(["application/problem+json"]);
@@ -75,12 +75,12 @@ const cases: Case[] = [
   { name: "a control character in the reason", sends: "HTTP/1.1 200 O\x01K\r\n\r\n", ...refused(/invalid response status/) },
   { name: "two spaces before the status", sends: "HTTP/1.1  200 OK\r\n\r\n", ...refused(/invalid response status/) },
   { name: "status 99", sends: "HTTP/1.1 99 OK\r\n\r\n", ...refused(/invalid response status/) },
-  { name: "status 099", sends: "HTTP/1.1 099 OK\r\n\r\n", ...refused(/99 is no status/) },
-  { name: "status 000", sends: "HTTP/1.1 000 OK\r\n\r\n", ...refused(/0 is no status/) },
+  { name: "status 099", sends: "HTTP/1.1 099 OK\r\n\r\n", ...refused(/99 is not a status code/) },
+  { name: "status 000", sends: "HTTP/1.1 000 OK\r\n\r\n", ...refused(/0 is not a status code/) },
   { name: "status 2000", sends: "HTTP/1.1 2000 OK\r\n\r\n", ...refused(/invalid response status/) },
   { name: "status 2xx", sends: "HTTP/1.1 2xx OK\r\n\r\n", ...refused(/invalid response status/) },
-  { name: "status 600", sends: "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n", ...refused(/600 is no status/) },
-  { name: "status 999", sends: "HTTP/1.1 999 OK\r\nContent-Length: 0\r\n\r\n", ...refused(/999 is no status/) },
+  { name: "status 600", sends: "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n", ...refused(/600 is not a status code/) },
+  { name: "status 999", sends: "HTTP/1.1 999 OK\r\nContent-Length: 0\r\n\r\n", ...refused(/999 is not a status code/) },
   { name: "status 599", sends: "HTTP/1.1 599 Odd\r\nContent-Length: 5\r\n\r\nhello", ...gets(599, "hello") },
   { name: "status 299", sends: "HTTP/1.1 299 Odd\r\nContent-Length: 5\r\n\r\nhello", ...gets(299, "hello") },
 
@@ -92,7 +92,7 @@ const cases: Case[] = [
     ...gets(200, "hello", { link: undefined, "content-length": "5" }),
   },
   { name: "a hundred interim answers", sends: "HTTP/1.1 102 Processing\r\n\r\n".repeat(100) + hello, ...gets(200, "hello") },
-  { name: "interim answers without end", sends: endlessly("HTTP/1.1 102 Processing\r\n\r\n"), ...refused(/interim answers without end/) },
+  { name: "interim answers without end", sends: endlessly("HTTP/1.1 102 Processing\r\n\r\n"), ...refused(/interim responses without end/) },
   { name: "only an interim answer", sends: "HTTP/1.1 100 Continue\r\n\r\n", ...refused(/closed the connection after 25 bytes/) },
   { name: "101 that nobody asked for", sends: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: smoke\r\n\r\n", ...refused(/without being asked/) },
 
@@ -160,10 +160,10 @@ const cases: Case[] = [
   { name: "chunks in pieces of one byte", sends: inPieces(`${chunked}5\r\nhello\r\n6\r\n world\r\n0\r\nX-T: 1\r\n\r\n`, 1), ...gets(200, "hello world") },
   { name: "one large chunk", sends: Buffer.concat([Buffer.from(`${chunked}${large.length.toString(16)}\r\n`), large, Buffer.from("\r\n0\r\n\r\n")]), ...gets(200, large) },
   { name: "bytes after the last chunk", sends: `${chunked}5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\nmore`, ...gets(200, "hello") },
-  { name: "a chunk size that is none", sends: `${chunked}5\r\nhello\r\nXYZ\r\n\r\n`, ...brokenOff("hello", /"XYZ" is no chunk size/) },
-  { name: "a chunk size with a sign", sends: `${chunked}+5\r\nhello\r\n0\r\n\r\n`, ...brokenOff("", /"\+5" is no chunk size/) },
-  { name: "a chunk size in 0x", sends: `${chunked}0x5\r\nhello\r\n0\r\n\r\n`, ...brokenOff("", /"0x5" is no chunk size/) },
-  { name: "a chunk size beyond 64 bits", sends: `${chunked}fffffffffffffffff\r\nhello`, ...brokenOff("", /"fffffffffffffffff" is no chunk size/) },
+  { name: "a chunk size that is none", sends: `${chunked}5\r\nhello\r\nXYZ\r\n\r\n`, ...brokenOff("hello", /"XYZ" is not a chunk size/) },
+  { name: "a chunk size with a sign", sends: `${chunked}+5\r\nhello\r\n0\r\n\r\n`, ...brokenOff("", /"\+5" is not a chunk size/) },
+  { name: "a chunk size in 0x", sends: `${chunked}0x5\r\nhello\r\n0\r\n\r\n`, ...brokenOff("", /"0x5" is not a chunk size/) },
+  { name: "a chunk size beyond 64 bits", sends: `${chunked}fffffffffffffffff\r\nhello`, ...brokenOff("", /"fffffffffffffffff" is not a chunk size/) },
   { name: "a chunk longer than its size", sends: `${chunked}5\r\nhello!\r\n0\r\n\r\n`, ...brokenOff("hello", /longer than its size/) },
   { name: "a chunk without CR LF after it", sends: `${chunked}5\r\nhello0\r\n\r\n`, ...brokenOff("hello", /longer than its size/) },
   { name: "a bare LF after a chunk's size", sends: `${chunked}5\nhello\r\n0\r\n\r\n`, ...brokenOff("", /line does not end in CR LF/) },
@@ -181,7 +181,7 @@ const cases: Case[] = [
   { name: "the same, and reset", sends: reset(`${ok}\r\nhello`), ...brokenOff("hello") },
   { name: "a body cut short", sends: `${ok}Content-Length: 100\r\n\r\nshort`, ...brokenOff("short", /95 bytes before the end of the body/) },
   { name: "a large body cut short by a byte", sends: Buffer.concat([head(large.length + 1), large]), ...brokenOff(large, /1 bytes before the end of the body/) },
-  { name: "a body cut short by a reset", sends: reset(`${ok}Content-Length: 100\r\n\r\nshort`), ...brokenOff("short", /an answer of .* broke off/) },
+  { name: "a body cut short by a reset", sends: reset(`${ok}Content-Length: 100\r\n\r\nshort`), ...brokenOff("short", /a response from .* is truncated/) },
   { name: "bytes after the body", sends: `${hello}HTTP/1.1 200 OK\r\n\r\nsmuggled`, ...gets(200, "hello") },
   { name: "bytes after a large body", sends: Buffer.concat([head(large.length), large, Buffer.from("surplus")]), ...gets(200, large) },
   { name: "a connection kept open", sends: (c) => c.write(hello), ...gets(200, "hello") },
@@ -190,11 +190,11 @@ const cases: Case[] = [
   { name: "a connection kept open without a body", sends: (c) => c.write("HTTP/1.1 204 No Content\r\n\r\n"), ...gets(204, "") },
 
   // Connections that end before the response.
-  { name: "nothing", sends: "", ...refused(/closed the connection without an answer/) },
-  { name: "nothing but a reset", sends: reset(""), ...refused(/no answer at/) },
+  { name: "nothing", sends: "", ...refused(/closed the connection without a response/) },
+  { name: "nothing but a reset", sends: reset(""), ...refused(/no response at/) },
   { name: "half a status line", sends: "HTTP/1.1 20", ...refused(/closed the connection after 11 bytes/) },
   { name: "half a head", sends: `${ok}Content-Le`, ...refused(/closed the connection after 27 bytes/) },
-  { name: "half a head and a reset", sends: reset(`${ok}Content-Le`), ...refused(/closed the connection after|no answer at/) },
+  { name: "half a head and a reset", sends: reset(`${ok}Content-Le`), ...refused(/closed the connection after|no response at/) },
 
   // Forwarded without interpretation.
   { name: "a compressed body", sends: Buffer.concat([Buffer.from(`${ok}Content-Encoding: gzip\r\nContent-Length: ${gzipped.length}\r\n\r\n`), gzipped]), ...gets(200, gzipped, { "content-encoding": "gzip" }) },
@@ -255,7 +255,7 @@ test.for([
   const origin = await Origin.listen({ "/late": (c) => c.write(sends!) });
   onTestFinished(() => origin.close());
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "3s" } });
-  const { check, logs } = refused(/no answer within 3s/, 504, "The VM did not answer in time");
+  const { check, logs } = refused(/no response within 3s/, 504, "The VM did not respond in time");
 
   check(await exchange(worker.url, "/late", { headers: { "accept-encoding": "identity" } }));
 
@@ -275,7 +275,7 @@ test.for<[what: string, sends: string, got: string]>([
   const mayLog = /^Uncaught exception: .*the VM sent nothing/;
   const { worker } = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}`, response_timeout: "2s" }, mayLog });
 
-  const { check, logs } = brokenOff(got, /an answer of .* broke off: the VM sent nothing for 2s in the middle of the body/);
+  const { check, logs } = brokenOff(got, /a response from .* is truncated: the VM sent nothing for 2s in the middle of the body/);
   check(await exchange(worker.url, "/", { headers: { "accept-encoding": "identity" } }));
 
   await worker.untilLogged(logs!);
@@ -333,7 +333,7 @@ test("an upload that the VM does not take is over after response_timeout", async
 
     const [response] = (await once(request, "response")) as [http.IncomingMessage];
     expect(response.statusCode).toBe(504);
-    await worker.untilLogged(/no answer within 2s/);
+    await worker.untilLogged(/no response within 2s/);
   }
   expect(origin.heads).toHaveLength(2);
   // A socket that does not read does not detect the end.

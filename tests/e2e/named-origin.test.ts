@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
 import { read, sha256 } from "../harness/bodies.ts";
 import { eventually } from "../harness/eventually.ts";
+import { expectProblem } from "../harness/problem.ts";
 import { launch, test, type World } from "../harness/test.ts";
 import type { Worker } from "../harness/worker.ts";
 
@@ -93,6 +94,42 @@ test("a stream keeps its VM awake until it ends", async ({ launch }) => {
   expect(await stream.text()).toBe("tick ".repeat(14));
   expect(await cloud.instance()).toMatchObject({ status: "RUNNING", boots: 1 });
   await cloud.until("TERMINATED");
+});
+
+test("a VM that the operator stops gets no further requests", async ({ launch }) => {
+  const { worker } = await launch({ vm: { origin } });
+  expect((await worker.fetch("/")).status).toBe(201);
+  expect((await worker.fetch("/robots.txt")).status).toBe(201);
+
+  expect((await worker.admin("POST", "vms/backend/stop")).status).toBe(202);
+
+  // The request wakes nothing, and the server behind the name still listens.
+  await expectProblem(await worker.fetch("/robots.txt"), 503, "The VM is asleep");
+});
+
+test.for<[what: string, body: string | null]>([
+  ["without a body", null],
+  ["with a body", "order=1"],
+])("a VM that has been preempted is restarted by POST requests %s alone", async ([, body], { launch, onTestFinished }) => {
+  const own = http.createServer((_, response) => response.end("here"));
+  onTestFinished(() => void own.close());
+  own.listen(0, "127.0.0.1");
+  await once(own, "listening");
+  const { port } = own.address() as AddressInfo;
+  const { cloud, worker } = await launch({ vm: { origin: `http://localhost:${port}` } });
+  const request = () => worker.fetch("/", { method: "POST", body });
+  expect(await (await request()).text()).toBe("here");
+  own.close();
+  own.closeAllConnections();
+  await cloud.afflict("preempt");
+  await cloud.until("TERMINATED");
+
+  await expectProblem(await request(), 502, "The VM sent no valid response");
+  await cloud.until("RUNNING", "backend", 15_000);
+  own.listen(port, "127.0.0.1");
+
+  await eventually("a request is responded to", async () => (await request()).ok, 15_000);
+  expect(await cloud.calls()).toMatchObject({ "instances.insert": 1, "instances.start": 1 });
 });
 
 test("a VM that has been preempted is restarted by requests", async ({ launch, onTestFinished }) => {

@@ -27,7 +27,7 @@ describe("a body that breaks off is an error for the client", () => {
   beforeAll(async () => {
     origin = await Origin.listen(responders);
     // The runtime treats a response that fails midway as an uncaught exception.
-    const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|no chunk size|disconnected)/;
+    const mayLog = /^Uncaught exception: .*(before the end of the body|Network connection lost|middle of a chunked body|not a chunk size|disconnected)/;
     world = await launch({ vm: { origin: `http://127.0.0.1:${origin.port}` }, mayLog });
   });
 
@@ -139,7 +139,7 @@ describe("with a server that speaks its own HTTP", () => {
   test.for(["/both-lengths", "/two-lengths", "/garbage", "/half-a-head", "/huge-head", "/nothing", "/switches"])(
     "%s is no valid answer",
     async (path) => {
-      await expectProblem(await worker.fetch(path), 502, "The VM gave no valid answer");
+      await expectProblem(await worker.fetch(path), 502, "The VM sent no valid response");
     },
   );
 

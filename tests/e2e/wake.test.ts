@@ -126,8 +126,8 @@ describe("what does not wake a VM", () => {
     await cloud.afflict("preempt");
     await cloud.until("TERMINATED");
 
-    await expectProblem(await worker.fetch("/", { headers: crawler }), 502, "The VM gave no valid answer");
-    await expectProblem(await worker.fetch("/", { headers: crawler }), 502, "The VM gave no valid answer");
+    await expectProblem(await worker.fetch("/", { headers: crawler }), 502, "The VM sent no valid response");
+    await expectProblem(await worker.fetch("/", { headers: crawler }), 502, "The VM sent no valid response");
 
     expect(await cloud.operations()).not.toContain("start");
     expect((await worker.fetch("/", { headers: browser })).status).toBe(200);

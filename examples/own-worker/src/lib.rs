@@ -1,7 +1,7 @@
 //! A Worker of one's own that uses vmproxy as a library: a site with a page that needs no VM, a VM behind `/app`,
 //! and a few buttons for it.
 
-use vmproxy::{Error, Instance, OnIdle, Vm};
+use vmproxy::{Address, Error, Instance, OnIdle, Vm};
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response, ResponseInit};
 use worker::{event, Context, Env, Result};
@@ -9,9 +9,12 @@ use worker::{event, Context, Env, Result};
 // The Durable Object class that wrangler.toml binds must be among this Worker's exports.
 pub use vmproxy::VmObject;
 
-/// The VM behind `/app`.
-fn vm() -> Vm {
+/// The VM behind `/app`. If the variable `NETWORK` names the binding of a VPC network, the VM needs no public address.
+fn vm(env: &Env) -> Vm {
+    let vpc = env.var("NETWORK").ok().map(|network| network.to_string());
+    let address = if vpc.is_some() { Address::Internal } else { Address::default() };
     Vm {
+        vpc,
         path: "/app".into(),
         strip_prefix: true,
         health_path: Some("/healthz".into()),
@@ -21,6 +24,7 @@ fn vm() -> Vm {
             name: "own-backend".into(),
             zone: "us-central1-a".into(),
             machine_type: "e2-small".into(),
+            address,
             ..Instance::default()
         },
         ..Vm::default()
@@ -29,7 +33,7 @@ fn vm() -> Vm {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, ctx: Context) -> Result<Response> {
-    let vm = vm();
+    let vm = vm(&env);
     let url = request.url();
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     match (request.method().as_str(), path) {

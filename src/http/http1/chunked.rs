@@ -5,21 +5,22 @@ use super::Malformed;
 /// The chunk that ends a body, without trailers.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Longer than any chunk size with sensible extensions, or any trailer.
+/// The longest line: longer than any chunk size with sensible extensions, or any trailer.
 const MAX_LINE: usize = 8 * 1024;
 
-/// What goes before a chunk of `length` bytes; `"\r\n"` goes after it.
+/// Returns the bytes before a chunk of `length` bytes; `"\r\n"` follows it.
 pub(crate) fn chunk_head(length: u32) -> Vec<u8> {
     format!("{length:x}\r\n").into_bytes()
 }
 
-/// Finds the data in a chunked body. It is shown the framing only; the data passes it by:
-/// while [`data`](ChunkedDecoder::data) is not zero, that many bytes are data, of which the caller reports what
-/// it has [`passed`](ChunkedDecoder::passed); otherwise the next bytes are [`framing`](ChunkedDecoder::framing).
+/// Finds the data in a chunked body. The decoder reads the framing only: while
+/// [`data`](ChunkedDecoder::data) is not zero, that many bytes are data, and the caller reports how
+/// many of them it has [`passed`](ChunkedDecoder::passed) on; otherwise the next bytes are
+/// [`framing`](ChunkedDecoder::framing).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ChunkedDecoder {
     state: State,
-    /// The line read so far.
+    /// The part of a line read so far.
     line: Vec<u8>,
 }
 
@@ -33,12 +34,12 @@ enum State {
 }
 
 impl ChunkedDecoder {
-    /// At the beginning of a body.
+    /// Starts at the beginning of a body.
     pub fn new() -> Self {
         Self { state: State::Size, line: Vec::new() }
     }
 
-    /// How many bytes of data come next; zero if framing comes next.
+    /// Returns how many bytes of data come next; zero means that framing comes next.
     pub fn data(&self) -> u64 {
         match self.state {
             State::Data(length) => length,
@@ -46,12 +47,12 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether the body has ended.
+    /// Returns whether the body has ended.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// `length` bytes of data have been passed on.
+    /// Records that `length` bytes of data have been passed on.
     pub fn passed(&mut self, length: u64) {
         if let State::Data(rest) = &mut self.state {
             *rest = rest.saturating_sub(length);
@@ -61,10 +62,11 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Reads framing until data comes next, the body ends or `bytes` do; returns how many were read.
+    /// Reads framing until data comes next, or the body or `bytes` end. Returns how many bytes were
+    /// read.
     ///
     /// # Errors
-    /// What is not the chunked coding.
+    /// The bytes are not a chunked body.
     pub fn framing(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut read = 0;
         for &byte in bytes {
@@ -80,7 +82,8 @@ impl ChunkedDecoder {
                 continue;
             }
             let line = std::mem::take(&mut self.line);
-            // A bare LF is no line end here: readers differ on it, which smuggling lives on.
+            // A bare LF does not end a line: parsers differ on it, which request smuggling
+            // exploits.
             let Some(line) = line.strip_suffix(b"\r") else {
                 return Err(Malformed("a chunk's line does not end in CR LF".to_owned()));
             };
@@ -97,7 +100,7 @@ impl ChunkedDecoder {
             },
             State::DataEnd if line.is_empty() => Ok(State::Size),
             State::DataEnd => Err(Malformed("a chunk is longer than its size".to_owned())),
-            // Trailers are read and left out: nothing here depends on them (RFC 9110, section 6.5.1).
+            // Trailers are read and dropped, as RFC 9110, section 6.5.1, allows.
             State::Trailer if line.is_empty() => Ok(State::Done),
             State::Trailer => Ok(State::Trailer),
             State::Data(rest) => Ok(State::Data(rest)),
@@ -107,7 +110,7 @@ impl ChunkedDecoder {
 }
 
 fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
-    let refused = || Malformed(format!("{:?} is no chunk size", String::from_utf8_lossy(line)));
+    let refused = || Malformed(format!("{:?} is not a chunk size", String::from_utf8_lossy(line)));
     let digits = line.split(|&byte| byte == b';').next().unwrap_or_default();
     let digits = std::str::from_utf8(digits).map_err(|_| refused())?.trim_end_matches([' ', '\t']);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {

@@ -1,12 +1,13 @@
-//! What holds for every answer, be it HTTP or not: for the fuzz targets in `fuzz/`, and for the tests below, which
-//! try the fuzzers' corpus and changes of it.
+//! Properties of the parsers that hold for all bytes, for the fuzz targets in `fuzz/` and for the
+//! tests below, which run the fuzzers' corpus and mutations of it.
 
-// A panic is what is looked for.
+// A panic is a finding.
 #![allow(clippy::indexing_slicing)]
 
 use super::{ChunkedDecoder, Framing, Malformed, ResponseHead, MAX_HEAD};
 
-/// A head is read, or refused, without a panic; it is what it says; and read in pieces it is the same.
+/// A head is read, or refused, without a panic; it is what it says; and read in pieces it is the
+/// same.
 pub(crate) fn head_is_read_safely(bytes: &[u8]) {
     let whole = ResponseHead::read(bytes);
     if let Ok(Some(head)) = &whole {
@@ -25,7 +26,8 @@ fn head_is_sound(head: &ResponseHead, bytes: &[u8]) {
     assert!((100..600).contains(&head.status));
     let text = &bytes[..head.length];
     assert!(text.starts_with(b"HTTP/1.") && text.ends_with(b"\r\n\r\n"));
-    // Each line is the status line, a header or the empty line: nobody else can see other headers in it.
+    // Each line is the status line, a header or the empty line: no other parser can see other
+    // headers in it.
     let lines = text.split(|&byte| byte == b'\n').collect::<Vec<_>>();
     assert_eq!(lines.len(), head.headers.len() + 3);
     assert!(lines.iter().take(lines.len() - 1).all(|line| line.ends_with(b"\r")));
@@ -65,7 +67,8 @@ fn assert_same(
     }
 }
 
-/// A chunked body is decoded as by a decoder that is too simple to be wrong, in pieces of any length.
+/// A chunked body is decoded as by a decoder that is too simple to be wrong, in pieces of any
+/// length.
 pub(crate) fn chunks_are_decoded_safely(body: &[u8]) {
     let expected = decode_simply(body);
     for length in [1, 3, 16, 64, body.len().max(1)] {
@@ -73,14 +76,14 @@ pub(crate) fn chunks_are_decoded_safely(body: &[u8]) {
     }
 }
 
-/// What a chunked body comes to.
+/// The result of decoding a chunked body.
 #[derive(Debug, PartialEq, Eq)]
 enum Decoded {
     /// All of it, and how many bytes it took.
     Whole(Vec<u8>, usize),
     /// The beginning of it.
     Unfinished(Vec<u8>),
-    /// It is not chunked, after this.
+    /// The bytes after this data are not chunked.
     Refused(Vec<u8>),
 }
 
@@ -99,7 +102,7 @@ fn decode(body: &[u8], length: usize) -> Decoded {
                 let Ok(read) = decoder.framing(&piece[..piece.len().min(64)]) else {
                     return Decoded::Refused(data);
                 };
-                assert!(read > 0, "it goes on");
+                assert!(read > 0, "the decoder makes no progress");
                 read
             };
             taken += passed;
@@ -117,7 +120,8 @@ fn decode(body: &[u8], length: usize) -> Decoded {
 fn decode_simply(body: &[u8]) -> Decoded {
     const MAX_LINE: usize = 8 * 1024;
     let (mut data, mut rest) = (Vec::new(), body);
-    // The line that `rest` begins with; `Err(true)` if it is not one, `Err(false)` if it is not complete.
+    // The line that `rest` begins with; `Err(true)` if it is not one, `Err(false)` if it is not
+    // complete.
     fn line<'b>(rest: &mut &'b [u8]) -> Result<&'b [u8], bool> {
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
             return Err(rest.len() > MAX_LINE);
@@ -166,10 +170,10 @@ mod tests {
 
     use super::*;
 
-    /// How many changes of each file of the corpus are tried.
+    /// The number of mutations of each file of the corpus.
     const CHANGES: u64 = 200;
 
-    /// What changes make of bytes that parsers care about.
+    /// Bytes that matter to the parsers, for the mutations.
     const SPICE: [&[u8]; 12] = [
         b"\r\n",
         b"\n",

@@ -7,10 +7,10 @@ use super::Malformed;
 /// Name and value of a header.
 pub(crate) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// How the end of a request's body is told.
+/// How the end of a request's body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFraming {
-    /// There is no body.
+    /// No body.
     None,
     /// By `Content-Length`.
     Length(u64),
@@ -18,13 +18,13 @@ pub(crate) enum BodyFraming {
     Chunked,
 }
 
-/// The request line and headers, in one piece (RFC 9112, sections 3 and 5).
+/// Serializes the request line and the headers (RFC 9112, sections 3 and 5).
 ///
-/// `headers` come without those that this function writes itself: `Host`, `Connection`, `Content-Length` and
-/// `Transfer-Encoding`.
+/// `headers` must not contain `Host`, `Connection`, `Content-Length` and `Transfer-Encoding`, which
+/// this function adds.
 ///
 /// # Errors
-/// A part that would end its line early, and so smuggle another.
+/// A part would end its line early, and so smuggle another one.
 pub(crate) fn request_head(
     method: &str,
     target: &str,
@@ -42,7 +42,8 @@ pub(crate) fn request_head(
     Ok(head.into_bytes())
 }
 
-/// The same for a request to switch to the protocol that `headers` name in `Upgrade` (RFC 9110, section 7.8).
+/// Serializes a request to switch to the protocol that `headers` name in `Upgrade` (RFC 9110,
+/// section 7.8).
 ///
 /// # Errors
 /// As [`request_head`].
@@ -54,7 +55,7 @@ pub(crate) fn upgrade_head(target: &str, host: &str, headers: &[Field<'_>]) -> R
 fn fields(method: &str, target: &str, host: &str, headers: &[Field<'_>]) -> Result<String, Malformed> {
     let is_word = |text: &str| !text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ');
     if !(is_word(method) && is_word(target) && is_word(host)) {
-        return Err(Malformed("the request line has a space or control character in it".to_owned()));
+        return Err(Malformed("the request line contains a space or a control character".to_owned()));
     }
     let mut head = String::with_capacity(2048);
     for part in [method, " ", target, " HTTP/1.1\r\nhost: ", host, "\r\n"] {
@@ -62,7 +63,7 @@ fn fields(method: &str, target: &str, host: &str, headers: &[Field<'_>]) -> Resu
     }
     for (name, value) in headers {
         if !is_word(name) || value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
-            return Err(Malformed(format!("the request header {name:?} has a line break in it")));
+            return Err(Malformed(format!("the request header {name:?} contains a line break")));
         }
         for part in [name, ": ", value, "\r\n"] {
             head.push_str(part);

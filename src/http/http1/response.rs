@@ -1,40 +1,57 @@
-//! The head of an answer, and how its body ends.
+//! The head of a response, and the end of its body.
 
 use std::fmt::Display;
 
 use super::Malformed;
 
-/// The longest head that is read.
+/// The longest head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
-/// The most headers that are read.
+/// The most headers.
 const MAX_HEADERS: usize = 256;
 
-/// The longest body that is counted.
+/// The longest body with a `Content-Length`.
 const MAX_LENGTH: u64 = 1 << 53;
 
 const CONTENT_LENGTH: &str = "content-length";
 const TRANSFER_ENCODING: &str = "transfer-encoding";
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
-    /// The 1 of HTTP/1.1.
+    /// The minor version: the second 1 of HTTP/1.1.
     pub minor_version: u8,
     /// The status code.
     pub status: u16,
     /// The reason phrase.
     pub reason: String,
-    /// The headers in the order they came.
+    /// The headers in their order.
     pub headers: Vec<(String, String)>,
-    /// How many bytes the head takes.
+    /// The length of the head in bytes.
     pub length: usize,
+    /// Whether no further head follows: an interim (1xx) response is followed by another, unless it
+    /// switches protocols.
+    pub is_final: bool,
 }
 
-/// How the end of an answer's body is told (RFC 9112, section 6.3).
+/// A response without its body's bytes, for the client.
+pub(crate) struct ResponseParts {
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: String,
+    /// The headers, with at most one `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// The end of the body.
+    pub framing: Framing,
+    /// Whether the body is an event stream.
+    pub is_event_stream: bool,
+}
+
+/// How the end of a response's body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is no body.
+    /// No body.
     None,
     /// By `Content-Length`.
     Length(u64),
@@ -45,13 +62,13 @@ pub(crate) enum Framing {
 }
 
 impl ResponseHead {
-    /// Reads the head that `bytes` begin with; `None` if it is not complete yet. Interim (1xx) answers are
-    /// heads too: they are followed by another.
+    /// Reads the head at the beginning of `bytes`; `None` means that it is not complete yet.
     ///
     /// # Errors
-    /// What is not HTTP/1.x, or not safe to read.
+    /// The bytes are not HTTP/1.x, or are ambiguous.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        let malformed = |what: &dyn Display| Malformed(format!("the VM's answer is not valid HTTP: {what}"));
+        let malformed =
+            |what: &dyn Display| Malformed(format!("the VM's response is not valid HTTP: {what}"));
         let begins_well = bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected);
         if !begins_well {
             return Err(malformed(&"it does not begin with HTTP/"));
@@ -66,16 +83,17 @@ impl ResponseHead {
         if head.len() > MAX_HEAD || length.is_none() && head.len() == MAX_HEAD {
             return Err(malformed(&format_args!("its head is longer than {MAX_HEAD} bytes")));
         }
-        // httparse takes a bare LF for the end of a line: readers differ on it, which smuggling lives on.
+        // httparse accepts a bare LF as the end of a line: parsers differ on it, which request
+        // smuggling exploits.
         let mut lines = head.split(|&byte| byte == b'\n').rev().skip(1);
         if lines.any(|line| line.last() != Some(&b'\r')) {
             return Err(malformed(&"a line of its head does not end in CR LF"));
         }
         let Some(length) = length else { return Ok(None) };
         let status = response.code.unwrap_or_default();
-        // Others have no meaning (RFC 9110, section 15), and the runtime has no answer with them.
+        // Other codes have no meaning (RFC 9110, section 15), and the runtime rejects them.
         if !(100..600).contains(&status) {
-            return Err(malformed(&format_args!("{status} is no status")));
+            return Err(malformed(&format_args!("{status} is not a status code")));
         }
         let headers = response.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect();
         let reason = response.reason.unwrap_or_default().to_owned();
@@ -85,31 +103,37 @@ impl ResponseHead {
             reason,
             headers,
             length,
+            is_final: !(100..200).contains(&status) || status == 101,
         }))
     }
 
-    /// Whether this is an interim answer.
-    pub fn is_interim(&self) -> bool {
-        (100..200).contains(&self.status)
-    }
-
-    /// How the body ends.
+    /// Returns the parts of a final response to a request with this method.
     ///
     /// # Errors
-    /// Lengths that contradict each other, or a coding that is not known: read wrongly, they would let one
-    /// answer be taken for another.
+    /// As [`framing`](ResponseHead::framing).
+    pub fn into_parts(self, method: &str) -> Result<ResponseParts, Malformed> {
+        let (framing, is_event_stream) = (self.framing(method)?, self.is_event_stream());
+        let (status, reason) = (self.status, self.reason.clone());
+        Ok(ResponseParts { status, reason, headers: self.into_headers(), framing, is_event_stream })
+    }
+
+    /// Returns how the body ends.
+    ///
+    /// # Errors
+    /// The lengths contradict each other, or a coding is unknown: a wrong guess would let one
+    /// response be taken for another.
     pub fn framing(&self, method: &str) -> Result<Framing, Malformed> {
         let codings: Vec<&str> = self.elements(TRANSFER_ENCODING).collect();
         let length = self.content_length()?;
         if length.is_some() && !codings.is_empty() {
             return Err(Malformed(
-                "the VM's answer has both Content-Length and Transfer-Encoding".to_owned(),
+                "the VM's response has both Content-Length and Transfer-Encoding".to_owned(),
             ));
         }
         if self.minor_version == 0 && !codings.is_empty() {
-            return Err(Malformed("the VM's answer is HTTP/1.0 with a Transfer-Encoding".to_owned()));
+            return Err(Malformed("the VM's response is HTTP/1.0 with a Transfer-Encoding".to_owned()));
         }
-        if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 205 | 304) {
+        if method == "HEAD" || matches!(self.status, 100..=199 | 204 | 205 | 304) {
             return Ok(Framing::None);
         }
         match (length, codings.as_slice()) {
@@ -117,20 +141,20 @@ impl ResponseHead {
             (None, []) => Ok(Framing::Close),
             (None, [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
             (None, codings) => {
-                Err(Malformed(format!("the VM's answer has the transfer codings {codings:?}")))
+                Err(Malformed(format!("the VM's response has the transfer codings {codings:?}")))
             }
         }
     }
 
-    /// Whether the body is a stream of events (HTML standard, section 9.2), which may be silent for as long as nothing
-    /// happens.
+    /// Returns whether the body is an event stream (HTML standard, section 9.2), which is silent
+    /// while nothing happens.
     pub fn is_event_stream(&self) -> bool {
         let media_types = self.elements("content-type").filter_map(|value| value.split(';').next());
         media_types.map(str::trim).any(|media_type| media_type.eq_ignore_ascii_case("text/event-stream"))
     }
 
-    /// The headers as they may be handed on: one `Content-Length` where there are several equal ones (RFC 9110,
-    /// section 8.6), and none with an answer that cannot have a body.
+    /// Returns the headers with one `Content-Length` in the place of several equal ones (RFC 9110,
+    /// section 8.6), and with none if the response cannot have a body.
     pub fn into_headers(self) -> Vec<(String, String)> {
         let length = self.content_length().ok().flatten().filter(|_| !matches!(self.status, 204 | 205));
         let is_length = |name: &str| name.eq_ignore_ascii_case(CONTENT_LENGTH);
@@ -138,29 +162,29 @@ impl ResponseHead {
         others.chain(length.map(|length| (CONTENT_LENGTH.to_owned(), length.to_string()))).collect()
     }
 
-    /// What `Content-Length` says, if there is one.
+    /// Returns the `Content-Length`; `None` means that there is none.
     fn content_length(&self) -> Result<Option<u64>, Malformed> {
         let mut lengths = self.elements(CONTENT_LENGTH);
         let Some(first) = lengths.next() else { return Ok(None) };
         if lengths.any(|other| other != first) {
-            return Err(Malformed("the VM's answer has several different Content-Lengths".to_owned()));
+            return Err(Malformed("the VM's response has several different Content-Lengths".to_owned()));
         }
         if first.is_empty() || !first.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(Malformed(format!("the VM's answer has the Content-Length {first:?}")));
+            return Err(Malformed(format!("the VM's response has the Content-Length {first:?}")));
         }
-        // JavaScript counts in f64, and a longer body does not occur.
+        // JavaScript numbers are f64, and longer bodies do not occur.
         let length = first.parse().ok().filter(|length| *length <= MAX_LENGTH);
         length.map(Some).ok_or_else(|| Malformed(format!("the Content-Length {first} is too large")))
     }
 
-    /// The elements of a header that is a list, however many lines it takes.
+    /// Returns the elements of a list header, from all of its lines.
     fn elements(&self, name: &'static str) -> impl Iterator<Item = &str> {
         let lines = self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
         lines.flat_map(|(_, value)| value.split(',')).map(|element| element.trim_matches([' ', '\t']))
     }
 }
 
-/// A header's value. Those that are not UTF-8 are ISO-8859-1 (RFC 9110, section 5.5).
+/// Decodes a header's value. One that is not UTF-8 is ISO-8859-1 (RFC 9110, section 5.5).
 fn text(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),

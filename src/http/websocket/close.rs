@@ -1,30 +1,30 @@
-//! How a WebSocket is closed, and how one side's end is told to the other. Pure.
+//! Closing a WebSocket, and relaying one side's close to the other.
 
 use super::violation::Violation;
 
-/// What a side said, or did not, when it closed.
+/// The close of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// Nothing: the close frame was empty.
+    /// With an empty close frame.
     Plain,
-    /// A code and a reason.
+    /// With a code and a reason.
     Coded(u16, String),
-    /// There was no close frame: the connection was lost.
+    /// Without a close frame: the connection was lost.
     Lost,
 }
 
-/// "I am going away": what a VM is told of a client that has vanished (RFC 6455, section 7.4.1).
+/// "Going away": sent to a VM whose client is lost (RFC 6455, section 7.4.1).
 pub(crate) const GOING_AWAY: u16 = 1001;
 
-/// "Bad gateway": what a client is told of a VM that has vanished, or does not keep to the protocol. See
+/// "Bad gateway": sent to a client whose VM is lost, or violates the protocol. See
 /// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>.
 pub(crate) const BAD_GATEWAY: u16 = 1014;
 
-/// "Try again later": one side takes much less than the other sends.
+/// "Try again later": one side reads much less than the other sends.
 pub(crate) const OVERLOADED: u16 = 1013;
 
 impl Close {
-    /// What a close event tells (RFC 6455, sections 7.1.5 and 7.1.6).
+    /// Converts a close event (RFC 6455, sections 7.1.5 and 7.1.6).
     pub fn from_event(code: u16, reason: String) -> Self {
         match code {
             1005 => Close::Plain,
@@ -39,18 +39,18 @@ impl Close {
         let Some((code, reason)) = payload.split_first_chunk() else {
             return match payload {
                 [] => Ok(Close::Plain),
-                _ => Err(Violation { code: 1002, reason: "half a close code".to_owned() }),
+                _ => Err(Violation { code: 1002, reason: "the close code is only half there".to_owned() }),
             };
         };
         let code = u16::from_be_bytes(*code);
         if !is_sendable(code) {
-            return Err(Violation { code: 1002, reason: format!("{code} is no close code") });
+            return Err(Violation { code: 1002, reason: format!("{code} is not a close code") });
         }
         let reason = std::str::from_utf8(reason).map_err(|_| Violation::not_utf8())?;
         Ok(Close::Coded(code, reason.to_owned()))
     }
 
-    /// The payload of a close frame.
+    /// Returns the payload of a close frame.
     pub fn payload(&self) -> Vec<u8> {
         match self {
             Close::Plain => Vec::new(),
@@ -59,17 +59,17 @@ impl Close {
         }
     }
 
-    /// The same, with `code` in the place of one that cannot be sent.
+    /// Returns the close with `code` in the place of a lost connection, which cannot be sent.
     pub fn or(self, code: u16) -> Self {
         match self {
             Close::Lost => Close::Coded(code, String::new()),
-            said => said,
+            close => close,
         }
     }
 }
 
-/// Whether a close frame may have this code (RFC 6455, section 7.4): 1004 to 1006 and 1015 stand for what no
-/// frame said, and those up to 2999 that are not registered for nothing.
+/// Returns whether a close frame may have this code (RFC 6455, section 7.4): 1004 to 1006 and 1015
+/// are reserved, and other codes up to 2999 are not registered.
 fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
@@ -85,7 +85,7 @@ mod tests {
             (4000, "why", b"\x0f\xa0why"),
             (1014, "", b"\x03\xf6"),
             (1005, "", b""),
-            // What cannot be said becomes "going away".
+            // A code that cannot be sent becomes "going away".
             (1006, "", b"\x03\xe9"),
             (1004, "", b"\x03\xe9"),
             (1015, "", b"\x03\xe9"),

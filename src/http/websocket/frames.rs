@@ -1,8 +1,9 @@
-//! The framing of a connection to a VM (RFC 6455, section 5), from a client's side. Pure.
+//! The framing of a connection to a VM (RFC 6455, section 5), from a client's side.
 //!
-//! The codec of frame headers is soketto's. What a whole WebSocket library does beyond that (handshake over a
-//! stream of its own, messages gathered in buffers of its own) the Workers runtime does or would be done twice:
-//! payloads are handed on from the chunk that they came in.
+//! The codec of frame headers is soketto's. A whole WebSocket library would do more, a handshake
+//! over a stream of its own and messages collected in buffers of its own, which the Workers runtime
+//! does already or which would be done twice: payloads are passed on from the chunk that they came
+//! in.
 
 use soketto::base::{Codec, Header, OpCode};
 use soketto::Parsing;
@@ -10,37 +11,37 @@ use soketto::Parsing;
 use super::close::Close;
 use super::violation::{Violation, MAX_MESSAGE};
 
-/// The key that a frame's payload is masked with.
+/// The masking key of a frame's payload.
 pub(crate) type MaskingKey = [u8; 4];
 
-/// What kind of data a message is.
+/// The type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     Binary,
 }
 
-/// What a VM has sent.
+/// An item that a VM has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Received<'a> {
     /// The next piece of a message.
     Piece { kind: Kind, payload: &'a [u8], is_last: bool },
-    /// To be answered with the same in a pong.
+    /// A ping, whose payload the pong repeats.
     Ping(Vec<u8>),
-    /// The last thing that it sends.
+    /// A close, the last item.
     Close(Close),
 }
 
-/// Takes a VM's bytes apart, however they arrive.
+/// Decodes a VM's bytes, however they are split.
 pub(crate) struct Decoder {
     codec: Codec,
-    /// The beginning of a header whose end has not come yet.
+    /// The beginning of an incomplete header.
     partial: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Message>,
 }
 
-/// A frame whose payload is still coming.
+/// A frame whose payload is incomplete.
 struct Frame {
     content: Content,
     left: usize,
@@ -51,7 +52,7 @@ enum Content {
     Control { opcode: OpCode, payload: Vec<u8> },
 }
 
-/// A message of which only a part has come.
+/// An incomplete message.
 struct Message {
     kind: Kind,
     length: usize,
@@ -64,10 +65,11 @@ impl Decoder {
         Self { codec, partial: Vec::new(), frame: None, message: None }
     }
 
-    /// Takes the next thing off the beginning of `bytes`; `None` when all of them are used up.
+    /// Removes the next item from the beginning of `bytes`; `None` means that all bytes are used
+    /// up.
     ///
     /// # Errors
-    /// What is against the protocol: nothing more can be read.
+    /// The VM violates the protocol: nothing more can be read.
     pub fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Option<Received<'a>>, Violation> {
         loop {
             let Some(mut frame) = self.frame.take() else {
@@ -108,7 +110,7 @@ impl Decoder {
                         OpCode::Close => {
                             return Close::read(payload).map(|close| Some(Received::Close(close)))
                         }
-                        // A pong answers nothing: no ping is sent.
+                        // A pong is unsolicited: no ping is sent.
                         _ => continue,
                     }
                 }
@@ -143,7 +145,7 @@ impl Decoder {
         }
     }
 
-    /// The frame that begins with this header, which the codec has checked by itself.
+    /// Starts the frame with this header, which is valid by itself.
     fn frame_of(&mut self, header: &Header) -> Result<Frame, Violation> {
         let left = header.payload_len();
         // RFC 6455, section 5.1.

@@ -1,49 +1,50 @@
-//! The opening handshake with a VM (RFC 6455, section 4.1). Pure.
+//! The opening handshake with a VM (RFC 6455, section 4.1).
 
 use base64ct::{Base64, Encoding};
 use sha1::{Digest, Sha1};
 
 use crate::http::http1::Malformed;
 
-/// A request to switch to a WebSocket.
+/// A handshake under way.
 pub(crate) struct Handshake {
-    /// What the VM must prove to have read.
+    /// The key, which the VM must prove to have read.
     key: String,
     /// The subprotocols that the client offers.
     offered: Vec<String>,
 }
 
-/// Headers of the handshake itself. Each connection has its own; what extensions a client offers is between it
-/// and the runtime.
-const OWN: [&str; 4] =
+/// The headers of a handshake. Each of the two connections has its own handshake, and extensions
+/// concern only the client and the runtime.
+const HANDSHAKE_HEADERS: [&str; 4] =
     ["sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version"];
 
-/// Whether a request asks for a WebSocket: a GET with this `Upgrade` header.
-pub(crate) fn is_asked_for(method: &str, upgrade: Option<&str>) -> bool {
+/// Returns whether a request with this `Upgrade` header is one for a WebSocket.
+pub(crate) fn is_websocket_upgrade(method: &str, upgrade: Option<&str>) -> bool {
     method == "GET" && upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Headers without those of the handshake, but for the subprotocol.
-pub(crate) fn without_own(headers: Vec<(String, String)>) -> Vec<(String, String)> {
-    let is_own = |name: &str| OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
-    headers.into_iter().filter(|(name, _)| !is_own(name)).collect()
+/// Removes the headers of the handshake, except for the subprotocol.
+pub(crate) fn strip_handshake_headers(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    let is_stripped = |name: &str| HANDSHAKE_HEADERS.iter().any(|other| name.eq_ignore_ascii_case(other));
+    headers.into_iter().filter(|(name, _)| !is_stripped(name)).collect()
 }
 
 impl Handshake {
-    /// A handshake with a random `nonce`, and the headers that it is asked for with in the place of the client's.
+    /// Starts a handshake with a random `nonce`. Returns it with the request headers, in which the
+    /// client's own handshake is replaced.
     pub fn new(headers: Vec<(String, String)>, nonce: [u8; 16]) -> (Self, Vec<(String, String)>) {
         let key = Base64::encode_string(&nonce);
         let offered = tokens(&headers, "sec-websocket-protocol").map(str::to_owned).collect();
         let own = [("upgrade", "websocket"), ("sec-websocket-version", "13"), ("sec-websocket-key", &key)];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let headers = without_own(headers).into_iter().chain(own).collect();
+        let headers = strip_handshake_headers(headers).into_iter().chain(own).collect();
         (Self { key, offered }, headers)
     }
 
-    /// Checks the headers of the answer 101.
+    /// Checks the headers of a response 101.
     ///
     /// # Errors
-    /// What the VM agrees to that was not asked for: its frames could mean anything.
+    /// The VM agrees to something that was not requested, so its frames could mean anything.
     pub fn check(&self, headers: &[(String, String)]) -> Result<(), Malformed> {
         let wrong =
             |what: String| Err(Malformed(format!("the VM's WebSocket handshake is not valid: {what}")));
@@ -56,7 +57,7 @@ impl Handshake {
         }
         let mut accepts = tokens(headers, "sec-websocket-accept");
         if accepts.next() != Some(accept(&self.key).as_str()) || accepts.next().is_some() {
-            return wrong("Sec-WebSocket-Accept does not fit the key".to_owned());
+            return wrong("Sec-WebSocket-Accept does not match the key".to_owned());
         }
         if let Some(extension) = tokens(headers, "sec-websocket-extensions").next() {
             return wrong(format!("it uses the extension {extension:?}, which was not offered"));
@@ -70,14 +71,14 @@ impl Handshake {
     }
 }
 
-/// What a server answers to this key (RFC 6455, section 4.2.2).
+/// Returns a server's proof that it read the key (RFC 6455, section 4.2.2).
 fn accept(key: &str) -> String {
     let digest =
         Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
     Base64::encode_string(&digest)
 }
 
-/// The members of a header that is a list.
+/// Returns the elements of a list header.
 fn tokens<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
     let matching = headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
     matching.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
@@ -132,11 +133,11 @@ mod tests {
             (vec![accept, ("sec-websocket-protocol", "chat, other")], Some("chat")),
             (vec![accept, ("sec-websocket-extensions", "permessage-deflate")], Some("permessage-deflate")),
         ] {
-            let answer: Vec<_> = right.iter().copied().chain(more).collect();
-            let checked = handshake.check(&headers(&answer));
+            let response: Vec<_> = right.iter().copied().chain(more).collect();
+            let checked = handshake.check(&headers(&response));
             match fault {
-                None => assert_eq!(checked, Ok(()), "{answer:?}"),
-                Some(fault) => assert!(checked.is_err_and(|error| error.0.contains(fault)), "{answer:?}"),
+                None => assert_eq!(checked, Ok(()), "{response:?}"),
+                Some(fault) => assert!(checked.is_err_and(|error| error.0.contains(fault)), "{response:?}"),
             }
         }
         assert!(handshake.check(&headers(&[accept])).is_err());
@@ -152,7 +153,7 @@ mod tests {
             ("GET", None, false),
             ("POST", Some("websocket"), false),
         ] {
-            assert_eq!(is_asked_for(method, upgrade), expected, "{method} {upgrade:?}");
+            assert_eq!(is_websocket_upgrade(method, upgrade), expected, "{method} {upgrade:?}");
         }
     }
 }

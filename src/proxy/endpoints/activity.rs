@@ -1,125 +1,132 @@
-//! Telling a VM's object that the VM is in use.
+//! Reports of a VM's activity while its responses last.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{select, Either};
-use worker::Env;
 
-use super::colo_cache as colo;
-use super::isolate_cache::Endpoints;
-use super::isolate_cache::Known;
-use crate::durable_object::{Command, ObjectClient, Reply};
-use crate::platform::log::log;
-use crate::platform::{now, sleep};
+use super::Resolver;
+use crate::platform::{aborted, sleep};
+use crate::proxy::context::RequestContext;
 use crate::vm::Vm;
 
-/// Reports activity of a VM. All that one isolate reports together is at most one message per touch interval.
+/// Reports the activity of one request. All requests of an isolate together send at most one report
+/// per touch interval.
 ///
-/// Each report is a subrequest of the request that makes it, which may make so many and no more. So a long answer
-/// reports ever more seldom, and once again when it ends.
-pub(in crate::proxy) struct Reporter {
-    vm: Rc<Vm>,
-    env: Env,
-    /// Whether this is activity.
-    counts: bool,
-    /// How long the last report does.
-    pace: Cell<Duration>,
+/// Each report is a subrequest of the request that sends it, whose number is limited. So the
+/// reports of a long response become less frequent, and one more follows when it ends.
+pub(in crate::proxy) struct ActivityReporter<'r> {
+    resolver: Resolver<'r>,
+    /// Whether the request is activity.
+    is_activity: bool,
+    /// How long the last report stays valid.
+    interval: Cell<Duration>,
 }
 
-impl Reporter {
-    pub fn new(vm: &Rc<Vm>, env: &Env, counts: bool) -> Self {
-        Self { vm: Rc::clone(vm), env: env.clone(), counts, pace: Cell::new(vm.touch_interval()) }
+impl<'r> ActivityReporter<'r> {
+    /// Runs the work of a request, and reports activity meanwhile, so that the VM is not considered
+    /// idle. Returns the reporter for the rest of the request as well.
+    pub async fn during<T>(
+        resolver: Resolver<'r>,
+        is_activity: bool,
+        work: impl Future<Output = T> + Unpin,
+    ) -> (T, Self) {
+        let interval = Cell::new(resolver.vm.touch_interval());
+        let reporter = Self { resolver, is_activity, interval };
+        let output = reporter.report_during(work).await;
+        (output, reporter)
     }
 
-    /// Reports as long as the work lasts: a VM is not put to sleep while it answers.
-    pub async fn report_during<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
-        // Its timer is set first, and is the soonest: the work's own need none of the runtime's then.
+    /// Runs the rest of the request in the background, and reports activity meanwhile and at the
+    /// end.
+    pub fn finish(self, cx: &RequestContext<'_>, rest: Option<Pin<Box<dyn Future<Output = ()>>>>) {
+        if rest.is_none() && !self.is_late() {
+            return;
+        }
+        let client = rest.is_some().then(|| cx.request.signal());
+        let (vm, env) = (Rc::clone(cx.vm), cx.env.clone());
+        let Self { is_activity, interval, .. } = self;
+        cx.run_in_background(async move {
+            let reporter = ActivityReporter { resolver: Resolver::new(&vm, &env), is_activity, interval };
+            if let (Some(rest), Some(client)) = (rest, client) {
+                // A client that has disconnected needs neither the rest of the response nor the VM.
+                let disconnected = pin!(aborted(&client));
+                select(pin!(reporter.report_during(rest)), disconnected).await;
+            }
+            reporter.flush().await;
+        });
+    }
+
+    async fn report_during<T>(&self, work: impl Future<Output = T> + Unpin) -> T {
+        // The reporter's timer is set first, and is the earliest: the work's own timers need none
+        // of the runtime's then.
         match select(pin!(self.keep_reporting()), work).await {
             Either::Left((never, _)) => match never {},
             Either::Right((output, _)) => output,
         }
     }
 
-    /// Whether the object does not know how long the work has lasted.
-    pub fn is_behind(&self) -> bool {
-        self.pace.get() > self.vm.touch_interval()
+    /// Returns whether the object does not know how long the work has lasted.
+    fn is_late(&self) -> bool {
+        self.interval.get() > self.resolver.vm.touch_interval()
     }
 
-    /// Reports that the work has ended: the idle time is counted from now.
-    pub async fn catch_up(&self) {
-        if self.is_behind() && self.touch(self.vm.touch_interval()).is_ok() {
+    /// Reports the end of the work, from which the idle timeout counts.
+    async fn flush(&self) {
+        if self.is_late() && self.claim(self.resolver.vm.touch_interval()).is_ok() {
             self.report().await;
         }
     }
 
     async fn keep_reporting(&self) -> Infallible {
-        let shortest = self.vm.touch_interval();
+        let shortest = self.resolver.vm.touch_interval();
         let mut left = shortest;
         loop {
             sleep(left).await;
-            left = match self.touch(self.pace.get()) {
+            left = match self.claim(self.interval.get()) {
                 Ok(()) => {
-                    // One that was lost is made up for soon.
-                    let pace = if self.report().await { self.pace.get() } else { shortest };
-                    self.pace.set(slower(&self.vm, pace));
-                    self.pace.get()
+                    // A lost report is repeated soon.
+                    let interval = if self.report().await { self.interval.get() } else { shortest };
+                    self.interval.set(next_interval(self.resolver.vm, interval));
+                    self.interval.get()
                 }
                 Err(left) => left,
             };
         }
     }
 
-    fn touch(&self, interval: Duration) -> Result<(), Duration> {
-        if !self.counts {
-            return Err(interval);
+    fn claim(&self, interval: Duration) -> Result<(), Duration> {
+        if self.is_activity {
+            self.resolver.claim_report(interval)
+        } else {
+            Err(interval)
         }
-        Endpoints::with(|endpoints| endpoints.touch(&self.vm.instance.name, now(), interval))
     }
 
-    /// Reports activity, and learns where the VM is now. Returns whether the object knows.
-    pub async fn report(&self) -> bool {
-        let name = &self.vm.instance.name;
-        match ObjectClient::new(&self.env).call(&self.vm, &Command::Touch).await {
-            Ok(Reply::Endpoint(Some(endpoint))) => {
-                let known = Known { endpoint, told_at: now() };
-                Endpoints::with(|endpoints| endpoints.learn(name, known));
-                // Of a long answer, the next report comes when nobody trusts this one any more.
-                if !self.is_behind() {
-                    colo::tell(&self.vm, &self.env, &known).await;
-                }
-                true
-            }
-            Ok(_) => {
-                Endpoints::with(|endpoints| endpoints.forget(name));
-                colo::forget(&self.vm, &self.env).await;
-                true
-            }
-            Err(error) => {
-                log(name, &format!("activity could not be reported: {error}"));
-                false
-            }
-        }
+    async fn report(&self) -> bool {
+        // The next report of a long response comes when no isolate trusts this one any longer.
+        self.resolver.report_activity(!self.is_late()).await
     }
 }
 
-/// The pace after `pace`.
-fn slower(vm: &Vm, pace: Duration) -> Duration {
-    (pace * 2).min(vm.longest_touch_interval())
+/// Returns the interval after `interval`.
+fn next_interval(vm: &Vm, interval: Duration) -> Duration {
+    (interval * 2).min(vm.longest_touch_interval())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// How long so many reports of one answer last, the last one's time with them.
+    /// Returns how long this many reports of one response last, with the interval after the last
+    /// one.
     fn lasts(vm: &Vm, reports: usize) -> Duration {
-        let paces = std::iter::successors(Some(vm.touch_interval()), |pace| Some(slower(vm, *pace)));
-        paces.take(reports + 1).sum()
+        let next = |interval: &Duration| Some(next_interval(vm, *interval));
+        std::iter::successors(Some(vm.touch_interval()), next).take(reports + 1).sum()
     }
 
     #[test]
@@ -129,14 +136,14 @@ mod tests {
             [Duration::from_millis(900), Duration::from_secs(60), minutes(15), minutes(24 * 60)]
         {
             let vm = Vm { idle_timeout, ..Vm::default() };
-            let mut pace = vm.touch_interval();
+            let mut interval = vm.touch_interval();
             for _ in 0..100 {
-                let next = slower(&vm, pace);
+                let next = next_interval(&vm, interval);
                 assert!(
-                    next >= pace && next * 3 <= idle_timeout.max(vm.touch_interval() * 3),
+                    next >= interval && next * 3 <= idle_timeout.max(vm.touch_interval() * 3),
                     "{idle_timeout:?}: {next:?}"
                 );
-                pace = next;
+                interval = next;
             }
         }
     }

@@ -1,38 +1,40 @@
-//! What the cache of this colo knows of where VMs are: isolates come and go, and at low traffic every request may
-//! meet a new one. The object may be a continent away.
+//! The endpoints in the cache of this colo: isolates come and go, and at low traffic every request
+//! may run in a new one. The object may be a continent away.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use worker::Env;
 
-use super::isolate_cache::Known;
+use super::isolate_cache::CachedEndpoint;
 use crate::config::{write_vm, OBJECT_BINDING};
 use crate::lifecycle::Endpoint;
-use crate::platform::cache::{drop_kept, keep, kept};
+use crate::platform::cache;
 use crate::time::Timestamp;
 use crate::vm::Vm;
 
-/// What another isolate was told of the VM.
-pub(in crate::proxy) async fn recall(vm: &Vm, env: &Env) -> Option<Known> {
-    read(&kept(&key(vm, env)?).await?)
+/// Returns the endpoint that another isolate has stored for a VM.
+pub(super) async fn get(vm: &Vm, env: &Env) -> Option<CachedEndpoint> {
+    parse(&cache::get(&key(vm, env)?).await?)
 }
 
-/// Keeps what this isolate was told, as long as it may be trusted.
-pub(in crate::proxy) async fn tell(vm: &Vm, env: &Env, known: &Known) {
+/// Stores a VM's endpoint for its lifetime.
+pub(super) async fn put(vm: &Vm, env: &Env, cached: &CachedEndpoint) {
     let Some(key) = key(vm, env) else { return };
-    keep(&key, &written(known), seconds(Known::trusted_for(vm.touch_interval()))).await;
+    let lifetime = CachedEndpoint::lifetime(vm.touch_interval());
+    cache::put(&key, &serialize(cached), seconds(lifetime)).await;
 }
 
-/// The VM is not there any more.
-pub(in crate::proxy) async fn forget(vm: &Vm, env: &Env) {
+/// Removes a VM's endpoint.
+pub(super) async fn remove(vm: &Vm, env: &Env) {
     if let Some(key) = key(vm, env) {
-        drop_kept(&key).await;
+        cache::remove(&key).await;
     }
 }
 
-/// Several Workers may share a colo's cache: the id of the VM's object is nobody else's. What was told of a VM that was
-/// configured otherwise is not looked at.
+/// Returns the key of a VM's entry; `None` means that the Worker has no object for the VM. Several
+/// Workers may share a colo's cache, so the key has the id of the VM's object, which is unique; and
+/// it has a hash of the configuration, so that a changed VM gets a new entry.
 fn key(vm: &Vm, env: &Env) -> Option<String> {
     let namespace = env.durable_object(OBJECT_BINDING).ok()?;
     let id = namespace.id_from_name(&vm.instance.name).ok()?;
@@ -41,20 +43,20 @@ fn key(vm: &Vm, env: &Env) -> Option<String> {
     Some(format!("https://vmproxy.internal/endpoints/{id}/{:x}", configuration.finish()))
 }
 
-fn written(Known { endpoint, told_at }: &Known) -> String {
+fn serialize(CachedEndpoint { endpoint, fetched_at }: &CachedEndpoint) -> String {
     let Endpoint { ip, port, generation } = endpoint;
-    format!("{ip} {port} {generation} {}", told_at.as_millis())
+    format!("{ip} {port} {generation} {}", fetched_at.as_millis())
 }
 
-fn read(text: &str) -> Option<Known> {
+fn parse(text: &str) -> Option<CachedEndpoint> {
     let mut parts = text.split(' ');
     let (ip, port) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let endpoint = Endpoint { ip, port, generation: parts.next()?.parse().ok()? };
-    let told_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(Known { endpoint, told_at })
+    let fetched_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(CachedEndpoint { endpoint, fetched_at })
 }
 
-/// The cache counts in whole seconds.
+/// Rounds up to whole seconds, the unit of the cache.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
@@ -67,15 +69,16 @@ mod tests {
     fn what_is_kept_is_read_again() {
         for ip in ["203.0.113.7", "2001:db8::7"] {
             let endpoint = Endpoint { ip: ip.parse().unwrap(), port: 8080, generation: 3 };
-            let known = Known { endpoint, told_at: Timestamp::from_millis(1_700_000_000_123) };
-            assert_eq!(read(&written(&known)), Some(known));
+            let fetched_at = Timestamp::from_millis(1_700_000_000_123);
+            let cached = CachedEndpoint { endpoint, fetched_at };
+            assert_eq!(parse(&serialize(&cached)), Some(cached));
         }
     }
 
     #[test]
     fn what_another_version_kept_is_left_alone() {
         for text in ["", "203.0.113.7", "203.0.113.7 80 1", "203.0.113.7 80 1 2 3", "x 80 1 2", "{}"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 

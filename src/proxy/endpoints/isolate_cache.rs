@@ -1,6 +1,5 @@
-//! What this isolate knows of where VMs are, so that warm requests need not ask.
+//! The endpoints in this isolate's memory, so that warm requests wait for nothing.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,114 +7,189 @@ use crate::lifecycle::Endpoint;
 use crate::time::Timestamp;
 use crate::vm::{Origin, Vm};
 
-/// What is known of each VM, by its instance's name. There are so few that a list is searched fastest.
-#[derive(Debug, Default)]
-pub(crate) struct Endpoints(Vec<(String, Place)>);
+/// An entry for each VM, by its instance's name. There are so few that a list is searched fastest.
+#[derive(Debug)]
+pub(super) struct IsolateCache(Vec<(String, Entry)>);
 
-/// What this isolate knows of one VM.
+/// An isolate's knowledge of one VM.
 #[derive(Debug, Default)]
-struct Place {
-    known: Option<Known>,
+struct Entry {
+    cached: Option<CachedEndpoint>,
     /// When activity was last reported.
-    touched: Option<Timestamp>,
-    /// When the colo's cache was last asked.
-    recalled: Option<Timestamp>,
-    /// Where requests go, and for which endpoint and template that was worked out.
+    reported_at: Option<Timestamp>,
+    /// When the colo's cache was last read.
+    colo_read_at: Option<Timestamp>,
+    /// The origin of the VM, with the endpoint and the template that it was computed from.
     origin: Option<(Endpoint, String, Rc<Origin>)>,
 }
 
-/// Where a VM is, and when its object said so.
+/// An endpoint, and when the VM's object reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(super) struct CachedEndpoint {
     pub endpoint: Endpoint,
-    pub told_at: Timestamp,
+    pub fetched_at: Timestamp,
 }
 
-impl Known {
-    /// Two touch intervals, so that under steady traffic each report brings the news before it is needed.
-    pub fn trusted_for(touch_interval: Duration) -> Duration {
+impl CachedEndpoint {
+    /// Returns how long an endpoint is valid: two touch intervals, so that under steady traffic
+    /// each report renews it in time.
+    pub fn lifetime(touch_interval: Duration) -> Duration {
         touch_interval * 2
     }
 
-    /// Whether it was said so recently that it can be trusted.
-    pub fn is_trusted(&self, now: Timestamp, touch_interval: Duration) -> bool {
-        now.since(self.told_at) < Self::trusted_for(touch_interval)
+    /// Returns whether the endpoint is still valid.
+    pub fn is_valid(&self, now: Timestamp, touch_interval: Duration) -> bool {
+        now.since(self.fetched_at) < Self::lifetime(touch_interval)
     }
 }
 
-thread_local! {
-    static ENDPOINTS: RefCell<Endpoints> = RefCell::default();
+/// The result of a lookup.
+pub(super) enum Lookup {
+    /// The endpoint is known.
+    Hit(CacheHit),
+    /// The endpoint is not known. The colo's cache should be read if this is set, which it is once
+    /// per touch interval, however many requests are held.
+    Miss { should_read_colo: bool },
 }
 
-impl Endpoints {
-    /// Does something with this isolate's endpoints.
-    pub fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        ENDPOINTS.with_borrow_mut(work)
+/// A known endpoint.
+pub(super) struct CacheHit {
+    pub endpoint: Endpoint,
+    pub origin: Rc<Origin>,
+    /// Whether the request must report activity now.
+    pub is_report_due: bool,
+    /// Whether the endpoint was unknown before.
+    pub is_new: bool,
+}
+
+impl IsolateCache {
+    /// Creates an empty cache.
+    pub const fn new() -> Self {
+        Self(Vec::new())
     }
 
-    /// The VM's endpoint, if what is known of it can be trusted.
-    pub fn get(&self, vm: &str, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
-        let known = self.0.iter().find(|(name, _)| name == vm)?.1.known?;
-        known.is_trusted(now, touch_interval).then_some(known.endpoint)
-    }
-
-    /// The VM's object has told where the VM is; asking it was activity.
-    pub fn learn(&mut self, vm: &str, known: Known) {
-        self.at(vm, |place| (place.known, place.touched) = (Some(known), Some(known.told_at)));
-    }
-
-    /// The VM's object has told where the VM is, and asking it was no activity.
-    pub fn hear(&mut self, vm: &str, known: Known) {
-        self.at(vm, |place| place.known = Some(known));
-    }
-
-    /// Whether the colo's cache is to be asked for the VM now: true once per touch interval, however many requests are
-    /// held.
-    pub fn recall(&mut self, vm: &str, now: Timestamp, touch_interval: Duration) -> bool {
-        self.at(vm, |place| once_per(touch_interval, &mut place.recalled, now).is_ok())
-    }
-
-    /// The VM is not there any more.
-    pub fn forget(&mut self, vm: &str) {
-        self.at(vm, |place| place.known = None);
-    }
-
-    /// Where requests for a VM at this endpoint go. Worked out once, and not for each request.
+    /// Looks a VM up for a request, which is activity or not.
     ///
     /// # Errors
     /// As [`Origin::of`].
-    pub fn origin(&mut self, vm: &Vm, endpoint: &Endpoint) -> Result<Rc<Origin>, String> {
-        self.at(&vm.instance.name, |place| {
-            if let Some((known, template, origin)) = &place.origin {
-                if known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
-                    return Ok(Rc::clone(origin));
-                }
+    pub fn look_up(&mut self, vm: &Vm, now: Timestamp, is_activity: bool) -> Result<Lookup, String> {
+        self.entry(&vm.instance.name, |entry| match entry.endpoint(now, vm.touch_interval()) {
+            Some(endpoint) => entry.hit(vm, endpoint, now, is_activity, false).map(Lookup::Hit),
+            None => {
+                let should_read_colo = once_per(vm.touch_interval(), &mut entry.colo_read_at, now).is_ok();
+                Ok(Lookup::Miss { should_read_colo })
             }
-            let origin = Rc::new(Origin::of(vm, endpoint)?);
-            place.origin = Some((*endpoint, vm.origin.clone(), Rc::clone(&origin)));
-            Ok(origin)
         })
     }
 
-    /// Whether activity is to be reported now: once per interval.
-    ///
-    /// # Errors
-    /// How long the last report still does.
-    pub fn touch(&mut self, vm: &str, now: Timestamp, interval: Duration) -> Result<(), Duration> {
-        self.at(vm, |place| once_per(interval, &mut place.touched, now))
+    /// Returns a VM's endpoint if it is known.
+    pub fn get(&self, vm: &Vm, now: Timestamp) -> Option<Endpoint> {
+        let (_, entry) = self.0.iter().find(|(name, _)| *name == vm.instance.name)?;
+        entry.endpoint(now, vm.touch_interval())
     }
 
-    fn at<T>(&mut self, vm: &str, work: impl FnOnce(&mut Place) -> T) -> T {
-        if let Some((_, place)) = self.0.iter_mut().find(|(name, _)| name == vm) {
-            return work(place);
+    /// Inserts an endpoint that the VM's object reported in reply to activity.
+    ///
+    /// # Errors
+    /// As [`Origin::of`].
+    pub fn insert(
+        &mut self,
+        vm: &Vm,
+        cached: CachedEndpoint,
+        now: Timestamp,
+        is_activity: bool,
+    ) -> Result<CacheHit, String> {
+        self.insert_reported(vm, cached, Some(cached.fetched_at), now, is_activity)
+    }
+
+    /// Inserts an endpoint that the VM's object reported without any activity.
+    ///
+    /// # Errors
+    /// As [`Origin::of`].
+    pub fn insert_without_activity(
+        &mut self,
+        vm: &Vm,
+        cached: CachedEndpoint,
+        now: Timestamp,
+        is_activity: bool,
+    ) -> Result<CacheHit, String> {
+        self.insert_reported(vm, cached, None, now, is_activity)
+    }
+
+    fn insert_reported(
+        &mut self,
+        vm: &Vm,
+        cached: CachedEndpoint,
+        reported_at: Option<Timestamp>,
+        now: Timestamp,
+        is_activity: bool,
+    ) -> Result<CacheHit, String> {
+        self.entry(&vm.instance.name, |entry| {
+            entry.reported_at = reported_at.or(entry.reported_at);
+            let is_new = entry.endpoint(now, vm.touch_interval()) != Some(cached.endpoint);
+            entry.cached = Some(cached);
+            entry.hit(vm, cached.endpoint, now, is_activity, is_new)
+        })
+    }
+
+    /// Removes a VM's endpoint.
+    pub fn remove(&mut self, vm: &Vm) {
+        self.entry(&vm.instance.name, |entry| entry.cached = None);
+    }
+
+    /// Claims the report of activity that is due once per interval.
+    ///
+    /// # Errors
+    /// No report is due for this long.
+    pub fn claim_report(&mut self, vm: &Vm, now: Timestamp, interval: Duration) -> Result<(), Duration> {
+        self.entry(&vm.instance.name, |entry| once_per(interval, &mut entry.reported_at, now))
+    }
+
+    fn entry<T>(&mut self, vm: &str, work: impl FnOnce(&mut Entry) -> T) -> T {
+        if let Some((_, entry)) = self.0.iter_mut().find(|(name, _)| name == vm) {
+            return work(entry);
         }
-        let mut place = Place::default();
-        let done = work(&mut place);
-        self.0.push((vm.to_owned(), place));
+        let mut entry = Entry::default();
+        let done = work(&mut entry);
+        self.0.push((vm.to_owned(), entry));
         done
     }
 }
 
+impl Entry {
+    fn endpoint(&self, now: Timestamp, touch_interval: Duration) -> Option<Endpoint> {
+        let cached = self.cached.filter(|cached| cached.is_valid(now, touch_interval));
+        cached.map(|cached| cached.endpoint)
+    }
+
+    fn hit(
+        &mut self,
+        vm: &Vm,
+        endpoint: Endpoint,
+        now: Timestamp,
+        is_activity: bool,
+        is_new: bool,
+    ) -> Result<CacheHit, String> {
+        let origin = self.origin(vm, endpoint)?;
+        let is_report_due = is_activity && once_per(vm.touch_interval(), &mut self.reported_at, now).is_ok();
+        Ok(CacheHit { endpoint, origin, is_report_due, is_new })
+    }
+
+    /// Returns the origin of a VM at this endpoint, which is computed once and not for each
+    /// request.
+    fn origin(&mut self, vm: &Vm, endpoint: Endpoint) -> Result<Rc<Origin>, String> {
+        if let Some((known, template, origin)) = &self.origin {
+            if *known == endpoint && *template == vm.origin && origin.binding() == vm.vpc.as_deref() {
+                return Ok(Rc::clone(origin));
+            }
+        }
+        let origin = Rc::new(Origin::of(vm, &endpoint)?);
+        self.origin = Some((endpoint, vm.origin.clone(), Rc::clone(&origin)));
+        Ok(origin)
+    }
+}
+
+/// Sets `last` to `now` if the interval has passed. An error is the rest of the interval.
 fn once_per(interval: Duration, last: &mut Option<Timestamp>, now: Timestamp) -> Result<(), Duration> {
     match last.map(|last| now.since(last)) {
         Some(passed) if passed < interval => Err(interval - passed),
@@ -129,66 +203,91 @@ fn once_per(interval: Duration, last: &mut Option<Timestamp>, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::Instance;
     use std::net::IpAddr;
 
     const FIVE: Duration = Duration::from_secs(5);
     const ENDPOINT: Endpoint =
         Endpoint { ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port: 80, generation: 1 };
 
+    /// A VM whose touch interval is five seconds.
+    fn vm(name: &str) -> Vm {
+        let vm = Vm { instance: Instance { name: name.into(), ..Instance::default() }, ..Vm::default() };
+        assert_eq!(vm.touch_interval(), FIVE);
+        vm
+    }
+
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_millis(secs * 1000)
     }
 
-    fn known(told_at: u64) -> Known {
-        Known { endpoint: ENDPOINT, told_at: at(told_at) }
+    fn cached(fetched_at: u64) -> CachedEndpoint {
+        CachedEndpoint { endpoint: ENDPOINT, fetched_at: at(fetched_at) }
+    }
+
+    fn insert(cache: &mut IsolateCache, vm: &Vm, second: u64) {
+        cache.insert(vm, cached(second), at(second), true).unwrap();
+    }
+
+    fn should_read_colo(cache: &mut IsolateCache, vm: &Vm, second: u64) -> bool {
+        matches!(cache.look_up(vm, at(second), true), Ok(Lookup::Miss { should_read_colo: true }))
     }
 
     #[test]
     fn an_endpoint_is_trusted_for_two_intervals() {
-        let mut endpoints = Endpoints::default();
-        assert_eq!(endpoints.get("a", at(0), FIVE), None);
-        endpoints.learn("a", known(0));
-        assert_eq!(endpoints.get("a", at(9), FIVE), Some(ENDPOINT));
-        assert_eq!(endpoints.get("b", at(9), FIVE), None);
-        assert_eq!(endpoints.get("a", at(10), FIVE), None);
-        endpoints.learn("a", known(10));
-        endpoints.forget("a");
-        assert_eq!(endpoints.get("a", at(11), FIVE), None);
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        assert_eq!(cache.get(&a, at(0)), None);
+        insert(&mut cache, &a, 0);
+        assert_eq!(cache.get(&a, at(9)), Some(ENDPOINT));
+        assert_eq!(cache.get(&vm("b"), at(9)), None);
+        assert_eq!(cache.get(&a, at(10)), None);
+        insert(&mut cache, &a, 10);
+        cache.remove(&a);
+        assert_eq!(cache.get(&a, at(11)), None);
     }
 
     #[test]
     fn activity_is_reported_once_per_interval() {
-        let mut endpoints = Endpoints::default();
-        endpoints.learn("a", known(0));
-        let reported: Vec<u64> = (0..20).filter(|s| endpoints.touch("a", at(*s), FIVE).is_ok()).collect();
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        insert(&mut cache, &a, 0);
+        let reported: Vec<u64> = (0..20).filter(|s| cache.claim_report(&a, at(*s), FIVE).is_ok()).collect();
         assert_eq!(reported, [5, 10, 15]);
-        assert_eq!(endpoints.touch("a", at(18), FIVE), Err(Duration::from_secs(2)));
+        assert_eq!(cache.claim_report(&a, at(18), FIVE), Err(Duration::from_secs(2)));
     }
 
     #[test]
     fn the_colo_is_asked_once_per_interval() {
-        let mut endpoints = Endpoints::default();
-        let asked: Vec<u64> = (0..12).filter(|s| endpoints.recall("a", at(*s), FIVE)).collect();
-        assert_eq!(asked, [0, 5, 10]);
-        assert!(endpoints.recall("b", at(11), FIVE));
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        let read: Vec<u64> = (0..12).filter(|s| should_read_colo(&mut cache, &a, *s)).collect();
+        assert_eq!(read, [0, 5, 10]);
+        assert!(should_read_colo(&mut cache, &vm("b"), 11));
     }
 
     #[test]
     fn under_steady_traffic_each_report_renews_the_trust_before_it_ends() {
-        let mut endpoints = Endpoints::default();
-        endpoints.learn("a", known(0));
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        insert(&mut cache, &a, 0);
         for second in 1..100 {
-            assert_eq!(endpoints.get("a", at(second), FIVE), Some(ENDPOINT), "{second}");
-            if endpoints.touch("a", at(second), FIVE).is_ok() {
-                endpoints.learn("a", known(second));
+            match cache.look_up(&a, at(second), true) {
+                Ok(Lookup::Hit(hit)) if hit.is_report_due => insert(&mut cache, &a, second),
+                Ok(Lookup::Hit(hit)) => assert_eq!(hit.endpoint, ENDPOINT, "{second}"),
+                Ok(Lookup::Miss { .. }) | Err(_) => panic!("no endpoint in second {second}"),
             }
         }
     }
 
     #[test]
     fn a_stream_to_a_vm_that_was_forgotten_still_reports_activity() {
-        let mut endpoints = Endpoints::default();
-        assert!(endpoints.touch("a", at(0), FIVE).is_ok());
-        assert!(endpoints.touch("a", at(1), FIVE).is_err());
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        assert!(cache.claim_report(&a, at(0), FIVE).is_ok());
+        assert!(cache.claim_report(&a, at(1), FIVE).is_err());
+    }
+
+    #[test]
+    fn a_request_that_is_no_activity_claims_no_report() {
+        let (mut cache, a) = (IsolateCache::new(), vm("a"));
+        cache.insert_without_activity(&a, cached(0), at(0), false).unwrap();
+        assert!(matches!(cache.look_up(&a, at(1), false), Ok(Lookup::Hit(hit)) if !hit.is_report_due));
+        assert!(matches!(cache.look_up(&a, at(2), true), Ok(Lookup::Hit(hit)) if hit.is_report_due));
     }
 }

@@ -1,4 +1,4 @@
-//! What is on its way from a VM to a client over a socket.
+//! Messages from a VM to a client, over a socket.
 
 use std::ops::RangeInclusive;
 
@@ -11,19 +11,19 @@ use crate::http::websocket::violation::Violation;
 use crate::platform::stream::Reader;
 use crate::platform::websocket::{decode, WebSocket};
 
-/// How much may wait for a client before no more is read from its VM.
+/// The most bytes to buffer for a client before its VM is not read any further.
 const MAX_BUFFERED: usize = 1024 * 1024;
 
-/// The pieces of a message are gathered outside wasm, whose memory never shrinks, and in no smaller parts than this.
+/// The part size of a message that is collected outside of WebAssembly, whose memory never shrinks.
 const PART: usize = 64 * 1024;
 
-/// How much room a read gets: much only while the VM fills it.
-const ROOM: RangeInclusive<u32> = 4 * 1024..=64 * 1024;
+/// The buffer sizes of a read: the large one only while the VM fills it.
+const READ_SIZES: RangeInclusive<u32> = 4 * 1024..=64 * 1024;
 
-/// Hands on what the VM sends until it closes, and tells how it did.
+/// Relays the VM's messages to the client until the VM closes. Returns its close.
 ///
 /// # Errors
-/// How the VM broke the protocol.
+/// The VM violates the protocol.
 pub(super) async fn receive(
     first: &Uint8Array,
     reader: &Reader,
@@ -31,9 +31,9 @@ pub(super) async fn receive(
     outbox: &Outbox,
 ) -> Result<Close, Violation> {
     let mut decoder = Decoder::new();
-    let mut message = Gathering::default();
+    let mut message = PartialMessage::default();
     let mut chunk = first.to_vec();
-    let mut room = *ROOM.start();
+    let mut size = *READ_SIZES.start();
     loop {
         let mut bytes = chunk.as_slice();
         while let Some(received) = decoder.next(&mut bytes)? {
@@ -45,24 +45,24 @@ pub(super) async fn receive(
                 Received::Close(close) => return Ok(close),
             }
         }
-        // The VM is held back by not being read.
+        // Not reading slows the VM down.
         client.drained(MAX_BUFFERED).await;
-        chunk = match reader.read(&Uint8Array::new_with_length(room)).await {
+        chunk = match reader.read(&Uint8Array::new_with_length(size)).await {
             Ok(Some(chunk)) => chunk.to_vec(),
             Ok(None) | Err(_) => return Ok(Close::Lost),
         };
-        room = if chunk.len() == room as usize { *ROOM.end() } else { *ROOM.start() };
+        size = if chunk.len() == size as usize { *READ_SIZES.end() } else { *READ_SIZES.start() };
     }
 }
 
-/// A message of which only a part has come.
+/// An incomplete message.
 #[derive(Default)]
-struct Gathering {
+struct PartialMessage {
     parts: Vec<Uint8Array>,
     last: Vec<u8>,
 }
 
-impl Gathering {
+impl PartialMessage {
     fn piece(
         &mut self,
         kind: Kind,
@@ -89,7 +89,7 @@ impl Gathering {
     }
 }
 
-// A client that has closed takes no more messages; the VM is told of that by the close.
+// A closed client takes no messages; the VM gets its close.
 
 fn deliver(kind: Kind, payload: &[u8], client: &WebSocket) -> Result<(), Violation> {
     let _ = match kind {

@@ -1,5 +1,5 @@
-//! WebSockets, relayed message by message. The runtime could hand one that came by `fetch()` on as a whole, but
-//! would not tell when it ends; then nobody knew how long the VM is in use.
+//! WebSockets, relayed message by message. The runtime could pass one from `fetch()` on as a whole,
+//! but would not report its end, and the VM would be considered idle.
 
 mod inbox;
 mod outbox;
@@ -14,26 +14,29 @@ use js_sys::Uint8Array;
 use web_sys::{Response, WritableStream};
 
 use super::error::ForwardError;
-use super::incoming::Incoming;
-use crate::http::headers::{for_client, HeaderLines};
+use super::message::UpstreamResponse;
+use crate::error::Level;
+use crate::http::headers::downstream::downstream_headers;
+use crate::http::headers::lines::HeaderLines;
 use crate::http::http1::ResponseHead;
 use crate::http::websocket::close::{self, Close, BAD_GATEWAY, OVERLOADED};
-use crate::http::websocket::handshake::{self, Handshake};
+use crate::http::websocket::handshake::{strip_handshake_headers, Handshake};
 use crate::platform::headers::lines;
+use crate::platform::log::log;
 use crate::platform::socket::Socket;
 use crate::platform::stream::{Reader, Writer};
-use crate::platform::websocket::{Closed, Ear, Message, WebSocket};
+use crate::platform::websocket::{Closed, ListenerGuard, Message, WebSocket};
 use crate::platform::{sleep, within};
 use inbox::receive;
 use outbox::{Outbox, Overloaded};
 
-/// How much may wait for either side where the other cannot be held back.
-const MAX_UNHELD: usize = 32 * 1024 * 1024;
+/// The most bytes to buffer for either side where the other cannot be slowed down.
+const MAX_BUFFERED: usize = 32 * 1024 * 1024;
 
-/// How long the second side has to answer a close.
+/// The time for the second side to reply to a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The WebSocket that the VM has agreed to with `head`; `rest` came after it.
+/// Relays the WebSocket that the VM has accepted with `head`; `rest` came after it.
 ///
 /// # Errors
 /// The VM's handshake is not valid.
@@ -44,71 +47,72 @@ pub(super) fn over_socket(
     reader: Reader,
     socket: Socket,
     writable: &WritableStream,
-) -> Result<Incoming, ForwardError> {
-    handshake.check(&head.headers).map_err(|error| ForwardError::Invalid(error.to_string()))?;
+) -> Result<UpstreamResponse, ForwardError> {
+    handshake.check(&head.headers).map_err(ForwardError::invalid_response)?;
     let open = || {
         let (theirs, client) = WebSocket::pair()?;
-        let response = theirs.answer(&handshake::without_own(for_client(head.into_headers())))?;
+        let response = theirs.respond(&strip_handshake_headers(downstream_headers(head.into_headers())))?;
         let outbox = Rc::new(Outbox::default());
-        let ear = listen(&client, &outbox)?;
+        let guard = listen(&client, &outbox)?;
         let writer = Writer::new(writable)?;
-        let transfer = Box::pin(async move {
-            let (_ear, _socket) = (ear, socket);
+        let body_task = Box::pin(async move {
+            let (_guard, _socket) = (guard, socket);
             relay_socket(&rest, &reader, &writer, &client, &outbox).await;
         });
-        Ok(Incoming { response, transfer: Some(transfer) })
+        Ok(UpstreamResponse { response, body_task: Some(body_task) })
     };
-    open().map_err(ForwardError::Invalid)
+    let opened: Result<_, String> = open();
+    opened.map_err(ForwardError::invalid_response)
 }
 
-/// The WebSocket that came with the answer to a `fetch()`.
+/// Relays the WebSocket that came with the response to a `fetch()`.
 ///
 /// # Errors
 /// The text of an exception.
-pub(super) fn over_fetch(vm: WebSocket, answer: &Response) -> Result<Incoming, String> {
+pub(super) fn over_fetch(vm: WebSocket, response: &Response) -> Result<UpstreamResponse, String> {
     let (theirs, client) = WebSocket::pair()?;
-    let response = theirs.answer(&handshake::without_own(for_client(all(answer))))?;
-    let (vm_ear, vm_closed) = pass_on(&vm, &client)?;
-    let (client_ear, client_closed) = pass_on(&client, &vm)?;
-    let transfer = Box::pin(async move {
-        let _ears = (vm_ear, client_ear);
+    let response = theirs.respond(&strip_handshake_headers(downstream_headers(all(response))))?;
+    let (vm_guard, vm_closed) = relay_messages(&vm, &client)?;
+    let (client_guard, client_closed) = relay_messages(&client, &vm)?;
+    let body_task = Box::pin(async move {
+        let _guards = (vm_guard, client_guard);
         let lost = |_| Close::Lost;
         match select(vm_closed, client_closed).await {
             Either::Left((closed, client_closed)) => {
                 let closed = closed.unwrap_or_else(lost);
                 close_client(&client, closed);
-                let answer = within(CLOSE_TIMEOUT, client_closed).await;
-                close(&vm, answer.and_then(Result::ok).unwrap_or(Close::Lost), close::GOING_AWAY);
+                let reply = within(CLOSE_TIMEOUT, client_closed).await;
+                close(&vm, reply.and_then(Result::ok).unwrap_or(Close::Lost), close::GOING_AWAY);
             }
             Either::Right((closed, vm_closed)) => {
                 close(&vm, closed.unwrap_or_else(lost), close::GOING_AWAY);
-                let answer = within(CLOSE_TIMEOUT, vm_closed).await;
-                close_client(&client, answer.and_then(Result::ok).unwrap_or(Close::Lost));
+                let reply = within(CLOSE_TIMEOUT, vm_closed).await;
+                close_client(&client, reply.and_then(Result::ok).unwrap_or(Close::Lost));
             }
         }
     });
-    Ok(Incoming { response, transfer: Some(transfer) })
+    Ok(UpstreamResponse { response, body_task: Some(body_task) })
 }
 
-fn all(answer: &Response) -> Vec<(String, String)> {
-    let headers = HeaderLines::from_lines(lines(&answer.headers()));
+fn all(response: &Response) -> Vec<(String, String)> {
+    let headers = HeaderLines::from_lines(lines(&response.headers()));
     headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn listen(client: &WebSocket, outbox: &Rc<Outbox>) -> Result<Ear, String> {
+fn listen(client: &WebSocket, outbox: &Rc<Outbox>) -> Result<ListenerGuard, String> {
     let (messages, closes) = (Rc::clone(outbox), Rc::clone(outbox));
     let overloaded = client.clone();
     client.listen(
         move |message| {
             if let Err(Overloaded) = messages.message(message) {
-                overloaded.close(Some((OVERLOADED, "the VM takes less than is sent")));
+                overloaded.close(Some((OVERLOADED, "the VM reads less than is sent")));
             }
         },
         move |Closed(code, reason)| closes.close(&Close::from_event(code, reason)),
     )
 }
 
-/// Relays until both sides have closed, or one has and the other does not answer.
+/// Relays until both sides have closed, or one side has closed and the other does not reply.
 async fn relay_socket(
     rest: &Uint8Array,
     reader: &Reader,
@@ -121,13 +125,13 @@ async fn relay_socket(
         match receive(rest, reader, client, outbox).await {
             Ok(closed) => close_client(client, closed),
             Err(violation) => {
-                worker::console_log!("vmproxy: a VM's WebSocket: {}", violation.reason);
+                log(Level::Warn, &format_args!("a VM violates the WebSocket protocol: {}", violation.reason));
                 close_client(client, Close::Lost);
                 outbox.close(&Close::Coded(violation.code, violation.reason));
             }
         }
     });
-    // What one side says last goes to the other, whose answer goes back.
+    // The close of one side is passed to the other, and its reply passed back.
     let closing = pin!(async {
         match select(outgoing, incoming).await {
             Either::Left((_, incoming)) => incoming.await,
@@ -141,45 +145,48 @@ async fn relay_socket(
         sleep(CLOSE_TIMEOUT).await;
     });
     select(closing, late).await;
-    // One that has not been closed yet has been waited for in vain.
+    // A client that is still open has not received a close.
     close_client(client, Close::Lost);
 }
 
-/// Sends what `from` says to `to`, and tells how `from` closes.
-fn pass_on(from: &WebSocket, to: &WebSocket) -> Result<(Ear, oneshot::Receiver<Close>), String> {
-    let (tell, closed) = oneshot::channel();
-    let mut tell = Some(tell);
+/// Sends the messages of `from` to `to`, and reports the close of `from`.
+fn relay_messages(
+    from: &WebSocket,
+    to: &WebSocket,
+) -> Result<(ListenerGuard, oneshot::Receiver<Close>), String> {
+    let (sender, closed) = oneshot::channel();
+    let mut sender = Some(sender);
     let (from_, to) = (from.clone(), to.clone());
-    let ear = from.listen(
+    let guard = from.listen(
         move |message| {
-            if to.buffered() > MAX_UNHELD {
+            if to.buffered() > MAX_BUFFERED {
                 for side in [&from_, &to] {
-                    side.close(Some((OVERLOADED, "one side takes less than the other sends")));
+                    side.close(Some((OVERLOADED, "one side reads less than the other sends")));
                 }
                 return;
             }
-            // One that has closed takes no more; `from` is told by the close.
+            // A closed side takes no messages; `from` gets its close.
             let _ = match message {
                 Message::Text(text) => to.send(&text),
                 Message::Binary(bytes) => to.send(&bytes),
             };
         },
         move |Closed(code, reason)| {
-            if let Some(tell) = tell.take() {
-                let _ = tell.send(Close::from_event(code, reason));
+            if let Some(sender) = sender.take() {
+                let _ = sender.send(Close::from_event(code, reason));
             }
         },
     )?;
-    Ok((ear, closed))
+    Ok((guard, closed))
 }
 
-fn close_client(client: &WebSocket, said: Close) {
-    close(client, said, BAD_GATEWAY);
+fn close_client(client: &WebSocket, received: Close) {
+    close(client, received, BAD_GATEWAY);
 }
 
-/// Closes with what the other side said, or with `code` if it said nothing and is gone.
-fn close(socket: &WebSocket, said: Close, code: u16) {
-    match said.or(code) {
+/// Closes with the close of the other side, or with `code` if its connection was lost.
+fn close(socket: &WebSocket, received: Close, code: u16) {
+    match received.or(code) {
         Close::Coded(code, reason) => socket.close(Some((code, &reason))),
         Close::Plain | Close::Lost => socket.close(None),
     }

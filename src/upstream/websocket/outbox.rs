@@ -1,4 +1,4 @@
-//! What is on its way from a client to a VM over a socket.
+//! Messages from a client to a VM, over a socket.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,14 +14,14 @@ use crate::platform::random_bytes;
 use crate::platform::stream::Writer;
 use crate::platform::websocket::{encode, Message};
 
-/// A message over this is not copied until its turn comes, and then piece by piece: the memory of a wasm instance
-/// never shrinks. A multiple of four, as [`mask`] wants it.
+/// A longer message is copied only when its turn comes, and piece by piece: WebAssembly memory
+/// never shrinks. A multiple of four, as [`mask`] requires.
 const PIECE: usize = 64 * 1024;
 
-/// Clients are not to send more while this much waits for the VM: the runtime cannot hold them back.
+/// The most bytes to queue for the VM: the runtime cannot slow clients down.
 const MAX_QUEUED: usize = 32 * 1024 * 1024;
 
-/// Frames for a VM, in their order.
+/// The queue of frames for a VM.
 #[derive(Default)]
 pub(super) struct Outbox(RefCell<Queue>);
 
@@ -32,24 +32,25 @@ struct Queue {
     keys: Keys,
     is_closed: bool,
     sender: Option<Waker>,
-    witness: Option<Waker>,
+    /// The task that waits for the close.
+    closing: Option<Waker>,
 }
 
 enum Item {
-    /// Small frames, as they are sent: while one write is under way the next one gathers.
+    /// Small frames, serialized: they collect while a write is under way.
     Frames(Vec<u8>),
-    /// A message that is not framed yet.
+    /// A message to be framed when its turn comes.
     Large(OpCode, Uint8Array),
 }
 
-/// The client sends more than the VM takes.
+/// The client sends more than the VM reads.
 pub(super) struct Overloaded;
 
 impl Outbox {
-    /// Takes in a message of the client.
+    /// Queues a message of the client.
     ///
     /// # Errors
-    /// Too much is waiting: the connection is to be closed, and nothing else is sent any more.
+    /// The queue is full: the connection must be closed, and only the close is sent.
     pub fn message(&self, message: Message) -> Result<(), Overloaded> {
         let mut queue = self.0.borrow_mut();
         if queue.bytes > MAX_QUEUED {
@@ -74,39 +75,39 @@ impl Outbox {
         Ok(())
     }
 
-    /// Answers a ping.
+    /// Queues the reply to a ping.
     pub fn pong(&self, payload: &[u8]) {
         let mut queue = self.0.borrow_mut();
-        // A VM that reads nothing gets no more of them.
+        // A VM that does not read gets no further pongs.
         if queue.bytes <= MAX_QUEUED {
             queue.frame(OpCode::Pong, payload);
         }
     }
 
-    /// Says the last word.
+    /// Queues the close, the last frame.
     pub fn close(&self, close: &Close) {
         let mut queue = self.0.borrow_mut();
         queue.frame(OpCode::Close, &close.payload());
         queue.close();
     }
 
-    /// Waits for the last word to be said, not for its being sent.
+    /// Waits until the close is queued, not until it is sent.
     pub async fn closed(&self) {
         poll_fn(|context| {
             let mut queue = self.0.borrow_mut();
             if queue.is_closed {
                 return Poll::Ready(());
             }
-            queue.witness = Some(context.waker().clone());
+            queue.closing = Some(context.waker().clone());
             Poll::Pending
         })
         .await
     }
 
-    /// Sends everything up to the last word.
+    /// Sends the queue up to the close.
     ///
     /// # Errors
-    /// The text of the exception: the VM has gone.
+    /// The text of the exception: the connection is lost.
     pub async fn send(&self, writer: &Writer) -> Result<(), String> {
         while let Some(item) = self.next().await {
             match item {
@@ -171,8 +172,8 @@ impl Queue {
 
     fn close(&mut self) {
         self.is_closed = true;
-        if let Some(witness) = self.witness.take() {
-            witness.wake();
+        if let Some(closing) = self.closing.take() {
+            closing.wake();
         }
     }
 
@@ -206,7 +207,8 @@ async fn send_large(
     Ok(())
 }
 
-/// Masking keys from the runtime's cryptographic source (RFC 6455, section 10.3), many at a time.
+/// Masking keys from the runtime's cryptographic source (RFC 6455, section 10.3), fetched many at a
+/// time.
 #[derive(Default)]
 struct Keys(Vec<MaskingKey>);
 
