@@ -1,12 +1,14 @@
-//! Every order of events in a small world: two requests, one loss of the object, one preemption, calls whose responses
-//! arrive or are lost. What the simulation finds by chance among many possibilities, this finds for certain among few.
-//! Both drive the [`Driver`] that the Durable Object runs.
+//! Every order of events in a small world: two requests, one loss of the object, one preemption,
+//! and calls whose responses arrive or are lost. The simulation samples many possibilities at
+//! random; this test covers few of them completely. Both run the [`Driver`] of the Durable Object.
 //!
-//! A model checker such as stateright needs a finite set of states that recur. The lifecycle's states hold the time and
-//! numbers that only grow. So two states are the same here if they are equal with all times taken relative to the
-//! present, and the search is bounded by what may happen, not by depth.
+//! A model checker such as stateright needs a finite set of recurring states. The states of the
+//! lifecycle contain the time and numbers that only grow. So two states are the same here if they
+//! are equal with all times relative to the present, and the search is bounded by the possible
+//! events, not by depth.
 //!
-//! `tests/simulation/mutants/` has changes of the code that this test finds.
+//! `scripts/mutants.mjs` applies the patches of `tests/simulation/mutants/`, some of which this
+//! test must find.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,7 +36,7 @@ fn every_order_of_events_ends_well() {
     assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
 
-/// The VM says twice that it is ready, at any time after its boot, and somebody else says so as often.
+/// The VM sends two ready pushes, at any time after its boot, and a stranger sends one.
 #[test]
 fn every_order_of_events_ends_well_with_the_vms_own_word() {
     let ready_push = Some("https://app.example.com");
@@ -44,14 +46,14 @@ fn every_order_of_events_ends_well_with_the_vms_own_word() {
     assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
 
-/// The VM is to be up by its schedule; besides, a request comes for it.
+/// A window of the schedule is open, and there is one request.
 #[test]
 fn every_order_of_events_in_a_window_ends_with_the_vm_up() {
     let seen = explore(World::in_a_window());
     assert!(seen > 1_000, "only {seen} states: the world has become too small");
 }
 
-/// Goes through all that may happen, and returns how many states there are.
+/// Explores all orders of events. Returns the number of states.
 fn explore(begin: World) -> usize {
     let mut seen = HashSet::new();
     let mut open = vec![begin];
@@ -71,26 +73,26 @@ fn explore(begin: World) -> usize {
     seen.len()
 }
 
-/// What may happen next.
+/// A possible next event.
 #[derive(Clone, Debug)]
 enum Choice {
-    /// A request comes.
+    /// A request arrives.
     Request,
-    /// A call is carried out, and its response arrives.
+    /// A call takes effect, and its response arrives.
     Respond(usize),
-    /// A call is carried out, and its response is lost.
+    /// A call takes effect, and its response is lost.
     LoseResponse(usize),
     /// The oldest probe ends.
     Probe,
     /// The object is lost, and with it calls, probes and held requests, which are sent again.
     LoseObject,
-    /// Compute Engine takes the instance back.
+    /// Compute Engine preempts the instance.
     Preempt,
     /// Nothing else happens until the deadline.
     Tick,
-    /// The VM says that it is ready.
+    /// The VM sends a ready push.
     Word,
-    /// An earlier boot's word comes late, or somebody guesses.
+    /// A late ready push of an earlier boot arrives, or one with a guessed token.
     StrangeWord,
 }
 
@@ -104,7 +106,7 @@ struct World {
     addresses: u8,
     carried_out: Vec<String>,
     inserts: u8,
-    /// Each with the token that there was when it was made.
+    /// Each call with the token at the time of the call.
     calls: Vec<(CallId, Call, Option<ReadyToken>)>,
     probes: Vec<Endpoint>,
     tickets: u64,
@@ -115,14 +117,15 @@ struct World {
     preemptions_left: u8,
     words_left: u8,
     strange_words_left: u8,
-    /// What is in the instance's metadata, what it has read there, and what an earlier boot had.
-    told: Option<ReadyToken>,
+    /// The token in the instance's metadata, the token that it has read there, and that of an
+    /// earlier boot.
+    in_metadata: Option<ReadyToken>,
     read: Option<ReadyToken>,
     earlier: Option<ReadyToken>,
-    /// How many deadlines may come while nothing is under way, in a window.
+    /// The number of deadlines that may pass in a window while nothing is in progress.
     looks_left: u8,
     is_in_a_window: bool,
-    /// The generation of the last endpoint that a request found gone.
+    /// The generation of the last endpoint that a request found unreachable.
     gone: Option<u64>,
     trace: Vec<Choice>,
 }
@@ -134,7 +137,7 @@ enum Model {
     Terminated,
 }
 
-/// The machine that the driver runs on. Its time zone is UTC.
+/// The driver's host. Its time zone is UTC.
 struct Machine;
 
 impl Host for Machine {
@@ -154,7 +157,7 @@ impl Host for Machine {
 impl World {
     fn new(ready_push: Option<&str>) -> Self {
         let instance = Instance { name: "vm".into(), zone: "zone".into(), ..Instance::default() };
-        // One wake is all that a client needs for one start, whatever happens during it.
+        // A client needs only one wake for one start, whatever happens during it.
         let wake = WakePolicy { wakes_per_hour: Some(1), ..WakePolicy::default() };
         let ready_push = ready_push.map(Into::into);
         Self::with(Vm { instance, wake, ready_push, ..Vm::default() })
@@ -181,7 +184,7 @@ impl World {
             preemptions_left: 1,
             words_left: 0,
             strange_words_left: 0,
-            told: None,
+            in_metadata: None,
             read: None,
             earlier: None,
             looks_left: 0,
@@ -197,7 +200,7 @@ impl World {
         &self.driver.record().expect("there is a record after the first message").lifecycle
     }
 
-    /// The VM is to be awake for an hour.
+    /// Creates a world with an open window of an hour.
     fn in_a_window() -> Self {
         let keep_awake = vec!["daily 22:13-23:13 UTC".to_owned()];
         let first = Self::with(Vm { keep_awake, ..Vm::clone(&Self::new(None).vm) });
@@ -214,7 +217,7 @@ impl World {
         if self.lost_responses_left > 0 {
             choices.extend((0..self.calls.len()).map(Choice::LoseResponse));
         }
-        // Probes of one endpoint are all alike.
+        // All probes of one endpoint are the same.
         if !self.probes.is_empty() {
             choices.push(Choice::Probe);
         }
@@ -243,7 +246,7 @@ impl World {
             Choice::Request => {
                 self.requests_left -= 1;
                 self.held += 1;
-                // A request that finds the VM gone says so, as the proxy does.
+                // Like the proxy, a request reports that the endpoint is unreachable.
                 let serving = self.lifecycle().serving();
                 let gone = serving.filter(|endpoint| self.instance != Model::Running(endpoint.ip));
                 let unreachable = gone.map(|endpoint| endpoint.generation);
@@ -292,7 +295,7 @@ impl World {
             Choice::StrangeWord => {
                 self.strange_words_left -= 1;
                 let before = self.lifecycle().vm_state();
-                // What the lifecycle has not yet seen end is no earlier boot to it.
+                // A boot whose end the lifecycle has not yet noticed is no earlier boot.
                 let token =
                     self.earlier.clone().filter(|token| self.lifecycle().ready_token() != Some(token));
                 self.send(Command::Ready(token.unwrap_or(ReadyToken::from("guess"))));
@@ -311,7 +314,7 @@ impl World {
         self
     }
 
-    /// When nothing goes wrong any more, every request gets its response, from a VM that serves.
+    /// Checks that without further faults every request gets its response, from a VM that serves.
     fn calms_down(mut self) {
         self.losses_left = 0;
         self.lost_responses_left = 0;
@@ -363,7 +366,7 @@ impl World {
         }
     }
 
-    /// So many of the requests that are held get this reply.
+    /// Handles a reply to this number of held requests.
     fn released(&mut self, requests: usize, outcome: &Outcome) {
         let requests = u8::try_from(requests).unwrap();
         assert!(requests <= self.held, "a second reply to a request: {:?}", self.trace);
@@ -390,7 +393,7 @@ impl World {
         let (change, request_id) = match call {
             Call::Change { change, request_id } => (change, request_id),
             Call::Update { update: Update::Ready { .. }, .. } => {
-                self.told = token;
+                self.in_metadata = token;
                 return done;
             }
             _ => return self.look(),
@@ -402,7 +405,7 @@ impl World {
             (Change::Up(BringUp::Insert), Model::Absent) => {
                 self.inserts += 1;
                 assert_eq!(self.inserts, 1, "a second instance: {:?}", self.trace);
-                self.told = token;
+                self.in_metadata = token;
             }
             (Change::Up(BringUp::Start), Model::Terminated) => {}
             (Change::Up(BringUp::Start), Model::Running(_)) => return done,
@@ -410,7 +413,7 @@ impl World {
         }
         self.carried_out.push(request_id.to_string());
         self.addresses += 1;
-        self.read.clone_from(&self.told);
+        self.read.clone_from(&self.in_metadata);
         self.instance = Model::Running(IpAddr::V4(Ipv4Addr::new(203, 0, 113, self.addresses)));
         done
     }
@@ -425,14 +428,14 @@ impl World {
         Ok(Response::Instance(InstanceView { status, ip, drift: vec![], ready }))
     }
 
-    /// What tells this world from others: all but the absolute time and the way here.
+    /// Returns what distinguishes this world from others: all but the absolute time and the trace.
     fn key(&self) -> String {
         let mut lifecycle = serde_json::to_value(self.lifecycle()).unwrap();
         relative(&mut lifecycle, self.now.as_millis());
         let Self { instance, calls, probes, requests_left, held, losses_left, .. } = self;
         let left = (requests_left, held, losses_left, self.lost_responses_left);
-        let tokens =
-            [&self.told, &self.read, &self.earlier].map(|token| token.as_ref().map(ReadyToken::as_str));
+        let tokens = [&self.in_metadata, &self.read, &self.earlier]
+            .map(|token| token.as_ref().map(ReadyToken::as_str));
         let left = (left, self.preemptions_left, self.looks_left);
         let left = (left, self.words_left, self.strange_words_left, tokens);
         let calls: Vec<&Call> = calls.iter().map(|(_, call, _)| call).collect();
@@ -440,7 +443,7 @@ impl World {
     }
 }
 
-/// Takes every point in time relative to `now`.
+/// Makes every time relative to `now`.
 fn relative(value: &mut Value, now: u64) {
     match value {
         Value::Number(number) => {
@@ -450,7 +453,7 @@ fn relative(value: &mut Value, now: u64) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| relative(value, now)),
         Value::Object(fields) => {
-            // The history does not decide anything.
+            // The history does not influence any decision.
             fields.remove("cold_starts");
             fields.values_mut().for_each(|value| relative(value, now));
         }

@@ -1,113 +1,34 @@
-//! A deterministic simulation of the lifecycle: in virtual time and from a seed, the real
-//! [`Lifecycle`](vmproxy::lifecycle::Lifecycle) runs against a model of Compute Engine, of the VM's server, of
-//! clients, of an operator, and of an object that may be lost between any two lines of its shell.
+//! A deterministic simulation of the VM's object: in virtual time and from a seed, the real
+//! [`Driver`](vmproxy::driver::Driver) runs against a model of Compute Engine, of the VM's server, of
+//! clients and of an operator, and may be lost between any two of its outputs.
 //!
 //! ```sh
 //! cargo test --test simulation                          # 4,000 seeds
-//! SEEDS=1000000 cargo test --test simulation            # as many as wanted
-//! SEED=12345 cargo test --test simulation -- --nocapture # one, with its whole trace
-//! SURVEY=1 cargo test --test simulation -- --nocapture   # every kind of violation, counted
+//! SEEDS=1000000 cargo test --test simulation            # another number of seeds
+//! SEED=12345 cargo test --test simulation -- --nocapture # one seed, with its whole trace
+//! SURVEY=1 cargo test --test simulation -- --nocapture   # every kind of violation, with its count
+//! THREADS=1 cargo test --test simulation                # one thread instead of two
 //! ```
 //!
-//! For the first part of a run faults strike, of the kinds and with the strengths that the seed has drawn
-//! (`simulation/scenario.rs`); meanwhile the configuration may change (`simulation/configuration.rs`). Then it is
-//! calm, and everything has to come right. The invariants are in `simulation/invariants.rs`, of calls in
-//! `simulation/calls.rs`, and of the whole in `simulation/convergence.rs`; what has to occur for the simulation to be
-//! worth anything is in `simulation/coverage.rs`. The second state diagram in `docs/internals/architecture.md` has to show the
-//! transitions that the 4,000 seeds see, no more and no fewer.
+//! In the first part of a run faults strike, of the kinds and with the probabilities that the seed
+//! has drawn (`simulation/scenario.rs`), and the configuration may change
+//! (`simulation/configuration.rs`). Then the faults end, and the VM must recover. The invariants are
+//! in `simulation/invariants.rs`, those of calls in `simulation/calls.rs`, and those of the whole
+//! world in `simulation/convergence.rs`. `simulation/coverage.rs` lists what has to occur, so that
+//! the simulation cannot become trivial. The second state diagram in
+//! `docs/internals/architecture.md` must show exactly the transitions that the 4,000 seeds observe.
 //!
-//! New versions of the Worker reach the object and the isolates at times of their own (`simulation/rollout.rs`), the VM may
-//! be taken out of the configuration, the month may turn (`simulation/monthly_limit.rs`), and there may be a schedule
-//! (`simulation/schedule.rs`).
+//! New versions of the Worker reach the object and the isolates at different times
+//! (`simulation/rollout.rs`), the VM may be removed from the configuration, the month may end
+//! (`simulation/monthly_limit.rs`), and there may be a schedule (`simulation/schedule.rs`).
 //!
-//! Not in it: a record that cannot be read while the VM is in a zone that the next configuration does not have, while
-//! its insert is on its way, or after the VM has been taken out of the configuration. Nothing is left then by which the
-//! VM could be found.
+//! One case is excluded: a record that cannot be read while the VM is in a zone that the next
+//! configuration does not have, while its insert is on its way, or after the VM has been removed
+//! from the configuration. Nothing is left then by which the VM could be found.
 //!
-//! # That it can fail
-//!
-//! Each invariant has been broken once on purpose, by one small change of `src/lifecycle/` or, where it lives
-//! there, of the simulation's own shell and isolates. What 2,000 seeds found, with how many of them did
-//! and the first, when the table was made. The engine and the simulation have changed since, and with them the numbers;
-//! those of the second table are newer:
-//!
-//! | invariant | change | found as | seeds | first |
-//! |---|---|---|---|---|
-//! | never two instances, never two mutations | `starting/mod.rs`: another request id at each try of a change | `two instances: an insert while another is under way` | 47 | 60 |
-//! |  | the same | `two mutations in flight: Start during Change(Up(Start))` | 20 | 115 |
-//! | never two mutations | `stopping.rs`: another request id after an error that is no answer | `two mutations in flight: Stop during Change(Down(Stop))` | 22 | 164 |
-//! |  | the same | `two mutations in flight: Delete during Change(Down(Delete))` | 18 | 60 |
-//! |  | `stopping.rs`: `Stop::begin` instead of `Stop::check_first` from `Failed` | `two mutations in flight: Delete during Change(Up(Insert))` | 2 | 234 |
-//! | a moved VM goes down | `mod.rs`: one that may run after a failed start is forgotten in the old zone | `two instances: … are up` | 9 | 611 |
-//! |  | `mod.rs`: one that runs is forgotten in the old zone | `two instances: … are up` | 113 | 46 |
-//! |  | the same | `an idle VM is not brought down: nobody has used it for …` | 4 | 88 |
-//! |  | `starting/mod.rs`: a request calls the move off | `begins to serve in a zone that is not configured any more` | 2 | 615 |
-//! | only the current, healthy endpoint | `starting/on_response.rs`: `Unhealthy` treated as `Healthy` | `told an endpoint that no probe has found healthy: …` | 1297 | 2 |
-//! |  | `mod.rs`: a `Wake` while booting is told the endpoint at once | `told an endpoint that is not the present one: …` | 1095 | 2 |
-//! |  | the same | `a VM in use is brought down: activity was reported … ago` | 11 | 60 |
-//! |  | `starting/on_response.rs`: the generation does not grow | `one generation, two endpoints: … and …` | 917 | 2 |
-//! |  | the same | `… probes of one endpoint at once, and one more` | 19 | 67 |
-//! |  | isolates keep an endpoint for ever | `forwarded to an endpoint that was told … ago: …` | 1856 | 0 |
-//! | every request answered by its deadline | `stopping.rs`: a wake during the way down is forgotten when down | `request … is held for more than …` | 101 | 11 |
-//! |  | `starting/mod.rs`: a start gives up an hour later | `request … is held for more than …` | 177 | 11 |
-//! |  | the same | `a start does not end: Starting for …` | 2 | 1140 |
-//! | an idle VM goes down | `starting/mod.rs`: `may_run` is not taken over from `Running` | `an idle VM is not brought down: nobody has used it for …` | 17 | 128 |
-//! |  | the same | `two instances: … are up` | 1 | 670 |
-//! |  | `mod.rs`: `Failed` has no deadline | `an idle VM is not brought down: nobody has used it for …` | 54 | 1 |
-//! |  | the shell sets no alarm for the idle deadline | `an idle VM is not brought down: nobody has used it for …` | 792 | 3 |
-//! |  | the same | `does not converge: nobody wants the VM, and it is Failed` | 44 | 1 |
-//! | a VM in use does not | `mod.rs`: `Touch` is ignored | `a VM in use is brought down: activity was reported … ago` | 662 | 6 |
-//! |  | the same | `a VM is brought down that has not been asked whether it is busy` | 1 | 1666 |
-//! |  | `mod.rs`: the last activity is not stored | `a VM in use is brought down: activity was reported … ago` | 54 | 28 |
-//! | nor does one that is busy | `running.rs`: a VM that says that it is busy is taken for idle | `a busy VM is brought down: it said that it is busy … ago` | 77 | 7 |
-//! |  | `running.rs`: the VM is not asked | `a VM is brought down that has not been asked whether it is busy` | 335 | 7 |
-//! |  | `running.rs`: that the VM is busy is not remembered | `a busy VM is brought down: it said that it is busy … ago` | 28 | 95 |
-//! | everything converges | `stopping.rs`: a suspended instance is to be stopped for ever | `does not converge: nobody wants the VM, and it is Stopping` | 7 | 228 |
-//! |  | the same | `all is well for long, and a request is not served: Refused` | 1 | 560 |
-//! |  | the shell sets no alarm while something is under way | `does not converge: nobody wants the VM, and it is Stopping` | 5 | 666 |
-//! |  | the same | `a start does not end: Starting for …` | 2 | 228 |
-//! |  | `mod.rs`: a refusal is remembered for a day | `all is well for long, and a request is not served: Refused` | 177 | 0 |
-//! |  | `mod.rs`: an unreachable endpoint is not looked into | `all is well for long, and a request is not served: not connected twice` | 118 | 16 |
-//! | whoever waits for down is answered | `starting/mod.rs`: a stop is called off, and nobody is told | `does not converge: somebody waits for it to be down, and it is Running` | 2 | 2 |
-//! | Compute calls are bounded | `starting/mod.rs`: a look every 10 ms | `too many Compute calls: … for a start that lasts …` | 81 | 16 |
-//! |  | the same | `too many Compute calls: … in two minutes` | 2 | 718 |
-//! |  | `stopping.rs`: never more than 1 s between two tries | `too many Compute calls: … in two minutes, and all are refused` | 1 | 1982 |
-//! | a try a minute while refused | `mod.rs`: no pause after a refusal | `refused … times, and tried again after … only` | 208 | 0 |
-//! | not more starts than allowed | `starting/on_response.rs`: starts are not counted | `a start too many: … within an hour before it, of …` | 27 | 45 |
-//! | started as configured | `starting/on_response.rs`: only the first setting is brought in line | `an instance is started that differs from the configuration` | 4 | 557 |
-//! | four probes at once | `starting/probing.rs`: ten | `… probes of one endpoint at once, and one more` | 1477 | 0 |
-//! | the deadline moves | `starting/probing.rs`: the next probe is due although four are under way | `the deadline does not move: … after a tick` | 1480 | 0 |
-//! |  | `stopping.rs`: who waits for too long is not sent away | `the deadline does not move: … after a tick` | 70 | 62 |
-//! | no busy loop | `starting/probing.rs`: probes begin 1 ms apart | `a busy loop: … events in a second` | 1101 | 1 |
-//!
-//! What the first 600 seeds found of the hours in a month, the search after a loss, and the configuration; and 2,000 of
-//! the VM's own word:
-//!
-//! | invariant | change | found as | seeds | first |
-//! |---|---|---|---|---|
-//! | the hours in a month end a run | `limits/usage.rs`: the hours up to the last stop are not counted | `hours are used up, and it stays: … of …, and Running` | 48 | 6 |
-//! |  | the same | `hours are used up, and it is started: … of …` | 3 | 119 |
-//! |  | `running.rs`: a VM that runs is not ended | `the deadline does not move: … after a tick` | 54 | 6 |
-//! |  | `mod.rs`: a VM that may run after a failed start is not | `hours are used up, and it stays: … of …, and Failed` | 4 | 119 |
-//! |  | `starting/on_response.rs`: it becomes ready although they are used up | `told an endpoint that is not the present one: …` | 2 | 287 |
-//! | in the next month it may run | `limits/usage.rs`: the hours of the last one are not forgotten | `hours are not used up, and it is refused: … of …` | 9 | 37 |
-//! |  | `mod.rs`: the month turns at a start alone | `a VM in use is brought down: activity was reported … ago` | 1 | 574 |
-//! | a removed VM goes down | the shell's alarm does not see that it is removed | `does not converge: nobody wants the VM, and it is Running` | 6 | 1 |
-//! |  | the same | `does not converge: removed, shown as …, and the VM is up` | 1 | 409 |
-//! | the configuration does not flap | the object follows each message | `goes back from the configuration … to …` | 69 | 3 |
-//! | the VM's own word | `ready.rs`: any token will do | `an old or a wrong token makes the VM running` | 38 | 268 |
-//! |  | the same | `told an endpoint that no probe has found healthy: …` | 50 | 9 |
-//! |  | `starting/on_response.rs`, `stopping.rs`: a VM that is resumed keeps its token | `told an endpoint that no probe has found healthy: …` | 20 | 9 |
-//! |  | `starting/on_response.rs`: the VM is started though it is not known what has become of setMetadata | `two mutations in flight: Start during Adapt(Ready(…` | 10 | 273 |
-//! | all zones are looked into | `zone_search.rs`: only the first zone is | `it is created, and has not been looked for in all zones` | 16 | 12 |
-//!
-//! | a window keeps the VM up | `running.rs`: only requests do | `a VM is brought down in its window` | 50 | 22 |
-//! | a VM is up in its window | `keep_awake.rs`: a start that failed is not tried again | `in its window for …, and not up: …` | 6 | 106 |
-//! | the operator's stop goes before it | `keep_awake.rs`: it does not | `it is started although the operator wants it down` | 2 | 263 |
-//!
-//! The 600 did not find these: `keep_awake.rs`: a VM in its window is not looked at (the exhaustive test does); `stopping.rs`: a request that waited for the way down starts the VM over its limits; `mod.rs`: it
-//! is not refused while the VM goes down; `stopping.rs`: the search does not go on when the VM is down; `starting/on_response.rs`: an
-//! instance that is down ends the search; the shell looks into its configuration only where there is no deadline.
+//! Each patch of `tests/simulation/mutants/` breaks an invariant on purpose.
+//! `node scripts/mutants.mjs` applies each patch to a copy of the code, and runs the tests that must
+//! find it.
 
 mod simulation {
     pub mod api;
@@ -141,10 +62,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use simulation::coverage::Coverage;
 use simulation::world::World;
 
-/// How many seeds are run unless `SEEDS` says otherwise.
+/// The default of `SEEDS`.
 const SEEDS: u64 = 4000;
 
-/// How many lines of a failed seed's trace are shown.
+/// The default of `THREADS`.
+const THREADS: u64 = 2;
+
+/// The number of lines of a failed seed's trace that are shown.
 const SHOWN: usize = 60;
 
 #[test]
@@ -170,11 +94,11 @@ fn the_lifecycle_keeps_its_promises_whatever_happens() {
     }
     println!("{seeds} seeds\n{}", sum.coverage.table());
     if seeds >= SEEDS {
-        // A kind of which there are fewer has silently stopped occurring.
+        // Anything that occurs less often has silently stopped occurring.
         let missing = sum.coverage.missing(seeds / 200);
         assert!(missing.is_empty(), "hardly or never occurred: {missing:#?}");
     }
-    // With other seeds, other rare edges.
+    // Other numbers of seeds observe other rare transitions.
     if seeds == SEEDS {
         let differences = simulation::diagram::differences(&sum.coverage);
         assert!(differences.is_empty(), "the diagram in docs/internals/architecture.md: {differences:#?}");
@@ -188,10 +112,11 @@ fn a_seed_is_the_same_run_for_ever() {
     }
 }
 
-/// All the seeds from 0, on two threads.
+/// The result of all seeds from 0.
 struct Sum {
     coverage: Coverage,
-    /// Every kind of violation: how many seeds have found it, the first of them, and what it found.
+    /// Every kind of violation: the number of seeds that found it, the first of them, and its
+    /// message.
     violations: BTreeMap<String, (u64, u64, String)>,
 }
 
@@ -201,7 +126,7 @@ impl Sum {
     }
 }
 
-/// Runs them, until one fails or all of them. A run knows no thread.
+/// Runs all seeds, or stops at the first failure. A run does not depend on its thread.
 fn run_all(seeds: u64, until_one_fails: bool) -> Sum {
     let (next, stop_at) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     let run = || {
@@ -227,7 +152,7 @@ fn run_all(seeds: u64, until_one_fails: bool) -> Sum {
         }
     };
     std::thread::scope(|scope| {
-        let threads = [scope.spawn(run), scope.spawn(run)];
+        let threads: Vec<_> = (0..number("THREADS").unwrap_or(THREADS)).map(|_| scope.spawn(run)).collect();
         let (mut coverage, mut found) = (Coverage::default(), Vec::new());
         for thread in threads {
             let (seen, failed) = thread.join().expect("a run panicked");
@@ -244,7 +169,7 @@ fn run_all(seeds: u64, until_one_fails: bool) -> Sum {
     })
 }
 
-/// The end of a failed seed's run, and how to see all of it.
+/// Returns the end of a failed seed's trace, and the command that shows all of it.
 fn story(seed: u64, message: &str) -> String {
     let trace = World::run(seed, true).trace;
     let mut story = format!("seed {seed}: {message}\n\n");

@@ -1,4 +1,4 @@
-//! The way of a call: out of the object, to Compute Engine, and back, with all that may happen to it.
+//! The path of a call: from the object to Compute Engine and back, with all faults on the way.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::operation::{Failing, Pace, Phase};
 use super::scenario::Fault;
 use super::world::World;
 
-/// `zoneOperations.wait` holds for at most this long.
+/// The maximum time that `zoneOperations.wait` holds a call.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// A `zoneOperations.wait` that is held.
@@ -21,11 +21,11 @@ pub struct Hold {
 }
 
 impl World {
-    /// The object makes a call.
+    /// Sends a call of the object.
     pub fn send_call(&mut self, call: u64, what: Call, about: About) {
         let timeout = what.timeout();
-        let unanswered = Err(CallError::NoResponse("the time is up".into()));
-        self.plan_in(timeout, WorldEvent::Responded { call, result: unanswered });
+        let no_response = Err(CallError::NoResponse("the time is up".into()));
+        self.plan_in(timeout, WorldEvent::Responded { call, result: no_response });
         let server = || "https://oauth2.googleapis.com/token".to_owned();
         let no_token = if self.strikes(Fault::TokenUnavailable) {
             Some(AuthError::Unavailable { server: server(), reason: "in the simulation".into() })
@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// A call reaches Compute Engine.
+    /// Handles the arrival of a call at Compute Engine.
     pub fn call_arrives(&mut self, call: u64, what: &Call, about: About) {
         self.check_change(what, about);
         let refusal = if self.strikes(Fault::Throttled) {
@@ -61,7 +61,7 @@ impl World {
             self.refusal_of(what)
         };
         if let Some(error) = refusal {
-            return self.answer(call, Err(error));
+            return self.respond(call, Err(error));
         }
         let result = match what {
             Call::Get => self.compute.look(about.zone, about.settings),
@@ -90,12 +90,12 @@ impl World {
             }
         };
         if self.strikes(Fault::ErrorAfterEffect) {
-            return self.answer(call, Err(api_error(503, "backendError")));
+            return self.respond(call, Err(api_error(503, "backendError")));
         }
-        self.answer(call, result);
+        self.respond(call, result);
     }
 
-    /// The same id again is the same operation, and changes nothing more.
+    /// Begins an operation, or returns the operation that has the same request id.
     fn begin_or_join(
         &mut self,
         task: Task,
@@ -108,7 +108,8 @@ impl World {
         begun.map(|operation| self.compute.view(operation))
     }
 
-    /// What strikes changes alone.
+    /// Returns the refusal by one of the faults that only concern changes. `None` means that none
+    /// strikes.
     fn refusal_of(&mut self, what: &Call) -> Option<ApiError> {
         let (suspends, request_id) = match what {
             Call::Change { change, request_id } => (*change == Change::Down(TakeDown::Suspend), request_id),
@@ -124,10 +125,10 @@ impl World {
         self.strikes(Fault::NotReady).then(|| api_error(400, "resourceNotReady"))
     }
 
-    /// Begins an operation that somebody has asked for.
+    /// Begins an operation.
     ///
     /// # Errors
-    /// What the API says when it cannot begin.
+    /// The API's error if the operation cannot begin.
     pub fn begin(
         &mut self,
         by: Actor,
@@ -158,7 +159,7 @@ impl World {
         Ok(operation)
     }
 
-    /// An operation goes on.
+    /// Enters the next phase of an operation.
     pub fn operation_goes_on(&mut self, operation: usize, phase: Phase) {
         self.note(|| format!("compute: operation-{operation}: {phase:?}"));
         let (runs, done) = (phase == Phase::Run, matches!(phase, Phase::Done(_)));
@@ -177,20 +178,20 @@ impl World {
             let over: Vec<Hold> = over;
             for Hold { call, operation } in over {
                 let view = self.compute.view(operation);
-                self.answer(call, Ok(view));
+                self.respond(call, Ok(view));
             }
         }
     }
 
-    /// `zoneOperations.wait` has held for as long as it does.
+    /// Ends the hold of a `zoneOperations.wait`, whose operation is still in progress.
     pub fn wait_expires(&mut self, call: u64) {
         let Some(at) = self.holds.iter().position(|hold| hold.call == call) else { return };
         let Hold { operation, .. } = self.holds.remove(at);
         let view = self.compute.view(operation);
-        self.answer(call, Ok(view));
+        self.respond(call, Ok(view));
     }
 
-    fn answer(&mut self, call: u64, result: Result<Response, ApiError>) {
+    fn respond(&mut self, call: u64, result: Result<Response, ApiError>) {
         if self.strikes(Fault::LostAnswer) {
             return;
         }

@@ -1,4 +1,4 @@
-//! The invariants of the calls.
+//! The invariants of calls.
 
 use vmproxy::compute::{BringUp, Call, CallError, Change, InstanceStatus, Response, Verdict};
 use vmproxy::{OnDrift, VmState};
@@ -9,9 +9,9 @@ use super::invariants::{count_within, MINUTE};
 use super::world::World;
 
 impl World {
-    /// A response reaches the lifecycle.
+    /// Observes a response that reaches the lifecycle.
     pub fn observe_response(&mut self, result: &Result<Response, CallError>) {
-        self.told_that_it_is_up(result);
+        self.observe_up(result);
         if let Ok(Response::Instance(instance)) = result {
             self.coverage.count("looked", &format!("{:?}", instance.status));
         }
@@ -20,7 +20,7 @@ impl World {
         self.observed.refused_since = for_good.then_some(since);
     }
 
-    /// The lifecycle makes a call.
+    /// Observes a call that the lifecycle makes.
     pub fn observe_call(&mut self, what: &Call, about: About) {
         self.coverage.count("calls", what.method_id());
         let now = self.now;
@@ -36,12 +36,13 @@ impl World {
         self.observed.calls.push_back(now);
         let calls = count_within(&mut self.observed.calls, 2 * MINUTE, now);
         let losses = count_within(&mut self.observed.losses, 2 * MINUTE, now);
-        // A look a second, for two minutes, and what else there may be.
+        // One look a second for two minutes, and all other calls.
         if calls > 180 + 3 * losses {
             self.violated(|| format!("too many Compute calls: {calls} in two minutes"));
         }
         let long_refused = self.observed.refused_since.is_some_and(|since| since + 5 * MINUTE < now);
-        // A try a minute, and those that come closer together when the VM begins to go down.
+        // One attempt a minute, and those that follow each other more closely when a take-down
+        // begins.
         if long_refused && calls > 24 + 2 * losses {
             self.violated(|| format!("too many Compute calls: {calls} in two minutes, and all are refused"));
         }
@@ -55,7 +56,7 @@ impl World {
         }
     }
 
-    /// After its history was lost, the VM is looked for in all its zones before it is created.
+    /// Checks that after the history was lost, all zones are searched before the VM is created.
     fn observe_search(&mut self, what: &Call, about: About) {
         let now_creates =
             matches!(what, Call::Change { change: Change::Up(change), .. } if change.is_insert());
@@ -72,7 +73,7 @@ impl World {
         }
     }
 
-    /// Notes the request id of a change, and whether it is one more start.
+    /// Records the request id of a change, and counts the change if it is another start.
     fn observe_request_id(&mut self, what: &Call, about: About) {
         let (Call::Change { request_id, .. } | Call::Update { request_id, .. }) = what else { return };
         let (request_id, now) = (request_id.to_string(), self.now);
@@ -83,7 +84,7 @@ impl World {
         let starts = self.object.lifecycle().is_some_and(|l| l.vm_state() == VmState::Starting);
         let Call::Change { change, .. } = what else { return };
         let in_the_first_zone = self.known().zones.first() == Some(&about.zone);
-        // In another zone it is still the same start.
+        // An insert in another zone belongs to the same start.
         let is_one_more = match change {
             Change::Up(BringUp::Insert) => in_the_first_zone,
             Change::Up(BringUp::Start | BringUp::Resume) => true,
@@ -94,11 +95,11 @@ impl World {
         }
     }
 
-    /// A call reaches Compute Engine.
+    /// Checks a change that reaches Compute Engine.
     pub fn check_change(&mut self, what: &Call, about: About) {
         let (Call::Change { request_id, .. } | Call::Update { request_id, .. }) = what else { return };
         let request_id = request_id.to_string();
-        // A message that comes late, for the second time, changes nothing more.
+        // A message that arrives twice has no second effect.
         if self.compute.of_request(&request_id).is_some() {
             return;
         }
@@ -111,8 +112,8 @@ impl World {
             let began = self.observed.start.map(|(began, _)| began);
             let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
             let other = other.task;
-            // Nothing shows that a setting is still being changed for an earlier start, or by a call of a lost object
-            // that took its time. The API refuses the second.
+            // An update for an earlier start, or by a late call of a lost object, cannot be seen
+            // from outside. The API refuses the second change.
             if matches!(other, Task::Adapt(..)) && (!of_this_start || task == "Adapt") {
                 return;
             }
@@ -126,7 +127,8 @@ impl World {
         }
     }
 
-    /// An instance is started: it has to be as it was configured when that was first asked for.
+    /// Checks that an instance starts with the settings that were configured when the start was
+    /// first requested.
     fn check_drift(&mut self, request_id: &str, zone: Zone) {
         let Some(instance) = self.compute.instances.get(&zone) else { return };
         let known = self.known();
@@ -139,7 +141,7 @@ impl World {
         }
     }
 
-    /// The engine has begun a change.
+    /// Counts a change that the engine has begun.
     pub fn cover_change(&mut self, zone: Zone, task: Task) {
         match task {
             Task::Change(change) => {

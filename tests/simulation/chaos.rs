@@ -1,4 +1,4 @@
-//! What strikes without being asked for: the platform, people, and losses.
+//! The faults that strike by themselves: of the platform, of people, and losses of the object.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::server::Server;
 use super::world::World;
 
 impl World {
-    /// Plans the first strike of whatever comes by itself.
+    /// Plans the first strike of each fault that strikes by itself.
     pub fn plan_strikes(&mut self) {
         for strength in self.scenario.strengths.clone() {
             if strength.fault.comes_by_itself() {
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// The platform does this to an instance that runs.
+    /// Begins an operation of the platform on an instance that runs. Returns whether there is one.
     fn befall_what_runs(&mut self, task: Task) -> bool {
         let runs = |(zone, instance): (&Zone, &Instance)| {
             (instance.status == InstanceStatus::Running).then_some(*zone)
@@ -83,7 +83,7 @@ impl World {
         About { zone, settings: self.scenario.configuration(self.now).settings, token: None }
     }
 
-    /// Somebody changes the instance by hand.
+    /// Changes the instance by hand. Returns whether that was possible.
     fn meddle(&mut self) -> bool {
         let there: Vec<Zone> = self.compute.instances.keys().copied().collect();
         let configured = self.scenario.configuration(self.now).zones.clone();
@@ -103,7 +103,7 @@ impl World {
         self.begin(Actor::Human, self.about(zone), Task::Change(change), None).is_ok()
     }
 
-    /// The operator uses the admin API.
+    /// Uses the admin API.
     fn operate(&mut self) {
         if self.scenario.is_removed_in(0, self.now) {
             return;
@@ -118,7 +118,7 @@ impl World {
         self.send(message);
     }
 
-    /// The faults are over, and what they have broken for good is mended.
+    /// Ends the faults, and repairs the lasting damage.
     pub fn calm(&mut self) {
         self.note(|| "calm".to_owned());
         let servers = self.compute.instances.values().map(|instance| (instance.run, instance.server));

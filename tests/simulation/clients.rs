@@ -1,5 +1,5 @@
-//! The clients and the isolates that serve them: each isolate caches the endpoint as
-//! `src/proxy/endpoints.rs` does, and serves as `src/proxy/serve.rs` does.
+//! The clients, and the isolates that serve them: each isolate caches the endpoint like
+//! `src/proxy/endpoints.rs`, and serves like `src/proxy/serve.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::scenario::{Fault, Traffic};
 use super::server::Server;
 use super::world::World;
 
-/// What an isolate knows of where the VM is, and when it last reported activity.
+/// The endpoint that an isolate has cached, and the time of its last touch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Isolate {
     known: Option<(Endpoint, Timestamp)>,
@@ -31,16 +31,16 @@ pub struct Clients {
 pub struct Request {
     pub isolate: usize,
     arrived: Timestamp,
-    /// Whether it has been sent on already, and could not connect.
+    /// `true` if it was forwarded before and could not connect.
     second: bool,
-    /// How long its response takes.
+    /// The duration of its response.
     streams_for: Duration,
-    /// From where it streams, and until when.
+    /// The endpoint that its response is streamed from, and the end of the stream.
     streams: Option<(Endpoint, Timestamp)>,
 }
 
 impl World {
-    /// A client sends its next request.
+    /// Sends the next request of a client.
     pub fn demand(&mut self) {
         let (until, traffic) = self.scenario.traffic(self.now);
         let jittered = |world: &mut World, apart: Duration| world.random.between(apart / 2, apart * 3 / 2);
@@ -63,7 +63,7 @@ impl World {
         self.plan_in(next.max(Duration::from_millis(1)), WorldEvent::Demand);
     }
 
-    /// A request is sent, for the first time or again.
+    /// Serves a request that is sent for the first time or again.
     pub fn serve(&mut self, request: u64) {
         self.observed.last_use = self.now;
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
@@ -74,12 +74,12 @@ impl World {
             return;
         }
         let trusted = 2 * self.touch_interval(isolate);
-        match self.isolate(isolate).known.filter(|(_, told_at)| self.now.since(*told_at) < trusted) {
-            Some((endpoint, told_at)) => {
+        match self.isolate(isolate).known.filter(|(_, reported_at)| self.now.since(*reported_at) < trusted) {
+            Some((endpoint, reported_at)) => {
                 self.touch(isolate);
-                self.forward(request, endpoint, told_at);
+                self.forward(request, endpoint, reported_at);
             }
-            None => self.ask(request, None),
+            None => self.wake(request, None),
         }
     }
 
@@ -89,17 +89,17 @@ impl World {
         &mut self.clients.isolates[isolate]
     }
 
-    /// The same as `Vm::touch_interval`.
+    /// Returns the same as `Vm::touch_interval`.
     pub fn touch_interval(&self, isolate: usize) -> Duration {
         let idle_timeout = self.scenario.configuration_in(isolate, self.now).vm.idle_timeout;
         (idle_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
     }
 
-    fn ask(&mut self, request: u64, unreachable: Option<u64>) {
+    fn wake(&mut self, request: u64, unreachable: Option<u64>) {
         self.send(Sent::Wake { request: Some(request), unreachable, force: false });
     }
 
-    /// Reports activity if it is time to.
+    /// Reports activity if a touch interval has passed.
     fn touch(&mut self, isolate: usize) {
         let (now, interval) = (self.now, self.touch_interval(isolate));
         let reporter = self.isolate(isolate);
@@ -117,7 +117,7 @@ impl World {
         self.plan_in(takes, WorldEvent::Message(sent));
     }
 
-    /// The reply to a report of activity arrives: where the VM is, or that it does not serve.
+    /// Handles the reply to a touch. `None` means that the VM does not serve.
     pub fn reported(&mut self, isolate: usize, endpoint: Option<Endpoint>) {
         let now = self.now;
         let reporter = self.isolate(isolate);
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// The object's reply reaches a request.
+    /// Handles the object's reply to a request.
     pub fn replied(&mut self, request: u64, outcome: &Outcome) {
         self.observed.last_use = self.now;
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
@@ -152,12 +152,12 @@ impl World {
         }
     }
 
-    fn forward(&mut self, request: u64, endpoint: Endpoint, told_at: Timestamp) {
+    fn forward(&mut self, request: u64, endpoint: Endpoint, reported_at: Timestamp) {
         let Some(isolate) = self.clients.requests.get(&request).map(|request| request.isolate) else {
             return;
         };
         let interval = self.touch_interval(isolate);
-        self.check_forward(endpoint, told_at, interval);
+        self.check_forward(endpoint, reported_at, interval);
         let server = self.server_at(endpoint.ip);
         let lost = server.listens() && self.strikes(Fault::NoConnection);
         if lost || !server.listens() {
@@ -165,7 +165,7 @@ impl World {
             return self.plan_in(takes, WorldEvent::NotConnected { request, endpoint });
         }
         if server != Server::Up {
-            return self.end(request, false, "no answer");
+            return self.end(request, false, "no response");
         }
         let now = self.now;
         let Some(forwarded) = self.clients.requests.get_mut(&request) else { return };
@@ -185,10 +185,10 @@ impl World {
             return self.end(request, false, "not connected twice");
         }
         self.isolate(isolate).known = None;
-        self.ask(request, Some(endpoint.generation));
+        self.wake(request, Some(endpoint.generation));
     }
 
-    /// A response goes on, as long as the VM does.
+    /// Continues a streamed response as long as the VM is up.
     pub fn beat(&mut self, request: u64) {
         let Some(streaming) = self.clients.requests.get(&request) else { return };
         let isolate = streaming.isolate;
@@ -203,7 +203,7 @@ impl World {
         self.plan_in(self.touch_interval(isolate) + Duration::from_millis(1), WorldEvent::Beat { request });
     }
 
-    /// The object was lost while it held a request: the client asks again, mostly.
+    /// Repeats a request whose object or reply was lost, after a pause.
     pub fn ask_again(&mut self, request: u64) {
         self.observed.last_use = self.now;
         if self.clients.requests.contains_key(&request) {

@@ -1,5 +1,5 @@
-//! A model of Compute Engine: the instances of one name, of which a zone has one at most; the operations on them;
-//! and which change is allowed when.
+//! A model of Compute Engine: the instances of one name, of which a zone has at most one, the
+//! operations on them, and the changes that each status allows.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,12 +17,12 @@ use super::random::Random;
 use super::ready::{Token, Word};
 use super::server::Server;
 
-/// Who asked for an operation.
+/// The originator of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The lifecycle under test.
     Engine,
-    /// Somebody at the console.
+    /// A person at the console.
     Human,
     /// Compute Engine itself.
     Platform,
@@ -30,11 +30,11 @@ pub enum Actor {
     Forgotten,
 }
 
-/// What an operation does.
+/// The effect of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     Change(Change),
-    /// Brings this setting in line with the configuration of then.
+    /// Updates this setting to the configuration of the time of the call.
     Adapt(Setting, Settings),
     Repair,
 }
@@ -53,7 +53,7 @@ impl Task {
     }
 }
 
-/// The change's own name.
+/// Returns the name of the change itself.
 pub fn name(change: Change) -> String {
     match change {
         Change::Up(bring_up) => format!("{bring_up:?}"),
@@ -65,7 +65,7 @@ pub fn inserts(change: Change) -> bool {
     matches!(change, Change::Up(bring_up) if bring_up.is_insert())
 }
 
-/// A setting of an instance that can be changed.
+/// A setting of an instance that can be updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     MachineType,
@@ -73,7 +73,7 @@ pub enum Setting {
     Ready(Option<Token>),
 }
 
-/// The settings of an instance, as numbers that the configuration has given them.
+/// The settings of an instance, as numbers from the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub machine_type: u64,
@@ -81,7 +81,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The instance that is configured with these settings.
+    /// Configures the instance with these settings.
     pub fn configure(self, instance: &mut vmproxy::Instance) {
         instance.machine_type = format!("machine-{}", self.machine_type);
         instance.tags = vec![format!("tag-{}", self.tags)];
@@ -96,7 +96,7 @@ impl Settings {
     }
 }
 
-/// A zone, by its place among those there are.
+/// A zone, as its index.
 pub type Zone = usize;
 
 pub struct Operation {
@@ -105,21 +105,21 @@ pub struct Operation {
     pub task: Task,
     pub request_id: Option<String>,
     pub outcome: Option<Result<(), ApiError>>,
-    /// Whether the instance is as it will be. That the operation is DONE is written a little later.
+    /// `true` if the instance has reached its new status. The operation is DONE a little later.
     pub effected: bool,
 }
 
 pub struct Instance {
     pub status: InstanceStatus,
     pub address: Option<IpAddr>,
-    /// The operation at work on it.
+    /// The operation in progress on it.
     pub operation: Option<usize>,
     pub server: Server,
-    /// Counts the times that any instance came up: another run is another machine.
+    /// The number of the run: each run is another machine.
     pub run: u64,
-    /// Who brought up this run.
+    /// The originator of this run.
     pub up_by: Actor,
-    /// Whether the lifecycle has probed this run.
+    /// `true` if the lifecycle has probed this run.
     pub probed: bool,
     pub settings: Settings,
     pub word: Word,
@@ -134,7 +134,7 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// The answer to `instances.get`.
+    /// Returns the response to `instances.get`.
     pub fn look(&self, zone: Zone, configured: Settings) -> Result<Response, ApiError> {
         let instance = self.instances.get(&zone).ok_or_else(|| api_error(404, "notFound"))?;
         let (status, ip) = (instance.status.clone(), instance.address);
@@ -143,12 +143,12 @@ impl Compute {
         Ok(Response::Instance(InstanceView { status, ip, drift, ready }))
     }
 
-    /// The instance that has this address.
+    /// Returns the instance with this address.
     pub fn at(&self, address: IpAddr) -> Option<&Instance> {
         self.instances.values().find(|instance| instance.address == Some(address))
     }
 
-    /// The instance of this run, and its zone.
+    /// Returns the instance of this run, and its zone.
     pub fn of_run(&mut self, run: u64) -> Option<(Zone, &mut Instance)> {
         let mut all = self.instances.iter_mut().map(|(zone, instance)| (*zone, instance));
         all.find(|(_, instance)| instance.run == run)
@@ -168,15 +168,15 @@ impl Compute {
         self.operations.iter().position(|operation| operation.request_id.as_deref() == Some(request_id))
     }
 
-    /// The operation of this actor that is changing the instance.
+    /// Returns the operation of this actor that is changing the instance.
     pub fn under_way(&self, by: Actor) -> Option<&Operation> {
         self.operations.iter().rev().find(|operation| operation.by == by && !operation.effected)
     }
 
-    /// Begins an operation, and says which phases it has and when.
+    /// Begins an operation. Returns its phases and their times.
     ///
     /// # Errors
-    /// What the API says when the instance is not in a state for it.
+    /// The API's error if the instance's status does not allow the operation.
     pub fn begin(
         &mut self,
         by: Actor,
@@ -204,7 +204,7 @@ impl Compute {
                 up_by: by,
                 probed: false,
                 settings,
-                word: Word { told: token, ..Word::default() },
+                word: Word { in_metadata: token, ..Word::default() },
             };
             self.instances.insert(zone, new);
         }
@@ -221,7 +221,7 @@ impl Compute {
         Ok((number, phases))
     }
 
-    /// Whether there is nothing to do for it; or why it cannot be done.
+    /// Returns whether the operation has nothing to change, or the API's error.
     fn check(&self, zone: Zone, task: Task) -> Result<bool, ApiError> {
         let Some(instance) = self.instances.get(&zone) else {
             return if task.inserts() { Ok(false) } else { Err(api_error(404, "notFound")) };
@@ -290,14 +290,14 @@ impl Compute {
                 instance.server = Server::Booting;
                 instance.word.is_resumed = task == Task::Change(BringUp::Resume.into());
                 if !instance.word.is_resumed {
-                    instance.word.read = instance.word.told;
+                    instance.word.read = instance.word.in_metadata;
                 }
             }
             Phase::Adapted => {
                 if let Task::Adapt(setting, wanted) = task {
                     instance.settings.set(setting, wanted);
                     if let Setting::Ready(token) = setting {
-                        instance.word.told = token;
+                        instance.word.in_metadata = token;
                     }
                 }
             }
@@ -312,7 +312,7 @@ impl Compute {
 }
 
 impl Instance {
-    /// Whether it is up or on its way up, and nothing brings it down.
+    /// Returns whether the instance is up or on its way up, and no operation takes it down.
     pub fn is_up(&self, operations: &[Operation]) -> bool {
         let up = matches!(
             self.status,
@@ -326,7 +326,8 @@ impl Instance {
         up && !goes_down
     }
 
-    /// How it differs from what is configured, as the API's JSON has it.
+    /// Returns the differences between the instance and the configuration, read from the API's
+    /// JSON.
     fn drift(&self, configured: Settings) -> Vec<vmproxy::compute::Difference> {
         let Settings { machine_type, tags } = self.settings;
         let body = format!(

@@ -1,4 +1,4 @@
-//! The configurations that a VM has one after the other.
+//! The successive configurations of a VM.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::schedule::Timetable;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many zones there are.
+/// The number of zones.
 const ZONES: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// Since when it is the configuration of the Worker.
+    /// The time from which it is the configuration of the Worker.
     pub from: Timestamp,
     pub vm: Vm,
     /// The same zones as in `vm`.
@@ -53,13 +53,13 @@ impl Configuration {
             },
             ..Vm::default()
         };
-        // By what was drawn already: the runs without it stay what they are.
+        // Derived from a value that was drawn already, so that the other runs stay the same.
         let wakes_per_hour = vm.idle_timeout.as_millis().is_multiple_of(10).then_some(2);
         let vm = Vm { wake: WakePolicy { wakes_per_hour, ..WakePolicy::default() }, ..vm };
         Self { from, vm, zones, settings, timetable: Timetable::default() }.settled()
     }
 
-    /// Another one that follows this one. The startup timeout is for the run to rely on.
+    /// Returns a configuration that follows this one. The startup timeout stays the same.
     pub fn changed(&self, random: &mut Random, from: Timestamp) -> Self {
         let mut next = Self { from, ..self.clone() };
         match random.below(4) {

@@ -1,4 +1,4 @@
-//! The invariants of the whole: what has to hold at any time, and at the end.
+//! The invariants of the whole world: at any time, and at the end.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::configuration;
 use super::invariants::{is_down, is_going_down, is_starting, Observations, IDLE_SLACK, MINUTE};
 use super::world::World;
 
-/// When a schedule wakes the VM again.
+/// The time after which a deadline belongs to the next day's schedule.
 const TOMORROW: Duration = Duration::from_secs(12 * 60 * 60);
 
 impl World {
-    /// A request has ended.
+    /// Checks the result of a request.
     pub fn check_end(&mut self, arrived: Timestamp, served: bool, how: &str) {
         if how == "OverLimit" {
             self.coverage.count("the VM", "is refused for want of starts");
@@ -29,7 +29,7 @@ impl World {
         }
     }
 
-    /// What has to hold at any time.
+    /// Checks the invariants that hold at any time.
     pub fn inspect(&mut self) {
         self.count_hours();
         self.observe_timetable();
@@ -50,7 +50,7 @@ impl World {
         }
         let Observations { last_use, changed_at, lost_at, busy_at, configured_at, .. } = self.observed;
         let used_at = last_use.max(changed_at).max(lost_at).max(busy_at).max(configured_at);
-        // The touch interval is a tenth of it at most.
+        // The touch interval is at most a tenth of the idle timeout.
         let limit = vm.idle_timeout * 11 / 10 + IDLE_SLACK;
         let (idle_for, never) = (now.since(used_at), vm.on_idle == OnIdle::Never);
         if never || idle_for <= limit || is_starting(state) || is_going_down(state) || !self.is_its_vm_up() {
@@ -59,20 +59,20 @@ impl World {
         self.violated(|| format!("an idle VM is not brought down: nobody has used it for {idle_for:?}"));
     }
 
-    /// Whether the VM is up, and the lifecycle's business: it has brought it up, or has met it.
+    /// Returns whether a VM is up that the lifecycle has brought up or has probed.
     pub fn is_its_vm_up(&self) -> bool {
         let ours = |instance: &&Instance| instance.up_by == Actor::Engine || instance.probed;
         self.compute.instances.values().filter(ours).any(|i| i.is_up(&self.compute.operations))
     }
 
-    /// Whether the VM is up where the object knows that it must not be.
+    /// Returns whether the VM is up in a zone that the object's configuration does not have.
     fn is_out_of_place_up(&self) -> bool {
         let known = &self.known().zones;
         let mut elsewhere = self.compute.instances.iter().filter(|(zone, _)| !known.contains(zone));
         elsewhere.any(|(_, i)| i.up_by == Actor::Engine && i.is_up(&self.compute.operations))
     }
 
-    /// What has to hold at the end.
+    /// Checks the invariants that hold at the end.
     pub fn check_settled(&mut self) {
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let (state, deadline) = (lifecycle.vm_state(), lifecycle.deadline());
@@ -102,7 +102,7 @@ impl World {
             return;
         }
         let kept = self.known().vm.on_idle == OnIdle::Never && !is_removed;
-        // Whether it may run on is asked when the month turns.
+        // The end of the month is a deadline: the VM may then run again.
         let may_be_due = kept && self.known().vm.max_hours_per_month.is_some();
         let deadline = deadline.filter(|deadline| deadline.since(self.now) < TOMORROW);
         let quiet = is_down(state) || state == VmState::Failed || (kept && state == VmState::Running);

@@ -1,4 +1,4 @@
-//! Counts what has occurred, so that the simulation cannot stop exercising something unnoticed.
+//! Counts of everything that occurs, so that no fault and no behaviour silently stops occurring.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use super::scenario::Fault;
 
 const TRANSITIONS: &str = "transitions";
 
-/// A state as the admin API names it.
+/// Returns the state's name in the admin API.
 fn name(state: VmState) -> String {
     serde_json::to_value(state).expect("a state is text").as_str().expect("a state is text").to_owned()
 }
 
-/// How often something of a kind has occurred.
+/// The number of occurrences of each kind.
 #[derive(Default)]
 pub struct Coverage {
     counts: BTreeMap<(&'static str, String), u64>,
@@ -42,7 +42,7 @@ impl Coverage {
         self.count(TRANSITIONS, &format!("{before} --> {}", name(after)));
     }
 
-    /// The transitions between states that have occurred, as `absent --> starting`.
+    /// Returns the state transitions that have occurred, as `absent --> starting`.
     pub fn transitions(&self) -> BTreeSet<String> {
         let all = self.counts.keys().filter(|(kind, _)| *kind == TRANSITIONS);
         all.map(|(_, what)| what.clone()).collect()
@@ -58,7 +58,7 @@ impl Coverage {
         }
     }
 
-    /// What should have occurred and did so less than `least` times.
+    /// Returns everything that has to occur, but has occurred less than `least` times.
     pub fn missing(&self, least: u64) -> Vec<String> {
         let states = [
             VmState::Absent,
@@ -147,7 +147,7 @@ impl Coverage {
         rare.map(|what| format!("{} {}: {}", what.0, what.1, count(&what))).collect()
     }
 
-    /// All counts, a kind a line.
+    /// Returns all counts, one line per kind.
     pub fn table(&self) -> String {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for ((kind, what), count) in &self.counts {

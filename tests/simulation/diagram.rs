@@ -1,4 +1,4 @@
-//! The state diagram in `docs/internals/architecture.md`, which has to be what the simulation sees.
+//! The state diagram in `docs/internals/architecture.md`, which shows what the simulation observes.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::coverage::Coverage;
 
 const DOCUMENT: &str = include_str!("../../docs/internals/architecture.md");
 
-/// How the diagram differs from what has occurred, an edge a line.
+/// Returns the differences between the diagram and what has occurred, one line per edge.
 pub fn differences(seen: &Coverage) -> Vec<String> {
     let (drawn, seen) = (drawn(DOCUMENT), seen.transitions());
     let missing = seen.difference(&drawn).map(|edge| format!("occurs, and is not drawn: {edge}"));
@@ -14,7 +14,7 @@ pub fn differences(seen: &Coverage) -> Vec<String> {
     missing.chain(superfluous).collect()
 }
 
-/// The edges, as `absent --> starting`, of the document's last state diagram.
+/// Returns the edges of the document's last state diagram, as `absent --> starting`.
 fn drawn(document: &str) -> BTreeSet<String> {
     let diagrams = document.split("```mermaid\nstateDiagram-v2\n").skip(1);
     let diagram =

@@ -1,5 +1,5 @@
-//! What the driver wants done: storage, calls, probes, replies, timer and alarm. The object may be lost between any two
-//! of them.
+//! The driver's outputs: storage, calls, probes, replies, timer and alarm. The object may be lost
+//! between any two of them.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl World {
         let refuses = outputs
             .iter()
             .any(|output| matches!(output, Output::Reply { reply: Reply::Outcome(Outcome::Failed(_)), .. }));
-        // The actions are what comes between the two.
+        // The actions are the outputs between `Store` and `Publish`.
         let mut is_acting = false;
         for output in outputs {
             let loss = match output {
@@ -71,7 +71,7 @@ impl World {
                 }
                 Output::CheckBusy { endpoint, .. } => {
                     let number = self.object.number();
-                    self.observe_question();
+                    self.observe_busy_check();
                     let Some(memory) = &mut self.object.memory else { return };
                     memory.busy_checks.push(number);
                     let takes = self.random.between(Duration::from_millis(1), Duration::from_millis(80));
@@ -105,12 +105,12 @@ impl World {
             self.coverage.transition(None, initial);
             self.coverage.state(initial);
         }
-        // The token becomes known before anything is done with it.
+        // Registers a new token before anything is done with it.
         self.present_token();
         self.observe_transition(event, refuses, before.unwrap_or(initial));
     }
 
-    /// A reply leaves the object.
+    /// Sends a reply of the object.
     fn reply(&mut self, to: Vec<Ticket>, reply: &Reply) {
         if let Reply::Outcome(outcome) = reply {
             self.observe_release(outcome);
@@ -165,7 +165,7 @@ impl World {
     }
 }
 
-/// The outputs in a line of the trace, without the VM's configuration.
+/// Returns the outputs as a line of the trace, without the VM's configuration.
 fn brief(outputs: &[Output]) -> String {
     let brief = outputs.iter().map(|output| match output {
         Output::Call { id, call, zone, .. } => format!("{call:?} as {id:?} in {zone}"),

@@ -1,4 +1,4 @@
-//! What is going to happen, and when.
+//! The future events, and their times.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::operation::Phase;
 use super::ready::Token;
 use super::scenario::Fault;
 
-/// Something that happens in the world.
+/// An event of the world.
 #[derive(Clone, Debug)]
 pub enum WorldEvent {
     /// A client sends its next request.
@@ -23,53 +23,53 @@ pub enum WorldEvent {
     Sent { request: u64 },
     /// A request could not connect to its endpoint.
     NotConnected { request: u64, endpoint: Endpoint },
-    /// The reply to a report of activity arrives.
+    /// The reply to a touch arrives.
     Reported { isolate: usize, endpoint: Option<Endpoint> },
     /// The object's reply reaches a request.
     Replied { request: u64, outcome: Outcome },
-    /// The object was lost while it held a request, or its reply was.
+    /// The object that held a request, or its reply, is lost.
     NoReply { request: u64 },
-    /// A response goes on: a touch interval has passed.
+    /// A streamed response continues: a touch interval has passed.
     Beat { request: u64 },
     /// A message reaches the object.
     Message(Sent),
-    /// A timer of the object's memory runs out.
+    /// A timer of the object's memory is due.
     Timer { timer: u64 },
-    /// The alarm rings. A duplicate rings whatever has become of the alarm meanwhile.
+    /// The alarm fires. A duplicate fires even if the alarm was moved meanwhile.
     Alarm { alarm: u64, duplicate: bool },
-    /// A held request must have had its reply by now.
+    /// A held request must have its reply by now.
     Overdue { ticket: Ticket },
     /// A call reaches Compute Engine.
     CallArrives { call: u64, what: Call, about: About },
     /// A call's response reaches the object.
     Responded { call: u64, result: Result<Response, CallError> },
-    /// `zoneOperations.wait` has held for as long as it does.
+    /// The hold of a `zoneOperations.wait` ends.
     WaitExpires { call: u64 },
     /// A probe reaches the address.
     ProbeArrives { probe: u64, endpoint: Endpoint },
     /// A probe's result reaches the object.
     Probed { probe: u64, endpoint: Endpoint, result: ProbeResult },
-    /// A request of the busy path reaches the VM.
+    /// A busy check reaches the VM.
     BusyCheckArrives { check: u64, endpoint: Endpoint },
-    /// Its result reaches the object.
+    /// The result of a busy check reaches the object.
     BusyChecked { check: u64, endpoint: Endpoint, busy: bool },
-    /// An operation goes on.
+    /// An operation enters its next phase.
     Operation { operation: usize, phase: Phase },
     /// The server of this run of the instance comes up.
     ServerUp { run: u64 },
     /// The Worker's cron trigger fires.
     Cron,
-    /// Something strikes that nobody asked for.
+    /// A fault strikes by itself.
     Strike(Fault),
     /// The object gets another version of the Worker.
     Deployment,
-    /// The faults are over.
+    /// The faults end.
     Calm,
-    /// Nothing: the invariants are checked.
+    /// Nothing happens: the invariants are checked.
     Inspection,
 }
 
-/// Which instance a call is about, and how it was configured when it was made.
+/// The instance that a call refers to, and its configuration at the time of the call.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     pub zone: Zone,
@@ -77,7 +77,8 @@ pub struct About {
     pub token: Option<Token>,
 }
 
-/// Events in the order of their time; those of one moment in the order in which they were planned.
+/// Events in the order of their time. Simultaneous events are in the order in which they were
+/// planned.
 #[derive(Default)]
 pub struct EventQueue {
     planned: BTreeMap<(Timestamp, u64), WorldEvent>,
@@ -90,7 +91,7 @@ impl EventQueue {
         self.planned.insert((at, self.count), event);
     }
 
-    /// Whether anything of this kind is going to happen.
+    /// Returns whether an event of this kind is planned.
     pub fn has(&self, kind: impl Fn(&WorldEvent) -> bool) -> bool {
         self.planned.values().any(kind)
     }

@@ -1,4 +1,5 @@
-//! The host of the VM's object: it holds the real [`Driver`], hands it what arrives, and may lose it.
+//! The host of the VM's object: it holds the real [`Driver`], passes every input to it, and may
+//! lose it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::rollout::Own;
 use super::scenario::Fault;
 use super::world::World;
 
-/// What somebody sends to the object.
+/// A message to the object.
 #[derive(Clone, Debug)]
 pub enum Sent {
     Wake {
@@ -36,38 +37,38 @@ pub enum Sent {
     Ready {
         token: Token,
     },
-    /// Follow the schedule.
+    /// The cron trigger's message: follow the schedule.
     Follow,
 }
 
-/// Who sends a request: one of a few.
+/// Returns the client that sends a request: one of three.
 fn client(request: u64) -> String {
     format!("client {}", request % 3)
 }
 
-/// What there is of the object: the store and the alarm outlive its memory.
+/// The object: the storage and the alarm outlive its memory.
 #[derive(Default)]
 pub struct Object {
     pub stored: Option<Record>,
-    /// Whether the record in the store cannot be read.
+    /// `true` if the stored record cannot be read.
     pub unreadable: bool,
     pub alarm: Option<(u64, Timestamp)>,
     pub memory: Option<Memory>,
-    /// Numbers calls, probes, timers, alarms and tickets, over all lives.
+    /// The number of calls, probes, timers, alarms and tickets so far, of all loads.
     numbers: u64,
 }
 
 pub struct Memory {
     pub driver: Driver,
-    /// What the messages were that wait for a reply.
+    /// The messages that wait for a reply.
     pub tickets: BTreeMap<Ticket, Sent>,
-    /// What its own version of the Worker has of the VM.
+    /// The configuration of the object's own version of the Worker.
     own: Own,
-    /// The configuration that the next event meets.
+    /// The configuration that the next event must find.
     configuration: Option<usize>,
     pub timer: Option<u64>,
     pub calls: Vec<(u64, CallId)>,
-    /// The probes under way, each with the generation of its endpoint.
+    /// The probes in progress, each with the generation of its endpoint.
     pub probes: Vec<(u64, u64)>,
     pub busy_checks: Vec<u64>,
 }
@@ -83,25 +84,25 @@ impl Object {
         in_memory.or(self.stored.as_ref())
     }
 
-    /// The lifecycle as the next event meets it.
+    /// Returns the lifecycle as the next event finds it.
     pub fn lifecycle(&self) -> Option<&Lifecycle> {
         self.record().map(|record| &record.lifecycle)
     }
 
-    /// The number of the configuration that the next event meets.
+    /// Returns the number of the configuration that the next event finds.
     pub fn configuration(&self) -> usize {
         let due = self.memory.as_ref().and_then(|memory| memory.configuration);
         due.or(self.record().map(number)).unwrap_or_default()
     }
 }
 
-/// The number of the configuration in a record.
+/// Returns the number of the configuration in a record.
 fn number(record: &Record) -> usize {
     let number = record.vm.path.strip_prefix('/').and_then(|number| number.parse().ok());
     number.expect("each configuration of a scenario has a path of its own")
 }
 
-/// The machine that the driver runs on. Its time zone is UTC.
+/// The driver's host. Its time zone is UTC.
 struct Machine<'a>(&'a mut Random);
 
 impl Host for Machine<'_> {
@@ -120,7 +121,7 @@ impl Host for Machine<'_> {
 }
 
 impl World {
-    /// A message reaches the object.
+    /// Handles a message to the object.
     pub fn receive(&mut self, sent: Sent) {
         let sender_has = self.scenario.configured_in(self.sender(&sent), self.now);
         self.load();
@@ -154,7 +155,7 @@ impl World {
         self.drive(Input::Message { ticket, message }, &event);
     }
 
-    /// The command of a message, and the event that it is to the lifecycle.
+    /// Returns the command of a message, and the lifecycle's event for it.
     fn command(&self, sent: &Sent) -> (Command, Event) {
         match sent {
             Sent::Wake { request, unreachable, force } => {
@@ -176,7 +177,7 @@ impl World {
         }
     }
 
-    /// The alarm rings.
+    /// Handles the alarm.
     pub fn alarm_rings(&mut self, alarm: u64, duplicate: bool) {
         let set = self.object.alarm.is_some_and(|(number, _)| number == alarm);
         if !set && !duplicate {
@@ -198,13 +199,14 @@ impl World {
         }
         let event = if is_removed { Event::TakeDown(TakeDown::Stop) } else { Event::Timer };
         self.drive(Input::Alarm { name: Some("backend".to_owned()) }, &event);
-        // At least once: what was lost while it rang, is rung for again.
+        // An alarm is delivered at least once: if the object is lost meanwhile, the alarm fires
+        // again.
         if self.object.memory.is_none() && self.object.alarm.is_none() {
             self.set_alarm(self.now + Duration::from_secs(2));
         }
     }
 
-    /// A timer of the memory runs out.
+    /// Handles a timer of the memory.
     pub fn timer_runs_out(&mut self, timer: u64) {
         let Some(memory) = &mut self.object.memory else { return };
         if memory.timer == Some(timer) {
@@ -214,7 +216,7 @@ impl World {
         }
     }
 
-    /// The response to a call of this memory, or of an earlier one, which nobody hears.
+    /// Handles the response to a call. Responses to calls of an earlier load are dropped.
     pub fn responded(&mut self, call: u64, result: Result<Response, CallError>) {
         let Some(memory) = &mut self.object.memory else { return };
         let Some(at) = memory.calls.iter().position(|(number, _)| *number == call) else { return };
@@ -245,7 +247,8 @@ impl World {
         self.drive(Input::Event(event.clone()), &event);
     }
 
-    /// Hands an input to the driver, and carries out what it wants done. `event` is what the input is to the lifecycle.
+    /// Passes an input to the driver and carries out the outputs. `event` is the lifecycle's event
+    /// for the input.
     fn drive(&mut self, input: Input, event: &Event) {
         self.count_hours();
         self.observe_timetable();
@@ -260,7 +263,7 @@ impl World {
         self.carry_out(outputs, event);
     }
 
-    /// The memory is lost, and with it the timer, the held requests and the responses to come.
+    /// Loses the memory, and with it the timer, the held requests and the calls in progress.
     pub fn lose_object(&mut self) {
         let Some(memory) = self.object.memory.take() else { return };
         self.note(|| "object: lost".to_owned());
@@ -308,8 +311,9 @@ impl World {
         });
     }
 
-    /// Whether the VM can be found by the configurations alone that may come next: an instance in another zone
-    /// cannot, nor one of a VM that has been removed, nor one that is only going to be created.
+    /// Returns whether the VM can be found by the next configurations alone. That is not possible
+    /// for an instance in another zone, for a VM that has been removed, or for an instance whose
+    /// insert is on its way.
     fn can_be_found_again(&self) -> bool {
         let oldest = match self.scenario.own(self.now) {
             Own::Configured(own) => own,
@@ -322,14 +326,14 @@ impl World {
         let soon = self.now + 5 * MINUTE;
         let next = self.scenario.configurations[oldest..].iter().filter(|c| c.from <= soon);
         let next: Vec<_> = next.map(|configuration| &configuration.zones).collect();
-        // One that is going down may yet stay.
+        // A take-down in progress may still be cancelled.
         let down = [InstanceStatus::Terminated, InstanceStatus::Stopped, InstanceStatus::Suspended];
         let up = self.compute.instances.iter().filter(|(_, instance)| !down.contains(&instance.status));
         let in_all = |zone| next.iter().all(|zones| zones.contains(zone));
         up.map(|(zone, _)| zone).all(in_all) && !self.a_change_is_on_its_way()
     }
 
-    /// The next input has to bring the object this configuration.
+    /// Records that the next input must give this configuration to the object.
     fn expect_configuration(&mut self, due: usize) {
         let Some(memory) = &mut self.object.memory else { return };
         memory.configuration = Some(due);
@@ -342,7 +346,7 @@ impl World {
                 self.observed.operator_wants_down = false;
             }
             let before = number(before);
-            // By messages alone it cannot know which one is newer.
+            // From messages alone the object cannot know which configuration is newer.
             if due < before && matches!(memory.own, Own::Configured(_)) {
                 self.violated(|| format!("goes back from the configuration {before} to {due}"));
             }
@@ -351,7 +355,7 @@ impl World {
         self.observe_configured();
     }
 
-    /// Whoever sent this sees it fail, and tries again.
+    /// Handles the loss of a message: its sender notices, and repeats it.
     pub fn lost(&mut self, sent: &Sent) {
         match sent {
             Sent::Wake { request: Some(request), .. } => {

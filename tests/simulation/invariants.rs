@@ -1,4 +1,4 @@
-//! The invariants. Each has its check here, and its own message.
+//! The invariants, each with its check and its own message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -16,50 +16,52 @@ use super::monthly_limit::Hours;
 use super::ready::Token;
 use super::world::World;
 
-/// How much later than its deadline something may happen: a timer's lateness, and the way.
+/// The tolerance for deadlines: the lateness of a timer, and the latency of a message.
 pub const SLACK: Duration = Duration::from_secs(2);
 
-/// How much later than at its idle deadline a VM may begin to go down: the alarm's lateness, and a loss or two.
+/// The tolerance for the idle timeout: the lateness of the alarm, and a few losses of the object.
 pub const IDLE_SLACK: Duration = Duration::from_secs(60);
 
-/// How many probes of one endpoint may be under way.
+/// The maximum number of probes of one endpoint in progress.
 const MOST_PROBES: usize = 4;
 
-/// How many events of its own a lifecycle may have in a second: probes that begin 100 ms apart, and calls.
+/// The maximum number of events per second that the lifecycle causes itself: probes that begin 100
+/// ms apart, and calls.
 const MOST_EVENTS: usize = 40;
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// What has been seen so far, as far as an invariant needs it.
+/// The observations that the invariants need.
 #[derive(Default)]
 pub struct Observations {
-    /// When a client last wanted something, or had something.
+    /// The time of the last use by a client.
     pub last_use: Timestamp,
-    /// When activity last reached the store.
+    /// The time at which activity was last stored.
     pub reported_at: Timestamp,
-    /// Since when the VM is shown as it is.
+    /// The time at which the visible state changed.
     pub changed_at: Timestamp,
     pub lost_at: Timestamp,
-    /// Since when the VM is to be awake by its schedule, and until when that has been looked at.
+    /// The beginning of the open window, and the time at which the timetable was last read.
     pub awake_since: Option<Timestamp>,
     pub timed_at: Timestamp,
-    /// Whether its schedule has called it, and nothing has come of that yet.
+    /// `true` if the schedule has woken the VM, and no event has been handled since.
     pub is_called: bool,
-    /// When the VM last said that it is busy, and when it was last asked.
+    /// The time at which the VM last reported that it is busy, and of the last busy check.
     pub busy_at: Timestamp,
-    pub asked_at: Timestamp,
-    /// When the object last got a configuration.
+    pub checked_at: Timestamp,
+    /// The time at which the object last got a configuration.
     pub configured_at: Timestamp,
-    /// The operator was the last to ask for something.
+    /// `true` if the last command was the operator's take-down.
     pub operator_wants_down: bool,
-    /// Whether the operator's stop waits for the end of a start. Another schedule does not call that off.
+    /// `true` if the operator's take-down waits for the end of a start. A changed schedule does not
+    /// cancel it.
     pub stop_waits: bool,
-    /// When each request id was first used; and those of the starts.
+    /// The time of the first use of each request id, and of the starts.
     pub first_used: BTreeMap<String, Timestamp>,
     pub starts: VecDeque<Timestamp>,
-    /// When each client has woken the VM.
+    /// The times at which each client has woken the VM.
     wakes: BTreeMap<String, VecDeque<Timestamp>>,
-    /// Whether the last that was refused had woken it too often.
+    /// `true` if the last refused client had exceeded its wake rate.
     pub turned_away: bool,
     /// The endpoints by generation: those probed, and those found healthy.
     probed: BTreeMap<u64, Endpoint>,
@@ -67,20 +69,21 @@ pub struct Observations {
     pub calls: VecDeque<Timestamp>,
     pub losses: VecDeque<Timestamp>,
     caused: VecDeque<Timestamp>,
-    /// The start under way: since when, and its calls.
+    /// The beginning of the start in progress, and the number of its calls.
     pub start: Option<(Timestamp, u64)>,
-    /// After the history was lost, the zones to look into, and those looked into, until the VM is created.
+    /// After a loss of the history, the zones to search and the zones searched, until the VM is
+    /// created.
     pub searched: Option<(Vec<Zone>, BTreeSet<Zone>)>,
     pub hours: Hours,
-    /// The tokens that there have been, and the newest that the lifecycle has given out.
+    /// All tokens so far, and the newest token of the lifecycle.
     pub tokens: Vec<ReadyToken>,
     pub newest: Option<Token>,
-    /// Which token the machine at an address has read, and which have been said.
+    /// The token that the machine at each address has read, and the tokens of all ready pushes.
     pub read_at: BTreeMap<IpAddr, Token>,
     pub said: BTreeSet<Token>,
-    /// How many starts were refused one after another, and when the last.
+    /// The number of consecutive refused starts, and the time of the last.
     pub refused: (u32, Timestamp),
-    /// Since when every answer has been a refusal for good.
+    /// The time since which every response has been a final refusal.
     pub refused_since: Option<Timestamp>,
 }
 
@@ -103,7 +106,7 @@ pub fn is_down(state: VmState) -> bool {
     matches!(state, VmState::Absent | VmState::Stopped | VmState::Suspended)
 }
 
-/// How many of `times` lie in the last `span`; older ones are forgotten.
+/// Returns how many of `times` are within the last `span`, and removes the older ones.
 pub fn count_within(times: &mut VecDeque<Timestamp>, span: Duration, now: Timestamp) -> usize {
     while times.front().is_some_and(|first| *first + span < now) {
         times.pop_front();
@@ -112,7 +115,7 @@ pub fn count_within(times: &mut VecDeque<Timestamp>, span: Duration, now: Timest
 }
 
 impl World {
-    /// The lifecycle has taken an event.
+    /// Observes an event that the lifecycle has handled.
     pub fn observe_event(&mut self, event: &Event) {
         let deadline = self.object.lifecycle().and_then(Lifecycle::deadline);
         let deadline = deadline.filter(|deadline| *deadline <= self.now);
@@ -125,7 +128,7 @@ impl World {
         }
     }
 
-    /// Something has happened that the lifecycle itself has caused: a timer, an answer.
+    /// Observes an event that the lifecycle itself has caused: a timer or a response.
     pub fn observe_bustle(&mut self) {
         self.observed.caused.push_back(self.now);
         let events = count_within(&mut self.observed.caused, Duration::from_secs(1), self.now);
@@ -134,12 +137,12 @@ impl World {
         }
     }
 
-    /// The configuration of the VM that the object knows.
+    /// Returns the object's configuration of the VM.
     pub fn known(&self) -> &Configuration {
         &self.scenario.configurations[self.object.configuration()]
     }
 
-    /// The object has got a configuration.
+    /// Observes that the object gets a configuration.
     pub fn observe_configured(&mut self) {
         self.coverage.count("the VM", "gets a configuration");
         let known = self.known().zones.clone();
@@ -151,7 +154,7 @@ impl World {
         self.observed.refused_since = None;
     }
 
-    /// The record is lost, and with it the history.
+    /// Forgets the history with the record.
     pub fn forget_all(&mut self) {
         self.coverage.count("the VM", "is recovered");
         self.observed.operator_wants_down = false;
@@ -166,7 +169,7 @@ impl World {
         }
     }
 
-    /// What the lifecycle has made of an event is in the store.
+    /// Observes a stored transition.
     pub fn observe_transition(&mut self, event: &Event, refuses: bool, before: VmState) {
         let Some(stored) = self.object.stored.as_ref().map(|record| &record.lifecycle) else { return };
         let (after, failure, now) = (stored.vm_state(), stored.failure().map(|f| f.kind), self.now);
@@ -225,7 +228,7 @@ impl World {
                     self.coverage.count("the VM", "begins to sleep deeply");
                 }
                 _ if self.may_be_used_up() => self.coverage.count("the VM", "goes down for its hours"),
-                // Preempted as often as it may be started.
+                // The VM was preempted as often as it may be started.
                 _ if failure == Some(FailureKind::OverLimit) => {}
                 _ if self.observed.operator_wants_down || self.observed.stop_waits => {}
                 _ => self.check_idle(before),
@@ -241,7 +244,8 @@ impl World {
             }
             if (is_down(before) || before == VmState::Failed)
                 && matches!(event, Event::Wake { force: false, .. })
-                // Its schedule may start it at the moment when a request comes, or when one may not.
+                // The schedule may start the VM at the time of the request, and when a request may
+                // not.
                 && !is_called
                 && !refuses
             {
@@ -282,26 +286,28 @@ impl World {
         }
     }
 
-    /// A VM goes down because nobody uses it.
+    /// Checks a take-down for lack of requests.
     fn check_idle(&mut self, before: VmState) {
         self.check_awake();
         let vm = &self.known().vm;
         let (idle_timeout, asks) = (vm.idle_timeout, vm.busy_path.is_some() && before == VmState::Running);
-        let Observations { reported_at, busy_at, asked_at, .. } = self.observed;
+        let Observations { reported_at, busy_at, checked_at, .. } = self.observed;
         let asks = asks && self.now.since(reported_at) < vm.busy_limit;
         let (idle_for, busy_for) = (self.now.since(reported_at), self.now.since(busy_at));
         if idle_for < idle_timeout {
             self.violated(|| format!("a VM in use is brought down: activity was reported {idle_for:?} ago"));
         }
         if asks && busy_for < idle_timeout {
-            self.violated(|| format!("a busy VM is brought down: it said that it is busy {busy_for:?} ago"));
+            self.violated(|| {
+                format!("a busy VM is brought down: it reported that it is busy {busy_for:?} ago")
+            });
         }
-        if asks && asked_at < reported_at {
-            self.violated(|| "a VM is brought down that has not been asked whether it is busy".to_owned());
+        if asks && checked_at < reported_at {
+            self.violated(|| "a VM is brought down without a busy check".to_owned());
         }
     }
 
-    /// A request has begun a start.
+    /// Checks a start by a request.
     fn check_starts(&mut self) {
         let Some(most) = self.known().vm.max_starts_per_hour else { return };
         let starts = count_within(&mut self.observed.starts, 60 * MINUTE, self.now);
@@ -310,7 +316,7 @@ impl World {
         }
     }
 
-    /// The same, of whoever has sent it.
+    /// Checks the wake rate of the client that sent the request.
     fn check_wakes(&mut self, event: &Event) {
         let (Event::Wake { client: Some(client), .. }, now) = (event, self.now) else { return };
         let Some(most) = self.known().vm.wake.wakes_per_hour else { return };
@@ -322,12 +328,12 @@ impl World {
         }
     }
 
-    /// The VM is being asked whether it is busy.
-    pub fn observe_question(&mut self) {
-        self.observed.asked_at = self.now;
+    /// Observes a busy check.
+    pub fn observe_busy_check(&mut self) {
+        self.observed.checked_at = self.now;
     }
 
-    /// The lifecycle answers the held requests.
+    /// Observes the release of the held requests.
     pub fn observe_release(&mut self, outcome: &Outcome) {
         let endpoint = match outcome {
             Outcome::Ready { endpoint, .. } => endpoint,
@@ -339,7 +345,7 @@ impl World {
         let stored = self.object.stored.as_ref().map(|record| &record.lifecycle);
         let present = stored.filter(|s| s.vm_state() == VmState::Running).and_then(Lifecycle::endpoint);
         if present != Some(*endpoint) {
-            self.violated(|| format!("told an endpoint that is not the present one: {endpoint:?}"));
+            self.violated(|| format!("sent an endpoint that is not the present one: {endpoint:?}"));
         }
         if self.observed.healthy.get(&endpoint.generation) == Some(endpoint) {
             return;
@@ -347,19 +353,19 @@ impl World {
         if self.has_said_so(endpoint.ip) {
             self.coverage.count("the VM", "is ready by its own word");
         } else {
-            self.violated(|| format!("told an endpoint that no probe has found healthy: {endpoint:?}"));
+            self.violated(|| format!("sent an endpoint that no probe has found healthy: {endpoint:?}"));
         }
     }
 
-    /// A request is sent on.
-    pub fn check_forward(&mut self, endpoint: Endpoint, told_at: Timestamp, touch_interval: Duration) {
-        let (age, limit) = (self.now.since(told_at), 2 * touch_interval);
+    /// Checks that a request is forwarded to an endpoint that was reported recently.
+    pub fn check_forward(&mut self, endpoint: Endpoint, reported_at: Timestamp, touch_interval: Duration) {
+        let (age, limit) = (self.now.since(reported_at), 2 * touch_interval);
         if age >= limit {
-            self.violated(|| format!("forwarded to an endpoint that was told {age:?} ago: {endpoint:?}"));
+            self.violated(|| format!("forwarded to an endpoint that was reported {age:?} ago: {endpoint:?}"));
         }
     }
 
-    /// A held request should have been answered by now.
+    /// Checks that a held request has got its reply in time.
     pub fn overdue(&mut self, ticket: Ticket) {
         let Some(memory) = &self.object.memory else { return };
         if let Some(Sent::Wake { request: Some(request), .. }) = memory.tickets.get(&ticket) {

@@ -1,4 +1,4 @@
-//! The invariants of the hours in a month.
+//! The invariants of `max_hours_per_month`.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use super::world::World;
 
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How long the VM has been up this month.
+/// The running time of this month.
 #[derive(Default)]
 pub struct Hours {
-    /// By what the lifecycle has been told at least.
-    pub told: Duration,
-    /// By what it has shown at most.
+    /// The minimum, from what the responses have reported to the lifecycle.
+    pub reported: Duration,
+    /// The maximum, from the states that the lifecycle has shown.
     pub shown: Duration,
-    /// Whether it has been told that the VM is up.
-    is_told: bool,
+    /// `true` if a response has reported that the VM is up.
+    is_reported: bool,
     counts: (bool, bool),
     counted_to: Timestamp,
 }
 
 impl World {
-    /// How long the VM may run in a month.
+    /// Returns the maximum running time in a month.
     fn most_hours(&self) -> Option<Duration> {
         self.known().vm.max_hours_per_month.map(|most| HOUR * most)
     }
 
     pub fn hours_before(&mut self, ran: Duration) {
         let now = self.now;
-        self.observed.hours = Hours { told: ran, shown: ran, counted_to: now, ..Hours::default() };
+        self.observed.hours = Hours { reported: ran, shown: ran, counted_to: now, ..Hours::default() };
     }
 
-    /// Before an answer reaches the lifecycle.
-    pub fn told_that_it_is_up(&mut self, result: &Result<Response, CallError>) {
+    /// Observes a response before it reaches the lifecycle: it may report that the VM is up.
+    pub fn observe_up(&mut self, result: &Result<Response, CallError>) {
         let starts = self.object.lifecycle().is_some_and(|lifecycle| is_starting(lifecycle.vm_state()));
         let is_up = match result {
             Ok(Response::Instance(instance)) => instance.status == InstanceStatus::Running,
@@ -49,48 +49,50 @@ impl World {
             }
             Err(_) => false,
         };
-        self.observed.hours.is_told |= starts && is_up;
+        self.observed.hours.is_reported |= starts && is_up;
     }
 
-    /// Counts the time since this was last called, and says what must not be.
+    /// Counts the time since the last call, and checks the limit.
     pub fn count_hours(&mut self) {
         let (now, turns_at) = (self.now, self.scenario.month_turns_at);
         let state = self.object.lifecycle().map_or(VmState::Absent, Lifecycle::vm_state);
         let is_up = self.is_its_vm_up();
         let hours = &mut self.observed.hours;
         if hours.counted_to < turns_at && turns_at <= now {
-            (hours.told, hours.shown, hours.counted_to) = (Duration::ZERO, Duration::ZERO, turns_at);
+            (hours.reported, hours.shown, hours.counted_to) = (Duration::ZERO, Duration::ZERO, turns_at);
         }
         let passed = now.since(hours.counted_to);
-        hours.told += if hours.counts.0 { passed } else { Duration::ZERO };
+        hours.reported += if hours.counts.0 { passed } else { Duration::ZERO };
         hours.shown += if hours.counts.1 { passed } else { Duration::ZERO };
-        hours.is_told &= is_up;
-        (hours.counts, hours.counted_to) = ((hours.is_told, !is_down(state)), now);
-        let (told, is_told) = (hours.told, hours.is_told);
+        hours.is_reported &= is_up;
+        (hours.counts, hours.counted_to) = ((hours.is_reported, !is_down(state)), now);
+        let (reported, is_reported) = (hours.reported, hours.is_reported);
         let Some(most) = self.most_hours() else { return };
         let latest = most + self.scenario.startup_timeout() + IDLE_SLACK;
-        if told > latest && is_told && !is_going_down(state) && !is_starting(state) {
-            self.violated(|| format!("hours are used up, and it stays: {told:?} of {most:?}, and {state:?}"));
+        if reported > latest && is_reported && !is_going_down(state) && !is_starting(state) {
+            self.violated(|| {
+                format!("hours are used up, and it stays: {reported:?} of {most:?}, and {state:?}")
+            });
         }
     }
 
-    /// Whether the hours may be the reason for which a VM goes down or stays there.
+    /// Returns whether the limit may be the reason for which a VM goes down or stays down.
     pub fn may_be_used_up(&self) -> bool {
         self.most_hours().is_some_and(|most| self.observed.hours.shown + MINUTE / 30 >= most)
     }
 
-    /// A start has begun of a VM that did not run.
+    /// Checks the start of a VM that did not run.
     pub fn check_hours(&mut self) {
-        let (told, most) = (self.observed.hours.told, self.most_hours());
-        if most.is_some_and(|most| told >= most + IDLE_SLACK) {
-            self.violated(|| format!("hours are used up, and it is started: {told:?} of {most:?}"));
+        let (reported, most) = (self.observed.hours.reported, self.most_hours());
+        if most.is_some_and(|most| reported >= most + IDLE_SLACK) {
+            self.violated(|| format!("hours are used up, and it is started: {reported:?} of {most:?}"));
         }
         if self.now >= self.scenario.month_turns_at && most.is_some() {
             self.coverage.count("the VM", "is started in a new month");
         }
     }
 
-    /// A request is refused because the hours are used up.
+    /// Checks the refusal of a request because the hours are used up.
     pub fn check_refusal_for_hours(&mut self) {
         self.coverage.count("the VM", "is refused for want of hours");
         let (shown, most) = (self.observed.hours.shown, self.most_hours());
@@ -100,7 +102,7 @@ impl World {
     }
 }
 
-/// A VM that has run for so long when it was deleted at `now`.
+/// Returns the lifecycle of a VM that has run for `ran`, and was deleted at `now`.
 pub fn history(identity: u64, policy: Policy, ran: Duration, now: Timestamp) -> Lifecycle {
     let running =
         r#"{"status": "RUNNING", "networkInterfaces": [{"accessConfigs": [{"natIP": "192.0.2.1"}]}]}"#;
@@ -113,16 +115,16 @@ pub fn history(identity: u64, policy: Policy, ran: Duration, now: Timestamp) -> 
     };
     let began = Timestamp::from_millis(now.as_millis() - u64::try_from(ran.as_millis()).expect("short"));
     let mut lifecycle = Lifecycle::new(identity, policy, began);
-    let answer = |lifecycle: &mut Lifecycle, actions: &[Action], body: &str, at: Timestamp| {
+    let respond = |lifecycle: &mut Lifecycle, actions: &[Action], body: &str, at: Timestamp| {
         let (call, what): (CallId, _) = call(actions).expect("a call is made");
         let result = Response::read(&what, &vmproxy::Instance::default(), 200, body);
         lifecycle.handle(Event::Responded { call, result, token_took: Duration::ZERO }, at)
     };
     let actions = lifecycle.handle(Event::Wake { unreachable: None, force: false, client: None }, began);
-    answer(&mut lifecycle, &actions, running, began);
+    respond(&mut lifecycle, &actions, running, began);
     lifecycle.handle(Event::Probed { generation: 1, result: ProbeResult::Healthy }, began);
     let actions = lifecycle.handle(Event::TakeDown(TakeDown::Delete), now);
-    answer(&mut lifecycle, &actions, done, now);
+    respond(&mut lifecycle, &actions, done, now);
     assert_eq!(lifecycle.vm_state(), VmState::Absent, "it has a history");
     lifecycle
 }

@@ -1,4 +1,4 @@
-//! What operations do to an instance, phase by phase, and how long it takes.
+//! The phases of operations, and their durations.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use vmproxy::compute::{ApiError, BringUp, Change, InstanceStatus, TakeDown};
 use super::compute::{api_error, Task};
 use super::random::Random;
 
-/// A part of an operation.
+/// A phase of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     Enter(InstanceStatus),
-    /// The address is known: STAGING.
+    /// The address is assigned: STAGING.
     Stage,
     /// The instance runs.
     Run,
-    /// Its setting is as it is to be.
+    /// The setting is updated.
     Adapted,
-    /// The instance is gone.
+    /// The instance is deleted.
     Gone,
     /// The operation has ended.
     Done(Result<(), ApiError>),
@@ -34,22 +34,22 @@ impl Phase {
     }
 }
 
-/// How long things take.
+/// The pace of an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Everything takes this many times as long.
+    /// The factor by which all durations are multiplied.
     pub factor: u32,
     pub failure: Option<Failing>,
 }
 
-/// How an operation fails.
+/// The failures of operations.
 #[derive(Clone, Copy, Debug)]
 pub enum Failing {
     StockOut,
     Otherwise,
 }
 
-/// The phases of an operation that fails on an instance that was in this state.
+/// Returns the phases of an operation that fails on an instance with the status `before`.
 pub fn failing(
     task: Task,
     failing: Failing,
@@ -63,7 +63,7 @@ pub fn failing(
         Failing::StockOut if goes_up => api_error(503, "ZONE_RESOURCE_POOL_EXHAUSTED"),
         Failing::StockOut | Failing::Otherwise => random.pick(&FAILURES).error(),
     };
-    // A start that fails gets as far as PROVISIONING; anything else that fails has never begun.
+    // A start that fails reaches PROVISIONING. Any other operation that fails has no effect.
     let undone = match (task, before) {
         (Task::Change(Change::Up(BringUp::Insert | BringUp::InsertStandard)), _) | (_, None) => Phase::Gone,
         (_, Some(before)) => Phase::Enter(before),
@@ -75,7 +75,7 @@ pub fn failing(
     phases
 }
 
-/// The ways in which operations fail, other than for want of machines.
+/// The errors of operations other than a stockout.
 #[derive(Clone, Copy)]
 struct OperationFailure(u16, &'static str);
 
@@ -92,7 +92,7 @@ impl OperationFailure {
     }
 }
 
-/// The phases of an operation that goes well.
+/// Returns the phases of an operation that succeeds.
 pub fn phases(task: Task, pace: Pace, random: &mut Random) -> Vec<(Duration, Phase)> {
     use InstanceStatus as Status;
     let mut at = Duration::ZERO;
@@ -100,7 +100,7 @@ pub fn phases(task: Task, pace: Pace, random: &mut Random) -> Vec<(Duration, Pha
         at += span(random, least, most, pace);
         at
     };
-    // For a moment the operation is there, and the instance does not show it yet.
+    // The instance shows the operation with a short delay.
     let unseen = random.between(Duration::ZERO, Duration::from_millis(800));
     let mut phases = Vec::new();
     match task {

@@ -1,4 +1,4 @@
-//! Random numbers that are the same for ever: SplitMix64.
+//! Deterministic random numbers: SplitMix64.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ impl Random {
         self.number() % end.max(1)
     }
 
-    /// True in `permille` of a thousand cases.
+    /// Returns `true` with this probability per mille.
     pub fn chance(&mut self, permille: u64) -> bool {
         self.below(1000) < permille
     }
 
-    /// Whole milliseconds from `least` to `most`.
+    /// Returns a duration from `least` to `most`, in whole milliseconds.
     pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let span = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(u64::MAX - 1);
         least + Duration::from_millis(self.below(span + 1))

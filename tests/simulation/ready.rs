@@ -1,4 +1,4 @@
-//! The VM's own word that it is ready: right, too early, late, twice, of an older boot; and what strangers say.
+//! The ready push: valid, too early, late, repeated, from an earlier boot, and from strangers.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use super::invariants::MINUTE;
 use super::scenario::Fault;
 use super::world::World;
 
-/// A token, by its place among all that there have been.
+/// A token, as its index among all tokens so far.
 pub type Token = usize;
 
-/// What an instance has to say.
+/// The tokens of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Word {
-    /// What is in its metadata.
-    pub told: Option<Token>,
-    /// What the machine has read there when it booted.
+    /// The token in its metadata.
+    pub in_metadata: Option<Token>,
+    /// The token that the machine read there when it booted.
     pub read: Option<Token>,
-    /// Whether nothing has booted since it was suspended.
+    /// `true` if the machine was resumed, and has not booted since.
     pub is_resumed: bool,
 }
 
 impl World {
-    /// The number of a token that the lifecycle has given out, or a stranger has made up.
+    /// Returns the number of a token that the lifecycle has issued or a stranger has guessed.
     pub fn number_of(&mut self, token: &ReadyToken) -> Token {
         let known = self.observed.tokens.iter().position(|one| one == token);
         known.unwrap_or_else(|| {
@@ -37,7 +37,7 @@ impl World {
         })
     }
 
-    /// The token that calls are made with.
+    /// Returns the token that calls are made with.
     pub fn present_token(&mut self) -> Option<Token> {
         let token = self.object.lifecycle().and_then(Lifecycle::ready_token).cloned()?;
         let number = self.number_of(&token);
@@ -45,8 +45,8 @@ impl World {
         Some(number)
     }
 
-    /// A machine begins to run. If the lifecycle has resumed it, it has no token that is any good; what others do it
-    /// need not see: then a machine has a token for more than one boot, and at more than one address.
+    /// Observes a boot. A machine that the lifecycle has resumed has no valid token. A resume by
+    /// others is invisible to the lifecycle: such a machine keeps its token at another address.
     pub fn observe_boot(&mut self, zone: Zone) {
         let Some(Instance { word, address, up_by, .. }) = self.compute.instances.get(&zone) else { return };
         if let (Some(token), Some(address), true) =
@@ -56,16 +56,16 @@ impl World {
         }
     }
 
-    /// Whether the machine that is, or was, at this address has said that it is ready.
+    /// Returns whether the machine that is, or was, at this address has sent a ready push.
     pub fn has_said_so(&self, address: IpAddr) -> bool {
         self.observed.read_at.get(&address).is_some_and(|token| self.observed.said.contains(token))
     }
 
-    /// The server of the machine in this zone is up, or may believe that it is.
+    /// Sends a ready push of the server in this zone, which is up or assumes so.
     pub fn says_ready(&mut self, zone: Zone) {
         let Some(Instance { word, up_by, .. }) = self.compute.instances.get(&zone) else { return };
         let Some(token) = word.read else { return };
-        // What was suspended has said so long ago; some say it again.
+        // A suspended machine has sent its push before; some send it again.
         if word.is_resumed && !self.random.chance(300) {
             return;
         }
@@ -81,14 +81,14 @@ impl World {
         }
     }
 
-    /// Somebody says so who does not know the token.
+    /// Sends a ready push of a stranger, who does not know the token.
     pub fn stranger_says_ready(&mut self) {
         let guess = format!("guess-{}", self.random.below(10));
         let token = self.number_of(&ReadyToken::from(guess.as_str()));
         self.send(Sent::Ready { token });
     }
 
-    /// Whether this is the token of the present boot: the driver does not trouble the lifecycle with another.
+    /// Returns whether this is the token of the present boot: the driver rejects any other.
     pub fn is_present_token(&mut self, number: Token) -> bool {
         let token = self.observed.tokens[number].clone();
         let before = self.object.lifecycle().map(|l| (l.vm_state(), l.endpoint().is_some()));
@@ -106,7 +106,7 @@ impl World {
         is_present
     }
 
-    /// Somebody's word has made the VM running.
+    /// Checks a ready push that has made the VM running.
     pub fn observe_word(&mut self, token: &ReadyToken) {
         let known = self.observed.newest.map(|newest| &self.observed.tokens[newest]);
         if known != Some(token) {

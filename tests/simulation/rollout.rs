@@ -1,5 +1,5 @@
-//! Who has which version of the Worker, and with it which configuration: a new one reaches the object and each isolate
-//! at a time of its own, so for a while messages bring older ones and newer ones in turn.
+//! Rollouts: a new version of the Worker, and with it a configuration, reaches the object and each
+//! isolate at a time of its own. Meanwhile older and newer configurations arrive in messages.
 
 use std::time::Duration;
 
@@ -12,16 +12,18 @@ use super::random::Random;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// How long a version may take to reach everybody.
+/// The maximum time that a version takes to reach the object and all isolates.
 const LONGEST_LAG: Duration = Duration::from_secs(3 * 60);
 
 pub struct Rollout {
-    /// How late new versions reach each isolate; the object shares its machine with one more.
+    /// The delay of new versions in each isolate. The object shares its machine with another
+    /// isolate.
     lags: Vec<Duration>,
     object_lag: Duration,
-    /// Whether the Worker has the VM in its code, so that the object knows of it by messages alone.
+    /// `true` if the VM is in the Worker's code: the object gets its configuration from messages
+    /// alone.
     pub is_of_its_own: bool,
-    /// Since when there is no such VM any more.
+    /// The time from which the VM is no longer configured.
     pub removed_from: Option<Timestamp>,
 }
 
@@ -43,14 +45,14 @@ impl Rollout {
         self.removed_from.is_some_and(|from| from + lag <= now)
     }
 
-    /// Since when nobody has a version with the VM.
+    /// Returns the time from which no version has the VM.
     pub fn is_gone_from(&self) -> Option<Timestamp> {
         Some(self.removed_from? + LONGEST_LAG)
     }
 }
 
 impl Scenario {
-    /// The number of the configuration that comes with an isolate's version of the Worker.
+    /// Returns the number of the configuration in an isolate's version of the Worker.
     pub fn configured_in(&self, isolate: usize, now: Timestamp) -> usize {
         self.configured_late(self.rollout.lags[isolate], now)
     }
@@ -59,12 +61,12 @@ impl Scenario {
         &self.configurations[self.configured_in(isolate, now)]
     }
 
-    /// Whether an isolate's version of the Worker has the VM no more.
+    /// Returns whether an isolate's version of the Worker no longer has the VM.
     pub fn is_removed_in(&self, isolate: usize, now: Timestamp) -> bool {
         self.rollout.is_removed(self.rollout.lags[isolate], now)
     }
 
-    /// What an object that is loaded now has of its own: the number of a configuration, or that there is none.
+    /// Returns the configuration of the VM in an object that is loaded now.
     pub fn own(&self, now: Timestamp) -> Own {
         match &self.rollout {
             rollout if rollout.is_of_its_own => Own::Unknown,
@@ -81,7 +83,7 @@ impl Scenario {
     }
 }
 
-/// What the object's own version of the Worker has of the VM.
+/// The configuration of the VM in the object's own version of the Worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
     Unknown,
@@ -90,7 +92,7 @@ pub enum Own {
 }
 
 impl World {
-    /// Plans when the object gets each version: it is lost for that.
+    /// Plans the deployment of each version to the object, which is lost for that.
     pub fn plan_deployments(&mut self) {
         let (rollout, now) = (&self.scenario.rollout, self.now);
         let changes = self.scenario.configurations.iter().skip(1).map(|configuration| configuration.from);
@@ -105,7 +107,7 @@ impl World {
         self.lose_object();
     }
 
-    /// The isolate that sends a message. The operator's are sent by the first.
+    /// Returns the isolate that sends a message. The first isolate sends the operator's.
     pub fn sender(&self, sent: &Sent) -> usize {
         match sent {
             Sent::Touch { isolate } => *isolate,

@@ -1,4 +1,4 @@
-//! What one seed decides beforehand: the VM, its traffic, and what goes wrong when.
+//! The part of a run that the seed decides in advance: the VM, its traffic, and the faults.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::monthly_limit::HOUR;
 use super::random::Random;
 use super::rollout::Rollout;
 
-/// What can go wrong.
+/// The faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    // Of the way to Compute Engine.
+    // On the way to Compute Engine.
     LostCall,
     LostAnswer,
     SlowAnswer,
     Unreadable,
     TokenUnavailable,
     KeyRefused,
-    // Of Compute Engine.
+    // In Compute Engine.
     Throttled,
     ServerError,
     ErrorAfterEffect,
@@ -31,16 +31,16 @@ pub enum Fault {
     StockOut,
     Preemption,
     Repair,
-    // Of people.
+    // By people.
     Human,
     Operator,
-    // Of the VM's server.
+    // In the VM's server.
     SlowBoot,
     HungServer,
     SlowServer,
     Crash,
     NoConnection,
-    // Of the object and the way to it.
+    // Of the object and its messages.
     LostMessage,
     Eviction,
     LossBeforePersist,
@@ -50,7 +50,7 @@ pub enum Fault {
     LateAlarm,
     DoubleAlarm,
     LostRecord,
-    // Of who says that the VM is ready.
+    // Of ready pushes.
     EarlyWord,
     LateWord,
     SecondWord,
@@ -98,7 +98,7 @@ impl Fault {
         Fault::StrangersWord,
     ];
 
-    /// Whether it comes by itself, and not with something that somebody does.
+    /// Returns whether the fault strikes by itself, and not at an action of someone.
     pub fn comes_by_itself(self) -> bool {
         matches!(
             self,
@@ -112,7 +112,7 @@ impl Fault {
         )
     }
 
-    /// Whether it is a loss of the object at one of its lines. There are many lines.
+    /// Returns whether the fault loses the object between two outputs, of which there are many.
     fn loses_the_object(self) -> bool {
         matches!(
             self,
@@ -123,7 +123,7 @@ impl Fault {
         )
     }
 
-    /// Whether it may strike in every case for a while.
+    /// Returns whether the fault may strike in every case for some time.
     fn may_be_total(self) -> bool {
         matches!(
             self,
@@ -141,19 +141,19 @@ impl Fault {
     }
 }
 
-/// When and how often a fault strikes.
+/// The period and the probability of a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Strength {
     pub fault: Fault,
     pub from: Timestamp,
     pub to: Timestamp,
-    /// In how many of a thousand cases.
+    /// The probability per mille.
     pub permille: u64,
-    /// About how far apart, if it comes by itself.
+    /// The approximate interval, if the fault strikes by itself.
     pub apart: Duration,
 }
 
-/// How clients behave for a while.
+/// The behaviour of clients for a period.
 #[derive(Clone, Copy, Debug)]
 pub enum Traffic {
     Silence,
@@ -163,28 +163,28 @@ pub enum Traffic {
 
 pub struct Scenario {
     pub begin: Timestamp,
-    /// When the month ends in which it begins.
+    /// The end of the month in which the run begins.
     pub month_turns_at: Timestamp,
-    /// How long the VM ran this month before.
+    /// The running time of this month before the run.
     pub ran_before: Duration,
     pub rollout: Rollout,
-    /// The configurations, one after the other.
+    /// The successive configurations.
     pub configurations: Vec<Configuration>,
-    /// In how many of a thousand cases the VM says that it is busy, until it is calm.
+    /// The probability per mille that the VM is busy, until the faults end.
     busy_permille: u64,
-    /// Whether a zone without room for Spot VMs has some for others.
+    /// `true` if a zone without capacity for Spot VMs has capacity for standard VMs.
     pub has_room_for_standard_vms: bool,
     pub isolates: usize,
-    /// Whether the platform deletes the instance when it takes it away.
+    /// `true` if the platform deletes the instance at a preemption.
     pub preempted_for_good: bool,
-    /// What clients do, each until then. The last one lasts.
+    /// The traffic, each until this time. The last one lasts.
     pub traffic: Vec<(Timestamp, Traffic)>,
     pub strengths: Vec<Strength>,
-    /// When the last fault is over.
+    /// The end of the last fault.
     pub calm_from: Timestamp,
-    /// When everything must be as it should.
+    /// The time from which everything must work.
     pub settled_from: Timestamp,
-    /// Whether there is demand at the end.
+    /// `true` if there is traffic at the end.
     pub wanted_at_end: bool,
     pub end: Timestamp,
 }
@@ -216,12 +216,12 @@ impl Scenario {
         let all = || configurations.iter().map(|configuration| &configuration.vm);
         let idle_timeout = all().map(|vm| vm.idle_timeout).max().unwrap_or_default();
         let deep_sleep_after = all().filter_map(|vm| vm.deep_sleep_after).max().unwrap_or_default();
-        // A request may have to sit out a slow stop, a start that fails, a pause, and a start.
+        // A request may have to wait for a slow stop, a start that fails, a pause, and a start.
         let settled_from = calm_from + 2 * startup_timeout + idle_timeout + 9 * MINUTE;
         let isolates = usize::try_from(1 + random.below(4)).expect("small");
         let rollout = Rollout::draw(random, isolates, begin, calm_from);
-        // An object looks into its own configuration once an hour at least, counted from when it was last loaded: a late
-        // word of the VM's may load it until all is calm.
+        // An object reads its own configuration at least once an hour after it was last loaded, and
+        // a late ready push may load it until the faults end.
         let gone_from = rollout.is_gone_from().map_or(begin, |from| from.max(calm_from) + HOUR + 5 * MINUTE);
         let end = (settled_from + idle_timeout).max(gone_from) + deep_sleep_after + 3 * MINUTE;
         let wanted_at_end = random.chance(500) && rollout.removed_from.is_none();
@@ -235,7 +235,7 @@ impl Scenario {
         }
         let apart = random.between(SECOND, 20 * SECOND);
         traffic.push((end, if wanted_at_end { Traffic::Steady { apart } } else { Traffic::Silence }));
-        // A seed has few kinds of faults or many; each with its own time and strength.
+        // A seed has few or many kinds of faults, each with its own period and probability.
         let share = random.pick(&[0, 60, 200, 500]);
         let mut strengths = Vec::new();
         for fault in Fault::ALL {
@@ -270,18 +270,18 @@ impl Scenario {
         }
     }
 
-    /// Every configuration has the same.
+    /// Returns the startup timeout, which is the same in all configurations.
     pub fn startup_timeout(&self) -> Duration {
         self.configurations[0].vm.startup_timeout
     }
 
-    /// The newest configuration of the Worker.
+    /// Returns the newest configuration of the Worker.
     pub fn configuration(&self, now: Timestamp) -> &Configuration {
         let newest = self.configurations.iter().rfind(|configuration| configuration.from <= now);
         newest.unwrap_or(&self.configurations[0])
     }
 
-    /// In how many of a thousand cases a fault strikes now.
+    /// Returns the probability per mille of a fault at this time.
     pub fn permille(&self, fault: Fault, now: Timestamp) -> u64 {
         let strength = self.strengths.iter().find(|strength| strength.fault == fault);
         strength.map_or(0, |s| if (s.from..s.to).contains(&now) { s.permille } else { 0 })

@@ -1,4 +1,4 @@
-//! Schedules: when the VM is to be awake, known without the code under test, and the invariants of that.
+//! Schedules, computed without the code under test, and their invariants.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::random::Random;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// How often the Worker tells the object of its schedule.
+/// The interval of the Worker's cron trigger.
 const CRON_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
-/// How long it may take until it is noticed that a VM in its window does not run.
+/// The maximum time until a VM in its window that does not run is noticed.
 const NOTICED_AFTER: Duration = Duration::from_secs(6 * 60);
 
 /// The windows and wakes of one run, which is shorter than a day.
@@ -43,7 +43,7 @@ impl Timetable {
         Self { windows, wakes }
     }
 
-    /// As the configuration has it.
+    /// Writes the timetable to the configuration.
     fn write(&self, vm: &mut Vm) {
         let clock = |at: &Timestamp| at.to_rfc3339()[11..16].to_owned();
         let window = |(from, to): &(Timestamp, Timestamp)| format!("daily {}-{} UTC", clock(from), clock(to));
@@ -55,7 +55,7 @@ impl Timetable {
         self.windows.iter().any(|(from, to)| (*from..*to).contains(&now))
     }
 
-    /// Whether a window begins or a wake comes after `earlier`, and until `now`.
+    /// Returns whether a window begins or a wake is due after `earlier`, and until `now`.
     fn wakes(&self, earlier: Timestamp, now: Timestamp) -> bool {
         let mut all = self.windows.iter().map(|(from, _)| from).chain(&self.wakes);
         all.any(|at| earlier < *at && *at <= now)
@@ -71,7 +71,7 @@ fn whole_minute(at: Timestamp) -> Timestamp {
 }
 
 impl Scenario {
-    /// Gives some runs schedules. Those without are the same as if there were none.
+    /// Gives schedules to some runs. All other runs stay the same.
     pub fn draw_timetables(&mut self, random: &mut Random) {
         if !random.chance(400) {
             return;
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// The cron trigger of the Worker.
+    /// Fires the Worker's cron trigger.
     pub fn cron(&mut self) {
         if !self.scenario.is_removed_in(0, self.now) {
             self.send(Sent::Follow);
@@ -103,7 +103,7 @@ impl World {
         self.plan_in(CRON_INTERVAL, WorldEvent::Cron);
     }
 
-    /// Notes what has come by the clock since this was last called.
+    /// Observes the windows and wakes since the last call.
     pub fn observe_timetable(&mut self) {
         if self.object.lifecycle().is_none() {
             return;
@@ -125,14 +125,14 @@ impl World {
         self.observed.timed_at = now;
     }
 
-    /// A VM goes down because nobody uses it.
+    /// Checks that a VM that goes down for lack of requests is in no window.
     pub fn check_awake(&mut self) {
         if self.observed.awake_since.is_some() {
             self.violated(|| "a VM is brought down in its window".to_owned());
         }
     }
 
-    /// When nothing goes wrong any more, a VM is up in its window.
+    /// Checks that a VM is up in its window once the faults have ended.
     pub fn inspect_timetable(&mut self) {
         let Some(lifecycle) = self.object.lifecycle() else { return };
         let over_limit = lifecycle.failure().is_some_and(|failure| failure.kind == FailureKind::OverLimit);

@@ -1,4 +1,4 @@
-//! A model of the VM's server: what a connection to an address meets.
+//! A model of the VM's server: the results of connections to an address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use super::event_queue::WorldEvent;
 use super::scenario::Fault;
 use super::world::World;
 
-/// After how long a probe is given up.
+/// The time limit of a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
     /// The machine does not run.
     Off,
-    /// Nobody listens yet.
+    /// No server listens yet.
     Booting,
-    /// It listens; what answers 2xx is not there yet.
+    /// The server listens, but does not respond with 2xx yet.
     Warming,
     Up,
-    /// It answers, but hardly in time.
+    /// The server responds late.
     Slow,
-    /// It takes connections and says nothing.
+    /// The server accepts connections and does not respond.
     Hung,
-    /// Nobody listens any more.
+    /// No server listens any more.
     Crashed,
 }
 
@@ -39,13 +39,13 @@ impl Server {
 }
 
 impl World {
-    /// What listens at an address now.
+    /// Returns the server at an address.
     pub fn server_at(&self, address: IpAddr) -> Server {
         let running = |i: &&Instance| i.status == InstanceStatus::Running;
         self.compute.at(address).filter(running).map_or(Server::Off, |instance| instance.server)
     }
 
-    /// The instance runs since now: plans when its server comes up.
+    /// Plans the time at which the server of a new run comes up.
     pub fn boot(&mut self, zone: Zone, resumed: bool) {
         let Some(run) = self.compute.instances.get(&zone).map(|instance| instance.run) else { return };
         self.observe_boot(zone);
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    /// The server crashes; mostly something starts it again.
+    /// Crashes the server, which mostly comes up again.
     pub fn crash_server(&mut self) {
         let up = self.compute.instances.iter().find(|(_, instance)| instance.server.listens());
         let Some((zone, run)) = up.map(|(zone, instance)| (*zone, instance.run)) else { return };
@@ -106,7 +106,7 @@ impl World {
         }
     }
 
-    /// The VM is asked whether it is busy. Whatever else happens than that it says so, is taken for idle.
+    /// Handles a busy check. Any result other than a report that it is busy means idle.
     pub fn busy_check_arrives(&mut self, check: u64, endpoint: Endpoint) {
         let lost = self.strikes(Fault::NoConnection);
         let busy = match self.server_at(endpoint.ip) {
@@ -123,7 +123,7 @@ impl World {
         let lost = server != Server::Off && self.strikes(Fault::NoConnection);
         let (result, takes) = match server {
             _ if lost => (ProbeResult::Unreachable, PROBE_TIMEOUT),
-            // Nobody answers at all, or the kernel refuses.
+            // The connection times out, or is refused at once.
             Server::Off => (ProbeResult::Unreachable, PROBE_TIMEOUT),
             Server::Booting if self.random.chance(500) => (ProbeResult::Unreachable, PROBE_TIMEOUT),
             Server::Booting | Server::Crashed => (ProbeResult::Unreachable, quick),

@@ -1,4 +1,4 @@
-//! One run: everything there is, and its clock.
+//! One run: the world and its clock.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::monthly_limit::history;
 use super::random::Random;
 use super::scenario::{Fault, Scenario};
 
-/// The invariants are checked at least this often.
+/// The maximum interval between checks of the invariants.
 const INSPECTION_INTERVAL: Duration = Duration::from_secs(10);
 
 pub struct World {
@@ -37,7 +37,7 @@ pub struct World {
     violation: Option<String>,
 }
 
-/// How a run ended.
+/// The result of a run.
 pub struct Report {
     pub violation: Option<String>,
     pub coverage: Coverage,
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 impl World {
-    /// Runs a seed, which is the same run for ever.
+    /// Runs a seed. The same seed is always the same run.
     pub fn run(seed: u64, traced: bool) -> Report {
         let mut random = Random::new(seed);
         let mut scenario = Scenario::draw(&mut random);
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    /// The VM has a history if its hours are limited.
+    /// Gives a history to a VM whose hours are limited.
     fn remember(&mut self) {
         let ran = self.scenario.ran_before;
         self.hours_before(ran);
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// Whether a change is on its way to Compute Engine.
+    /// Returns whether a change is on its way to Compute Engine.
     pub fn a_change_is_on_its_way(&self) -> bool {
         self.events.has(|event| matches!(event, WorldEvent::CallArrives { what: Call::Change { .. }, .. }))
     }
@@ -160,7 +160,7 @@ impl World {
         self.events.plan(self.now + after, event);
     }
 
-    /// Whether a fault strikes what is being done now.
+    /// Returns whether a fault strikes now.
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let permille = self.scenario.permille(fault, self.now);
         let strikes = permille > 0 && self.random.chance(permille);
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// An invariant does not hold. The first one ends the run.
+    /// Records a violation of an invariant. The first one ends the run.
     pub fn violated(&mut self, message: impl FnOnce() -> String) {
         if self.violation.is_none() {
             let message = message();
