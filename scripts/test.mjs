@@ -6,6 +6,7 @@ import { npmBin, root } from "./project.mjs";
 import { Failure, main, report, run } from "./process.mjs";
 import { build } from "./build.mjs";
 import { checkLinks } from "./links.mjs";
+import { checkMutants } from "./mutants.mjs";
 import { setUp } from "./setup.mjs";
 import { emulator } from "./setup/builds.mjs";
 import { chromium } from "./setup/chromium.mjs";
@@ -52,6 +53,7 @@ async function format() {
   await cargo("fmt", "--all", "--check");
   await npmProgram("prettier", "--check", "**/*.md");
   checkLinks();
+  checkMutants();
 }
 
 async function buildWorkers() {
