@@ -15,7 +15,7 @@ pub(crate) const ASLEEP_RETRY_AFTER: u64 = 300;
 
 /// The level of a log message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     /// A fault of the configuration or of the proxy: the operator must act.
     Error,
     /// A fault of a VM or of Google.

@@ -18,8 +18,9 @@ mod start_status;
 mod tests;
 mod vm_json;
 
+pub use crate::error::Level;
 pub use input::{Host, Input, Stored};
-pub use output::{Level, Output, Ticket};
+pub use output::{Output, Ticket};
 pub use protocol::{Command, Hold, Message, Reply, TakeDownRequest, Wake, Watch};
 pub use record::Record;
 pub use start_status::StartStatus;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Reply, Watch};
 use crate::compute::Call;
+use crate::error::Level;
 use crate::lifecycle::{CallId, Endpoint};
 use crate::time::Timestamp;
 use crate::vm::Vm;
@@ -60,13 +61,4 @@ pub enum Output {
     SetTimer(Timestamp),
     /// Set the alarm to this time.
     SetAlarm(Timestamp),
-}
-
-/// How serious a line of the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// What happens as it should.
-    Info,
-    /// Something has failed.
-    Error,
 }

@@ -17,7 +17,6 @@ use crate::config::parse_vms;
 use crate::driver::{
     Command, Driver, Hold, Host, Input, Level, Message, Output, StartStatus, Ticket, Wake, Watch,
 };
-use crate::error;
 use crate::lifecycle::{CallId, Endpoint, Event};
 use crate::platform::env::variable;
 use crate::platform::log::log;
@@ -122,7 +121,7 @@ impl Effects {
     fn report(self: &Rc<Self>, epoch: u32, event: Event) {
         if epoch == self.epoch.get() {
             if let Err(error) = self.handle(Input::Event(event)) {
-                log(error::Level::Error, &format_args!("{error}"));
+                log(Level::Error, &format_args!("{error}"));
             }
         }
     }
@@ -142,8 +141,7 @@ impl Effects {
     /// The record could not be stored: what follows must not be carried out.
     fn carry_out(self: &Rc<Self>, output: Output) -> Result<(), String> {
         match output {
-            Output::Log(Level::Info, line) => log(error::Level::Info, &format_args!("{line}")),
-            Output::Log(Level::Error, line) => log(error::Level::Error, &format_args!("{line}")),
+            Output::Log(level, line) => log(level, &line),
             Output::Store => {
                 let driver = self.driver.borrow();
                 driver.as_ref().and_then(Driver::record).map_or(Ok(()), |record| self.store.save(record))?;
@@ -185,7 +183,7 @@ impl Effects {
             // A look at an instance that does not exist yet has not failed.
             let is_expected = |error: &CallError| call == Call::Get && error.is_not_found();
             if let Some(error) = result.as_ref().err().filter(|error| !is_expected(error)) {
-                log(error::Level::Warn, &format_args!("{}: {}: {error}", vm.instance.name, call.method_id()));
+                log(Level::Warn, &format_args!("{}: {}: {error}", vm.instance.name, call.method_id()));
             }
             effects.report(epoch, Event::Responded { call: id, result, token_took });
         });
@@ -217,7 +215,7 @@ impl Effects {
         match body {
             Ok(body) => self.reply(ticket, body),
             Err(error) => {
-                log(error::Level::Error, &format_args!("cannot open a stream of events: {error}"));
+                log(Level::Error, &format_args!("cannot open a stream of events: {error}"));
                 self.take_sender(ticket);
             }
         }
@@ -274,9 +272,9 @@ impl Effects {
         let effects = Rc::clone(self);
         spawn(async move {
             if let Err(error) = storage.set_alarm(time).await {
-                log(error::Level::Error, &format_args!("the alarm cannot be set: {error}"));
+                log(Level::Error, &format_args!("the alarm cannot be set: {error}"));
                 if let Err(error) = effects.handle(Input::AlarmNotSet(at)) {
-                    log(error::Level::Error, &format_args!("{error}"));
+                    log(Level::Error, &format_args!("{error}"));
                 }
             }
         });

@@ -9,9 +9,10 @@ use web_sys::Request;
 use worker::{Context, Env};
 
 use crate::http::url::RequestUrl;
-use crate::platform::await_promise;
 use crate::platform::executor::run;
+use crate::platform::{await_promise, cf};
 use crate::vm::Vm;
+use crate::wake::RequestInfo;
 
 /// A request, its VM, and its surroundings.
 pub(super) struct RequestContext<'r> {
@@ -31,6 +32,29 @@ impl RequestContext<'_> {
             JsValue::UNDEFINED
         });
         keep_alive(self.ctx, done);
+    }
+}
+
+/// As the rules of `wake` see it: a property is read when a rule needs it.
+impl RequestInfo for RequestContext<'_> {
+    fn method(&self) -> String {
+        self.request.method()
+    }
+
+    fn path(&self) -> &str {
+        self.url.path
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    fn country(&self) -> Option<String> {
+        cf::country(self.request)
+    }
+
+    fn is_of_verified_bot(&self) -> bool {
+        cf::is_of_verified_bot(self.request)
     }
 }
 

@@ -28,8 +28,9 @@ use crate::platform::time_zone::is_zone;
 use crate::upstream::fetcher_of;
 use crate::vm::Vm;
 use context::RequestContext;
+use response::asleep_response;
 use route::route;
-use wake_check::{asleep_response, wake_secret};
+use wake_check::wake_secret;
 
 /// VMs behind one Worker. Each request goes to the VM whose host and path match best; `/_vmproxy/`
 /// is the proxy's own.

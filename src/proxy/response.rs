@@ -1,13 +1,18 @@
-//! The VM's response, as the client gets it.
+//! The response that the client gets.
 
 use web_sys::Response;
 
 use super::context::RequestContext;
+use crate::error::{Error, Level, ASLEEP_RETRY_AFTER};
 use crate::http::url::RequestUrl;
+use crate::pages;
 use crate::platform::fetch::amend;
 use crate::platform::headers::value;
+use crate::platform::log::log;
+use crate::platform::response::text_response;
 use crate::upstream::ForwardError;
-use crate::vm::{ColdStartRecord, Origin, Vm};
+use crate::vm::{AsleepResponse, ColdStartRecord, Origin, Vm};
+use crate::wake;
 
 /// Returns the response for the client: redirects to the VM's own address lead to the public one,
 /// and the response to a cold start has the time of each phase.
@@ -22,6 +27,22 @@ pub(super) fn for_client(
         Some(record) => add_server_timing(response, &record),
         None => Ok(response),
     }
+}
+
+/// Returns the response to a request that leaves its VM asleep.
+pub(super) fn asleep_response(cx: &RequestContext<'_>, error: &Error) -> Response {
+    let Some(response) = wake::asleep_response(&cx.vm.wake, cx) else {
+        return pages::respond(error, Some(cx.vm), cx.request);
+    };
+    log(Level::Info, error);
+    let AsleepResponse { status, body, content_type, .. } = response;
+    let headers = [("content-type", content_type.clone()), ("cache-control", "no-store".to_owned())];
+    let response = text_response(*status, &headers, Some(body.as_str()).filter(|body| !body.is_empty()));
+    if *status == 503 {
+        // The headers of the proxy's own response can always be set.
+        let _ = response.headers().set("retry-after", &ASLEEP_RETRY_AFTER.to_string());
+    }
+    response
 }
 
 /// Replaces the VM's own address, which a client cannot reach or must not keep, in a redirect.

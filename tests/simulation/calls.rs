@@ -111,10 +111,12 @@ impl World {
             let other_asked_at = other.request_id.as_ref().and_then(|id| self.observed.first_used.get(id));
             let began = self.observed.start.map(|(began, _)| began);
             let of_this_start = began.is_some_and(|began| other_asked_at >= Some(&began));
+            // The response to its call is lost, and the call that was repeated may be refused.
+            let of_a_lost_object = other_asked_at.is_some_and(|at| *at <= self.observed.lost_at);
             let other = other.task;
             // An update for an earlier start, or by a late call of a lost object, cannot be seen
             // from outside. The API refuses the second change.
-            if matches!(other, Task::Adapt(..)) && (!of_this_start || task == "Adapt") {
+            if matches!(other, Task::Adapt(..)) && (!of_this_start || of_a_lost_object || task == "Adapt") {
                 return;
             }
             if inserts && other.inserts() {
