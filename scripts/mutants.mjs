@@ -46,6 +46,7 @@ async function runMutants(args) {
   const unknown = names.find((name) => !all.some((mutant) => mutant.name === name));
   if (unknown) throw new Failure(`no mutant is named ${unknown}`);
   if (values.write && names.length > 0) throw new Failure("--write needs a run of all mutants");
+  if (!/^[1-9]\d*$/.test(values.jobs)) throw new Failure("--jobs needs a number");
 
   checkMutants();
   if (values.check) return;
@@ -66,8 +67,11 @@ async function runMutants(args) {
       }
     }
   };
+  const began = Date.now();
   await Promise.all(Array.from({ length: Number(values.jobs) }, (_, worker) => work(worker)));
-  if (failures.length > 0) throw new Failure(`${failures.length} of ${chosen.length} mutants survive: ${failures.join(", ")}`);
+  const found = chosen.length - failures.length;
+  console.log(`\n${found} of ${chosen.length} mutants found in ${Math.ceil((Date.now() - began) / 60_000)} min`);
+  if (failures.length > 0) throw new Failure(`these mutants survive: ${failures.join(", ")}`);
   if (values.write) write(chosen.flatMap(({ rows }) => rows));
 }
 
@@ -86,9 +90,7 @@ function mutants() {
     if (unknown) throw new Failure(`${file}: a line before the first empty line is not known`);
     const all = (key) => fields.filter(([other]) => other === key).map(([, value]) => value);
     const [[breaks], [change], foundBy, messages, [seeds]] = allowedFields.map(all);
-    if (!breaks || !change || foundBy.length === 0 || messages.length === 0) {
-      throw new Failure(`${file}: Breaks, Change, Found-by and Message are required`);
-    }
+    if (!breaks || !change || foundBy.length === 0) throw new Failure(`${file}: Breaks, Change and Found-by are required`);
     const strange = foundBy.find((test) => !(test in tests));
     if (strange) throw new Failure(`${file}: ${strange} is none of ${Object.keys(tests).join(", ")}`);
     return { name, path: join(folder, file), breaks, change, foundBy, messages, seeds };
@@ -129,13 +131,14 @@ async function find(mutant, copy, seeds) {
       if (findingsOfTest.length === 0) throw new Failure(`${test} finds nothing`);
       found.push(...findingsOfTest.map((finding) => ({ ...finding, test })));
     }
-    return mutant.messages.map((message) => row(mutant, message, found, seeds));
+    const messages = mutant.messages.length > 0 ? mutant.messages : [found[0].message];
+    return messages.map((message, index) => row(index === 0 ? mutant : {}, message, found, seeds));
   } finally {
     apply(mutant, copy, "--reverse");
   }
 }
 
-function row({ name, breaks, foundBy, messages }, message, found, seeds) {
+function row({ name = "", breaks = "" }, message, found, seeds) {
   const matching = found.filter((finding) => finding.message.startsWith(message));
   if (matching.length === 0) {
     const others = [...new Set(found.map((finding) => finding.message.slice(0, 200)))];
@@ -144,10 +147,9 @@ function row({ name, breaks, foundBy, messages }, message, found, seeds) {
   const surveyed = matching.filter(({ test }) => test === "simulation");
   const count = surveyed.reduce((sum, finding) => sum + finding.count, 0);
   const first = Math.min(...surveyed.map(({ seed }) => seed));
-  const isFirstRow = message === messages[0];
   const where = count > 0 ? [`${count} of ${seeds}`, first] : [`(${matching[0].test})`, ""];
   const text = matching.every((finding) => finding.message === message) ? message : `${message} …`;
-  return `| ${[isFirstRow ? name : "", isFirstRow ? breaks : "", `\`${text}\``, ...where].join(" | ")} |`;
+  return `| ${[name, breaks, `\`${text}\``, ...where].join(" | ")} |`;
 }
 
 // Returns the test programs by name.
