@@ -1,4 +1,4 @@
-//! What reaches the driver, and what it needs of the machine that it runs on.
+//! The inputs of the driver, and the interface to its host.
 
 use super::{Message, Record, Ticket};
 use crate::lifecycle::Event;
@@ -26,29 +26,29 @@ pub enum Input {
     },
     /// The alarm could not be set to this time.
     AlarmNotSet(Timestamp),
-    /// A timer, or what has become of a call, a probe or a busy check.
+    /// A timer has expired, or a call, a probe or a busy check has ended.
     Event(Event),
 }
 
-/// What the storage holds.
+/// The contents of the storage.
 #[derive(Clone, Debug)]
 pub enum Stored {
     /// Nothing: the object is new.
     Nothing,
     /// A record of this version.
     Record(Box<Record>),
-    /// Something that this version cannot read.
+    /// A record that this version cannot read.
     Unreadable,
 }
 
-/// What the driver needs of the machine that it runs on. Random numbers are drawn only where they are needed.
+/// The host that the driver runs on. Random numbers are drawn only when they are needed.
 pub trait Host {
-    /// A random number that tells this VM's requests from those of any other.
+    /// Returns a random number that distinguishes this VM's request ids from all others.
     fn identity(&mut self) -> u64;
 
-    /// A secret from which the tokens of this life of the object are made.
+    /// Returns a secret, from which the tokens of this life of the object are derived.
     fn seed(&mut self) -> Seed;
 
-    /// How far a time zone's clock is ahead of UTC. `None` means that the zone is unknown.
+    /// Returns the offset of a time zone from UTC. `None` means that the zone is unknown.
     fn offset(&self, zone: &str, at: Timestamp) -> Option<Offset>;
 }

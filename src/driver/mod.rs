@@ -37,9 +37,9 @@ use plan_cache::PlanCache;
 #[derive(Clone, Debug)]
 pub struct Driver {
     record: Option<Record>,
-    /// Whether there was a record of this version, or none. With another the VM may be in any state.
+    /// `false` if the stored record is of another version: the VM may be in any state.
     is_readable: bool,
-    /// Whether nothing has been done yet since the record was read.
+    /// `true` until the first event after the record was read.
     is_fresh: bool,
     /// The VMs of the Worker's configuration, in the version of the Worker that the object has. `None` means that it
     /// cannot be read, or that the VMs are in the Worker's code.
@@ -49,7 +49,7 @@ pub struct Driver {
     waiting_for_down: Vec<Ticket>,
     /// The time to which the alarm is set.
     alarm: Option<Timestamp>,
-    /// The state that was written to the log last. `None` means that nothing has happened yet.
+    /// The state that the log shows. `None` before the first event.
     logged: Option<VmState>,
 }
 
@@ -60,10 +60,10 @@ struct Turn<'a, H> {
     outputs: Vec<Output>,
 }
 
-/// What an event has led to.
+/// The result of an event.
 #[derive(Default)]
 struct Handled {
-    /// How a request ends that waits for the VM. `None` means that it goes on to wait.
+    /// The end of the wait for the VM. `None` means that it goes on.
     outcome: Option<Outcome>,
     /// The endpoint of a VM that serves.
     serving: Option<Endpoint>,
@@ -91,27 +91,27 @@ impl Driver {
         }
     }
 
-    /// What is known of the VM: what [`Output::Store`] writes. `None` before the first message.
+    /// Returns the record that [`Output::Store`] writes. `None` before the first message.
     pub fn record(&self) -> Option<&Record> {
         self.record.as_ref()
     }
 
-    /// How the VM's start is, for those who watch it. `None` before the first message.
+    /// Returns the progress of the start, for those who watch it. `None` before the first message.
     pub fn start_status(&self, now: Timestamp) -> Option<StartStatus> {
         self.record.as_ref().map(|record| StartStatus::of(record, now))
     }
 
-    /// The requests that wait for the VM to be up, oldest first.
+    /// Returns the requests that wait for the VM to be up, oldest first.
     pub fn waiting_for_up(&self) -> &[Ticket] {
         &self.waiting_for_up
     }
 
-    /// The requests that wait for the VM to be down, oldest first.
+    /// Returns the requests that wait for the VM to be down, oldest first.
     pub fn waiting_for_down(&self) -> &[Ticket] {
         &self.waiting_for_down
     }
 
-    /// Takes an input that arrived at `now` and returns what has to be done, in this order.
+    /// Handles an input that arrived at `now`. Returns the outputs to carry out, in this order.
     pub fn handle<H: Host>(&mut self, input: Input, now: Timestamp, host: &mut H) -> Vec<Output> {
         let mut turn = Turn { now, host, outputs: Vec::new() };
         match input {

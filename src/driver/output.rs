@@ -1,4 +1,4 @@
-//! What the driver wants done.
+//! The outputs of the driver.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::vm::Vm;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// Something to do.
+/// An output of the driver, which the object carries out.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Write a line of the log.

@@ -18,7 +18,7 @@ pub struct Message {
     pub command: Command,
 }
 
-/// What the object is to do.
+/// A command to the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
@@ -26,7 +26,7 @@ pub enum Command {
     Wake(Wake),
     /// Note that the VM is in use.
     Touch,
-    /// Report where the VM serves, and leave it down if it is down.
+    /// Report the VM's endpoint, and leave the VM down if it is down.
     GetEndpoint,
     /// Bring the VM down.
     TakeDown(TakeDownRequest),
@@ -38,20 +38,20 @@ pub enum Command {
     Ready(ReadyToken),
 }
 
-/// How a VM is woken.
+/// The details of a wake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wake {
     /// The generation of the endpoint that the request could not connect to.
     pub unreachable: Option<u64>,
-    /// How long the reply is held while the VM starts.
+    /// The time for which the reply is held while the VM starts.
     pub hold: Hold,
-    /// Whether to try although the last start has failed just now.
+    /// `true` to try although the last start has failed just now.
     pub force: bool,
     /// The client, if its wakes are counted.
     pub client: Option<String>,
 }
 
-/// How long the reply to a wake is held while the VM starts.
+/// The time for which the reply to a wake is held while the VM starts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
@@ -63,16 +63,16 @@ pub enum Hold {
     UntilDone,
 }
 
-/// How a VM is brought down.
+/// The details of a take-down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TakeDownRequest {
     /// The way down.
     pub take_down: TakeDown,
-    /// Whether the reply is held until the VM is down.
+    /// `true` to hold the reply until the VM is down.
     pub wait: bool,
 }
 
-/// How a start is watched.
+/// The way to watch a start.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Watch {
@@ -86,13 +86,13 @@ pub enum Watch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// How a wake ended.
+    /// The end of a wake.
     Outcome(Outcome),
     /// The start goes on; the sender did not want to wait any longer.
     Pending(Progress),
     /// The VM's status.
     Status(Box<Status>),
-    /// Where the VM serves, if it does.
+    /// The endpoint of the VM. `None` means that it does not serve.
     Endpoint(Option<Endpoint>),
     /// The command has been carried out.
     Done,

@@ -1,4 +1,4 @@
-//! What is known of a VM: what the object stores.
+//! The record of a VM, which the object stores.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::lifecycle::{Lifecycle, Policy};
 use crate::time::Timestamp;
 use crate::vm::{StartEstimates, Status, Vm};
 
-/// What is known of a VM.
+/// The record of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The configuration.
@@ -28,7 +28,7 @@ impl Record {
         Ok(Self { vm, lifecycle })
     }
 
-    /// The record as it is stored.
+    /// Returns the record as it is stored.
     ///
     /// # Errors
     /// The serializer's.
@@ -36,7 +36,7 @@ impl Record {
         serde_json::to_string(self).map_err(|error| error.to_string())
     }
 
-    /// The VM's status, as the admin API shows it.
+    /// Returns the VM's status, as the admin API shows it.
     pub fn status(&self) -> Status {
         let Self { vm, lifecycle } = self;
         Status {

@@ -15,7 +15,7 @@ pub struct StartStatus {
     pub key: String,
     /// The body of a response of `/_vmproxy/wait/{vm}`.
     pub json: String,
-    /// Whether the start is over.
+    /// `true` if the start is over.
     pub is_last: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Making the calls that the lifecycle asks for.
+//! The calls to the Compute API.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::vm::Instance;
 pub(super) struct ComputeClient {
     env: Env,
     settings: Result<Settings, ConfigError>,
-    /// Locked while a token is fetched, so that one caller at a time does.
+    /// Locked while a token is fetched: one caller at a time fetches it.
     credentials: Mutex<Credentials>,
 }
 
@@ -27,7 +27,7 @@ impl ComputeClient {
         Self { settings: settings(&env), env, credentials: Mutex::default() }
     }
 
-    /// Makes a call; also says how much of the time went into getting tokens.
+    /// Makes a call. Returns its result, and how much of the time was spent on getting tokens.
     pub async fn call(
         &self,
         instance: &Instance,
@@ -39,18 +39,18 @@ impl ComputeClient {
             Ok(token) => token,
             Err(error) => return (Err(CallError::Auth(error)), token_took),
         };
-        let answer = self.call_with(&token, instance, zone, call).await;
-        if !matches!(&answer, Err(CallError::Api(error)) if error.status == 401) {
-            return (answer, token_took);
+        let response = self.call_with(&token, instance, zone, call).await;
+        if !matches!(&response, Err(CallError::Api(error)) if error.status == 401) {
+            return (response, token_took);
         }
-        // Another token may do.
+        // Another token may be accepted.
         self.credentials.lock().await.on_refused(&token, &TokenServers);
         let (token, again) = self.timed_token().await;
-        let answer = match token {
+        let response = match token {
             Ok(token) => self.call_with(&token, instance, zone, call).await,
             Err(error) => Err(CallError::Auth(error)),
         };
-        (answer, token_took + again)
+        (response, token_took + again)
     }
 
     async fn call_with(
@@ -73,12 +73,12 @@ impl ComputeClient {
         if let Ok(Settings { quota_project: Some(project), .. }) = &self.settings {
             headers.push(("x-goog-user-project", project));
         }
-        let answered = Fetcher::Worker
+        let exchanged = Fetcher::Worker
             .exchange(request.method, &request.url, &headers, request.body.as_deref(), call.timeout())
             .await;
-        let answer =
-            answered.map_err(|error| CallError::NoResponse(format!("{}: {error}", call.method_id())))?;
-        Response::read(call, instance, answer.status, &answer.body)
+        let response =
+            exchanged.map_err(|error| CallError::NoResponse(format!("{}: {error}", call.method_id())))?;
+        Response::read(call, instance, response.status, &response.body)
     }
 
     async fn timed_token(&self) -> (Result<AccessToken, AuthError>, Duration) {

@@ -1,4 +1,4 @@
-//! Where the keys are, and the way to the token servers.
+//! The service account keys, and the requests to the token servers.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::time::Timestamp;
 
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Checks what the Worker's variables and secrets say about how it shows who it is. What a Secrets Store holds is not
-/// looked at: every new isolate would have to fetch it, and only the VM's object needs it.
+/// Checks the variables and secrets for the Worker's authentication. A secret in a Secrets Store is not read: every new
+/// isolate would have to fetch it, and only the VM's object needs it.
 ///
 /// # Errors
-/// What is wrong.
+/// A variable or a secret is not correct.
 pub(crate) fn check_credentials(env: &Env) -> Result<(), ConfigError> {
     settings(env)?;
     match (secret(env, KEY), secret(env, NEXT_KEY)) {
@@ -28,12 +28,12 @@ pub(crate) fn check_credentials(env: &Env) -> Result<(), ConfigError> {
     }
 }
 
-/// How the Worker shows who it is.
+/// Returns the settings of the authentication.
 pub(super) fn settings(env: &Env) -> Result<Settings, ConfigError> {
     Settings::read(&|name| variable(env, name))
 }
 
-/// The keys, as they are at present: a Secrets Store may have got others since.
+/// Returns the present keys. Those in a Secrets Store may change while the object lives.
 pub(super) async fn keys(env: &Env) -> Result<Keys, AuthError> {
     let (key, next) = (read(env, KEY).await?, read(env, NEXT_KEY).await?);
     Ok(Keys::parse(key.as_deref(), next.as_deref())?)
@@ -54,7 +54,7 @@ fn own(secret: &Option<Secret>) -> Option<&str> {
     }
 }
 
-/// The world that tokens come from.
+/// The transport to the token servers.
 pub(super) struct TokenServers;
 
 impl TokenTransport for TokenServers {
@@ -68,8 +68,8 @@ impl TokenTransport for TokenServers {
             headers.push(("authorization", authorization));
         }
         let body = Some(request.body.as_str());
-        let answer = Fetcher::Worker.exchange("POST", &request.url, &headers, body, TOKEN_TIMEOUT).await?;
-        Ok(TokenResponse { status: answer.status, date: answer.date(), body: answer.body })
+        let response = Fetcher::Worker.exchange("POST", &request.url, &headers, body, TOKEN_TIMEOUT).await?;
+        Ok(TokenResponse { status: response.status, date: response.date(), body: response.body })
     }
 
     fn log(&self, message: &str) {

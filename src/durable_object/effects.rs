@@ -37,12 +37,12 @@ pub(super) struct Effects {
     store: Store,
     /// `None` until the record has been read.
     driver: RefCell<Option<Driver>>,
-    /// How many drivers have been dropped. What was under way for one of them is over.
+    /// The number of drivers that have been dropped. Their calls, probes and timers are ignored.
     epoch: Cell<u32>,
     last_ticket: Cell<u64>,
     waiting: RefCell<Vec<(Ticket, oneshot::Sender<Body>)>>,
     streams: RefCell<EventStreams>,
-    /// Whether a task sends the streams' heartbeat.
+    /// `true` while a task sends the streams' heartbeat.
     has_heartbeat: Cell<bool>,
     /// The timer for the next deadline; a newer one replaces it.
     timer: RefCell<Option<AbortHandle>>,

@@ -14,7 +14,8 @@ use crate::platform::body_source::BodySource;
 /// The pause between heartbeats. Only a write shows that a watcher has gone away, and intermediaries cut silent streams.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How soon a client reconnects after the stream has been cut, as when the object restarts: in milliseconds.
+/// The delay, in milliseconds, after which a client reconnects when the stream has been cut, for instance by a restart of
+/// the object.
 const RETRY: &str = "retry: 1000\n";
 
 /// The open streams.

@@ -1,6 +1,6 @@
 //! The Durable Object that owns a VM's life: one object per VM, and the only one to call the Compute API for it.
 //!
-//! What it does is decided by the [`Driver`](crate::driver::Driver); this is its way to the runtime.
+//! The [`Driver`](crate::driver::Driver) decides, and this module carries its decisions out.
 
 mod client;
 mod command;

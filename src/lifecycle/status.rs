@@ -7,7 +7,7 @@ use crate::compute::Difference;
 use crate::time::{millis, Timestamp};
 use crate::vm::{ColdStartRecord, Endpoint, PhaseEstimates, ReadyToken, VmState};
 
-/// What carrying out an event's actions needs to know of the VM.
+/// The properties of the VM that an event's actions need.
 pub struct View<'a> {
     /// The VM's state.
     pub state: VmState,
@@ -96,7 +96,7 @@ impl Lifecycle {
         self.state.may_run()
     }
 
-    /// Returns what carrying out an event's actions needs to know of the VM.
+    /// Returns the properties of the VM that an event's actions need.
     pub fn view(&self) -> View<'_> {
         View {
             state: self.state.vm_state(),

@@ -10,13 +10,13 @@ use crate::platform::log::log;
 use crate::platform::now;
 use crate::time::Timestamp;
 
-/// How long an isolate shows a page before it fetches the page again.
+/// The time for which an isolate shows a page before it fetches the page again.
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// The pause after a failed fetch.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a visitor may wait for the custom page, since the built-in page would be shown at once.
+/// The time for which a visitor may wait for the custom page, since the built-in page would be shown at once.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 const LARGEST: usize = 64 * 1024;

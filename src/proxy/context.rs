@@ -1,4 +1,4 @@
-//! What the stages of a request share.
+//! The context that the stages of a request share.
 
 use std::future::Future;
 use std::rc::Rc;

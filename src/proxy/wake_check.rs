@@ -11,7 +11,7 @@ use crate::wake::{blocked_by, client};
 /// The check of one request against the rules of `wake`.
 pub(super) struct WakeCheck<'a> {
     cx: &'a RequestContext<'a>,
-    /// Whether the request keeps its VM awake.
+    /// `true` if the request keeps its VM awake.
     pub is_activity: bool,
 }
 

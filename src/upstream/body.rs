@@ -161,7 +161,7 @@ async fn relay(
     }
 }
 
-/// How a body's end is found, and how far away it is.
+/// The framing of a body: the rule by which its end is found, and the rest of its length.
 enum Coding {
     /// By the number of bytes left.
     Length(u64),

@@ -1,4 +1,4 @@
-//! What leads to which outputs, and in which order.
+//! The outputs of the driver, and their order.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ pub(crate) struct Client<'r> {
     pub scheme: &'r str,
     /// The host of the request, with its port if that is not the scheme's default.
     pub host: &'r str,
-    /// Whether the forwarding headers of the request are trusted, and extended.
+    /// `true` if the forwarding headers of the request are trusted, and extended.
     pub is_trusted: bool,
 }
 

@@ -7,7 +7,7 @@ use super::Malformed;
 /// Name and value of a header.
 pub(crate) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// How the end of a request's body is found.
+/// The rule by which the end of a request's body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFraming {
     /// No body.

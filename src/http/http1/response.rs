@@ -29,7 +29,7 @@ pub(crate) struct ResponseHead {
     pub headers: Vec<(String, String)>,
     /// The length of the head in bytes.
     pub length: usize,
-    /// Whether no further head follows: an interim (1xx) response is followed by another, unless it
+    /// `true` if no further head follows: an interim (1xx) response is followed by another, unless it
     /// switches protocols.
     pub is_final: bool,
 }
@@ -44,11 +44,11 @@ pub(crate) struct ResponseParts {
     pub headers: Vec<(String, String)>,
     /// The end of the body.
     pub framing: Framing,
-    /// Whether the body is an event stream.
+    /// `true` if the body is an event stream.
     pub is_event_stream: bool,
 }
 
-/// How the end of a response's body is found (RFC 9112, section 6.3).
+/// The rule by which the end of a response's body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// No body.

@@ -21,9 +21,9 @@ use crate::vm::Vm;
 /// reports of a long response become less frequent, and one more follows when it ends.
 pub(in crate::proxy) struct ActivityReporter<'r> {
     resolver: Resolver<'r>,
-    /// Whether the request is activity.
+    /// `true` if the request is activity.
     is_activity: bool,
-    /// How long the last report stays valid.
+    /// The time for which the last report stays valid.
     interval: Cell<Duration>,
 }
 

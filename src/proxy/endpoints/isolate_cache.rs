@@ -56,9 +56,9 @@ pub(super) enum Lookup {
 pub(super) struct CacheHit {
     pub endpoint: Endpoint,
     pub origin: Rc<Origin>,
-    /// Whether the request must report activity now.
+    /// `true` if the request must report activity now.
     pub is_report_due: bool,
-    /// Whether the endpoint was unknown before.
+    /// `true` if the endpoint was unknown before.
     pub is_new: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Where the VMs are.
+//! The endpoints of the VMs.
 //!
 //! An endpoint comes from this isolate's memory, from the colo's cache, or from the VM's object,
 //! which alone knows. The [`Resolver`] owns both caches, and alone decides when an entry is
