@@ -34,8 +34,9 @@ impl Vm {
     /// already is left as it is.
     ///
     /// # Errors
-    /// [`Error::StartupTimeout`] if the start takes longer than [`startup_timeout`](Vm::startup_timeout),
-    /// [`Error::Refused`] if Compute Engine refuses it, [`Error::Interrupted`] if the VM is stopped meanwhile.
+    /// [`Error::StartupTimeout`] if the start takes longer than
+    /// [`startup_timeout`](Vm::startup_timeout), [`Error::Refused`] if Compute Engine refuses it,
+    /// [`Error::Interrupted`] if the VM is stopped meanwhile.
     pub async fn start(&self, env: &Env) -> Result<Endpoint, Error> {
         self.check()?;
         check_bindings(self, env)?;
@@ -50,8 +51,8 @@ impl Vm {
     /// Stops the VM and waits until it is `TERMINATED`. The instance and its disks are kept.
     ///
     /// # Errors
-    /// [`Error::Refused`] if Compute Engine refuses, [`Error::Internal`] if the VM is not down within
-    /// [`startup_timeout`](Vm::startup_timeout); in both cases the attempts go on.
+    /// [`Error::Refused`] if Compute Engine refuses, [`Error::Internal`] if the VM is not down
+    /// within [`startup_timeout`](Vm::startup_timeout); in both cases the attempts go on.
     pub async fn stop(&self, env: &Env) -> Result<(), Error> {
         self.take_down(env, TakeDown::Stop).await
     }
@@ -95,7 +96,8 @@ impl Vm {
     /// Returns the VM's status.
     ///
     /// # Errors
-    /// [`Error::Config`] if the VM is not configured correctly, [`Error::Internal`] if its object does not reply.
+    /// [`Error::Config`] if the VM is not configured correctly, [`Error::Internal`] if its object
+    /// does not reply.
     pub async fn status(&self, env: &Env) -> Result<Status, Error> {
         self.check()?;
         ObjectClient::new(env).call(self, GetStatus).await

@@ -1,13 +1,13 @@
-//! The order of the code, read from its `use` lines: which layer may import which, that no files import each other in a
-//! circle, and that only the edges name the crates of the Workers runtime; and of its functions' names, that what is
-//! called `is_` or `has_` changes nothing.
+//! The order of the code, read from its `use` lines: which layer may import which, that no files
+//! import each other in a circle, and that only the edges name the crates of the Workers runtime;
+//! and of its functions' names, that what is called `is_` or `has_` changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The layers of `src/`, from the ground up, by the beginnings of their modules' paths; the longest that fits counts. A
-/// module imports from its own layer and from those below.
+/// The layers of `src/`, from the ground up, by the beginnings of their modules' paths; the longest
+/// that fits counts. A module imports from its own layer and from those below.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["collections", "json", "secret", "text", "time", "vm"]),
     (

@@ -1,5 +1,5 @@
-//! Every request that is sent to Compute Engine, held against Google's discovery document by a validator that
-//! knows nothing of this program.
+//! Every request that is sent to Compute Engine, held against Google's discovery document by a
+//! validator that knows nothing of this program.
 
 mod schema {
     pub mod discovery;
@@ -110,7 +110,8 @@ fn requests() -> Vec<(Call, HttpRequest)> {
     pairs.map(|(instance, call)| (call.clone(), request(call, instance))).collect()
 }
 
-/// From each call to another, through all that there are: a new one does not compile until it has its place.
+/// From each call to another, through all that there are: a new one does not compile until it has
+/// its place.
 fn next(call: &Call) -> Option<Call> {
     let make = |change| Some(Call::Change { change, request_id: request_id() });
     let set = |update| Some(Call::Update { update, request_id: request_id() });

@@ -1,6 +1,6 @@
 //! A deterministic simulation of the VM's object: in virtual time and from a seed, the real
-//! [`Driver`](vmproxy::driver::Driver) runs against a model of Compute Engine, of the VM's server, of
-//! clients and of an operator, and may be lost between any two of its outputs.
+//! [`Driver`](vmproxy::driver::Driver) runs against a model of Compute Engine, of the VM's server,
+//! of clients and of an operator, and may be lost between any two of its outputs.
 //!
 //! ```sh
 //! cargo test --test simulation                          # 4,000 seeds

@@ -20,8 +20,8 @@ pub enum Input {
     HoldEnded(Ticket),
     /// The alarm has rung.
     Alarm {
-        /// The object's name, which is the VM's, if the runtime knows it: it leads to the configuration of a VM whose
-        /// record cannot be read.
+        /// The object's name, which is the VM's, if the runtime knows it: it leads to the
+        /// configuration of a VM whose record cannot be read.
         name: Option<String>,
     },
     /// The alarm could not be set to this time.

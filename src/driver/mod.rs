@@ -1,12 +1,13 @@
-//! A VM's object without its runtime: decides what every message, alarm, timer and response leads to.
+//! A VM's object without its runtime: decides what every message, alarm, timer and response leads
+//! to.
 //!
-//! [`Driver::handle`] takes an [`Input`] and returns [`Output`]s in the order in which they are to be carried out:
-//! [`Output::Store`] precedes all that leaves the object, the alarm follows, and the reply to the message comes last. An
-//! object that is lost between any two of them is taken up again by its alarm, or by the sender, who has had no reply
-//! and sends the message again.
+//! [`Driver::handle`] takes an [`Input`] and returns [`Output`]s in the order in which they are to
+//! be carried out: [`Output::Store`] precedes all that leaves the object, the alarm follows, and
+//! the reply to the message comes last. An object that is lost between any two of them is taken up
+//! again by its alarm, or by the sender, who has had no reply and sends the message again.
 //!
-//! The Durable Object (`durable_object/effects.rs`) carries the outputs out. So does the simulation, which loses the
-//! driver between any two of them.
+//! The Durable Object (`durable_object/effects.rs`) carries the outputs out. So does the
+//! simulation, which loses the driver between any two of them.
 
 mod input;
 mod output;
@@ -41,8 +42,8 @@ pub struct Driver {
     is_readable: bool,
     /// `true` until the first event after the record was read.
     is_fresh: bool,
-    /// The VMs of the Worker's configuration, in the version of the Worker that the object has. `None` means that it
-    /// cannot be read, or that the VMs are in the Worker's code.
+    /// The VMs of the Worker's configuration, in the version of the Worker that the object has.
+    /// `None` means that it cannot be read, or that the VMs are in the Worker's code.
     configured: Option<Vec<Vm>>,
     plans: PlanCache,
     waiting_for_up: Vec<Ticket>,
@@ -70,8 +71,8 @@ struct Handled {
 }
 
 impl Driver {
-    /// A driver that takes up what is stored, with the VMs of the Worker's configuration. `None` means that the VMs come
-    /// with the messages alone. Nothing happens before the first input.
+    /// A driver that takes up what is stored, with the VMs of the Worker's configuration. `None`
+    /// means that the VMs come with the messages alone. Nothing happens before the first input.
     pub fn new(stored: Stored, configured: Option<Vec<Vm>>) -> Self {
         let is_readable = !matches!(stored, Stored::Unreadable);
         let record = match stored {
@@ -136,8 +137,8 @@ impl Driver {
                 return turn.reply(ticket, Reply::Forbidden);
             }
         }
-        // Other versions of the Worker may be in service beside the object's. Its own takes precedence: it must not
-        // follow each of them in turn.
+        // Other versions of the Worker may be in service beside the object's. Its own takes
+        // precedence: it must not follow each of them in turn.
         let configured = self.configured_vm(&vm.instance.name).cloned();
         self.apply_config(configured.unwrap_or(vm), turn);
         match command {

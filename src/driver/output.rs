@@ -18,10 +18,11 @@ pub struct Ticket(pub u64);
 pub enum Output {
     /// Write a line of the log.
     Log(Level, String),
-    /// Store [`Driver::record`](super::Driver::record), if it has changed. If that fails, none of the outputs after it
-    /// may be carried out.
+    /// Store [`Driver::record`](super::Driver::record), if it has changed. If that fails, none of
+    /// the outputs after it may be carried out.
     Store,
-    /// Make this call and hand in its response as [`Event::Responded`](crate::lifecycle::Event::Responded).
+    /// Make this call and hand in its response as
+    /// [`Event::Responded`](crate::lifecycle::Event::Responded).
     Call {
         /// Identifies the call.
         id: CallId,
@@ -32,14 +33,16 @@ pub enum Output {
         /// The VM, with the metadata of its present boot.
         vm: Rc<Vm>,
     },
-    /// Probe the health path and hand in the result as [`Event::Probed`](crate::lifecycle::Event::Probed).
+    /// Probe the health path and hand in the result as
+    /// [`Event::Probed`](crate::lifecycle::Event::Probed).
     Probe {
         /// The address.
         endpoint: Endpoint,
         /// The VM.
         vm: Rc<Vm>,
     },
-    /// Request the busy path and hand in the result as [`Event::BusyChecked`](crate::lifecycle::Event::BusyChecked).
+    /// Request the busy path and hand in the result as
+    /// [`Event::BusyChecked`](crate::lifecycle::Event::BusyChecked).
     CheckBusy {
         /// The address.
         endpoint: Endpoint,
@@ -57,7 +60,8 @@ pub enum Output {
     Show(Ticket, Watch),
     /// Send the start's status to all who watch it, if it has changed.
     Publish,
-    /// Hand in [`Event::Timer`](crate::lifecycle::Event::Timer) at this time. It replaces the timer before it.
+    /// Hand in [`Event::Timer`](crate::lifecycle::Event::Timer) at this time. It replaces the timer
+    /// before it.
     SetTimer(Timestamp),
     /// Set the alarm to this time.
     SetAlarm(Timestamp),

@@ -8,7 +8,8 @@ use crate::lifecycle::{Endpoint, Outcome, Progress, ReadyToken};
 use crate::time::Timestamp;
 use crate::vm::{Status, Vm};
 
-/// A message to the object. It carries the VM's configuration, because the object may have none of its own.
+/// A message to the object. It carries the VM's configuration, because the object may have none of
+/// its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// The configuration, in the version of the Worker that sends the message.

@@ -32,8 +32,8 @@ impl ObjectClient {
     /// Sends a command and waits for its reply.
     ///
     /// # Errors
-    /// [`Error::Config`] without the Durable Object binding, else [`Error::Internal`]: there was no reply in time, or one to
-    /// another command.
+    /// [`Error::Config`] without the Durable Object binding, else [`Error::Internal`]: there was no
+    /// reply in time, or one to another command.
     pub async fn call<C: ObjectCommand>(&self, vm: &Vm, command: C) -> Result<C::Reply, Error> {
         let (command, limit) = command.into_command(vm, now());
         self.reply(vm, command, limit).await?.try_into()

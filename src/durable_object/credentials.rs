@@ -15,8 +15,8 @@ use crate::time::Timestamp;
 
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Checks the variables and secrets for the Worker's authentication. A secret in a Secrets Store is not read: every new
-/// isolate would have to fetch it, and only the VM's object needs it.
+/// Checks the variables and secrets for the Worker's authentication. A secret in a Secrets Store is
+/// not read: every new isolate would have to fetch it, and only the VM's object needs it.
 ///
 /// # Errors
 /// A variable or a secret is not correct.

@@ -126,8 +126,8 @@ impl Effects {
         }
     }
 
-    /// Drops a driver that knows more than the store, with all that was under way for it, as if the object had been
-    /// lost. The senders of messages send them again.
+    /// Drops a driver that knows more than the store, with all that was under way for it, as if the
+    /// object had been lost. The senders of messages send them again.
     fn drop_driver(&self) {
         self.epoch.set(self.epoch.get() + 1);
         self.driver.take();
@@ -280,7 +280,8 @@ impl Effects {
         });
     }
 
-    /// The VMs of the ready-made Worker's configuration, if it can be read. Another Worker has its VMs elsewhere.
+    /// The VMs of the ready-made Worker's configuration, if it can be read. Another Worker has its
+    /// VMs elsewhere.
     fn configured(&self) -> Option<Vec<Vm>> {
         if !cfg!(feature = "ready-made") {
             return None;

@@ -1,7 +1,8 @@
-//! Streams of server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>) for those who watch
-//! a start.
+//! Streams of server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>)
+//! for those who watch a start.
 //!
-//! The object fills them itself: however many there are, and in however many isolates, they cost it no requests.
+//! The object fills them itself: however many there are, and in however many isolates, they cost it
+//! no requests.
 
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use web_sys::ReadableStream;
 use crate::driver::StartStatus;
 use crate::platform::body_source::BodySource;
 
-/// The pause between heartbeats. Only a write shows that a watcher has gone away, and intermediaries cut silent streams.
+/// The pause between heartbeats. Only a write shows that a watcher has gone away, and
+/// intermediaries cut silent streams.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The delay, in milliseconds, after which a client reconnects when the stream has been cut, for instance by a restart of
-/// the object.
+/// The delay, in milliseconds, after which a client reconnects when the stream has been cut, for
+/// instance by a restart of the object.
 const RETRY: &str = "retry: 1000\n";
 
 /// The open streams.

@@ -1,4 +1,5 @@
-//! The Durable Object that owns a VM's life: one object per VM, and the only one to call the Compute API for it.
+//! The Durable Object that owns a VM's life: one object per VM, and the only one to call the
+//! Compute API for it.
 //!
 //! The [`Driver`](crate::driver::Driver) decides, and this module carries its decisions out.
 

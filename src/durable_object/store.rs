@@ -8,8 +8,8 @@ use crate::driver::{Record, Stored};
 use crate::error::Level;
 use crate::platform::log::log;
 
-/// The storage of one object. Writes are on disk before anything that follows them leaves the object: the platform's
-/// output gate holds back responses and outgoing requests until then.
+/// The storage of one object. Writes are on disk before anything that follows them leaves the
+/// object: the platform's output gate holds back responses and outgoing requests until then.
 pub(super) struct Store {
     sql: SqlStorage,
     /// The text of the row, which spares a write that would change nothing.

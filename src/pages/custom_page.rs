@@ -16,7 +16,8 @@ const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// The pause after a failed fetch.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// The time for which a visitor may wait for the custom page, since the built-in page would be shown at once.
+/// The time for which a visitor may wait for the custom page, since the built-in page would be
+/// shown at once.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 const LARGEST: usize = 64 * 1024;

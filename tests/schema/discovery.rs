@@ -90,7 +90,8 @@ fn validator(schema: &Value) -> Validator {
     jsonschema::draft202012::options().should_validate_formats(true).build(schema).unwrap()
 }
 
-/// The parameters of a method, with those of all methods, that are given in the path, or in the query.
+/// The parameters of a method, with those of all methods, that are given in the path, or in the
+/// query.
 fn parameters(document: &Value, method: &Value, location: &str) -> Validator {
     let all = [method, document].map(|owner| owner["parameters"].as_object().unwrap());
     let all = all.into_iter().flatten();

@@ -145,8 +145,8 @@ fn network_interface(instance: &Instance, zone: &str) -> Value {
 }
 
 /// Returns the service account inside the VM. If no scopes are configured, the scope allows
-/// everything, and only the account's roles limit its access, as
-/// [Google recommends](https://cloud.google.com/compute/docs/access/service-accounts#scopes_best_practice).
+/// everything, and only the account's roles limit its access, as [Google
+/// recommends](https://cloud.google.com/compute/docs/access/service-accounts#scopes_best_practice).
 fn service_account(instance: &Instance) -> Value {
     let Instance { service_account, scopes, .. } = instance;
     if service_account.is_none() && scopes.is_empty() {

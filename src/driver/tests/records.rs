@@ -1,8 +1,8 @@
 //! The stored record, held against `records.json`: what lies in deployed objects' storage.
 //!
-//! Whoever changes the format adds records to the file and keeps those that are there, under other names; or breaks the
-//! format on purpose, and says so in the changelog: a record that cannot be read is a VM whose history is lost
-//! (`Lifecycle::recovered`).
+//! Whoever changes the format adds records to the file and keeps those that are there, under other
+//! names; or breaks the format on purpose, and says so in the changelog: a record that cannot be
+//! read is a VM whose history is lost (`Lifecycle::recovered`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

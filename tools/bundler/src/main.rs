@@ -9,8 +9,9 @@
 //!   WebAssembly.
 //!
 //! The steps and their options are those of
-//! [`worker-build`](https://github.com/cloudflare/workers-rs/tree/main/worker-build), except for the
-//! entry point, which `worker-build` generates. `cargo`, `wasm-opt` and `esbuild` must be in `PATH`.
+//! [`worker-build`](https://github.com/cloudflare/workers-rs/tree/main/worker-build), except for
+//! the entry point, which `worker-build` generates. `cargo`, `wasm-opt` and `esbuild` must be in
+//! `PATH`.
 
 mod bindgen;
 mod bundle;

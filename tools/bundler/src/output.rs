@@ -32,7 +32,8 @@ pub fn is_made_of(build: &Path, inputs: &str) -> bool {
         && fs::read_to_string(build.join(INPUTS)).is_ok_and(|text| text == inputs)
 }
 
-/// A temporary folder within the build's folder, on the same file system. It is deleted when dropped.
+/// A temporary folder within the build's folder, on the same file system. It is deleted when
+/// dropped.
 pub struct Staging {
     build: PathBuf,
     folder: PathBuf,
