@@ -16,6 +16,9 @@ use crate::collections::collect_unsorted;
 use crate::time::format_duration;
 use crate::vm::{is_ready_item, Instance};
 
+/// The fields of an Instance that are compared, or that an update needs.
+pub(super) const FIELDS: &str = "machineType,scheduling,tags,metadata,labels,labelFingerprint";
+
 /// A setting that differs from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {

@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::change::{BringUp, Change, TakeDown};
-use super::drift::Update;
+use super::drift::{self, Update};
 use super::resource::{instance_resource, resource_path};
 use crate::vm::Instance;
 
-/// The fields of an Instance that are read. A complete Instance is many times as long.
+/// The fields of an Instance that are read, besides [`drift::FIELDS`]. A complete Instance is many
+/// times as long.
 ///
 /// See <https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response>.
-const INSTANCE_FIELDS: &str = "fields=status,machineType,scheduling,tags,metadata,labels,labelFingerprint,\
-     networkInterfaces(networkIP,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)";
+const INSTANCE_FIELDS: &str =
+    "fields=status,networkInterfaces(networkIP,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)";
 
 /// The fields of an Operation that are read.
 const OPERATION_FIELDS: &str = "fields=name,status,error/errors(code,message),httpErrorStatusCode";
@@ -70,10 +71,12 @@ impl Call {
     pub fn http_request(&self, target: &Target<'_>) -> HttpRequest {
         let mut request = self.plain_request(target);
         request.url.push(if request.url.contains('?') { '&' } else { '?' });
-        request.url.push_str(match self {
-            Call::Get => INSTANCE_FIELDS,
-            Call::Change { .. } | Call::Update { .. } | Call::Wait { .. } => OPERATION_FIELDS,
-        });
+        match self {
+            Call::Get => request.url.extend([INSTANCE_FIELDS, ",", drift::FIELDS]),
+            Call::Change { .. } | Call::Update { .. } | Call::Wait { .. } => {
+                request.url.push_str(OPERATION_FIELDS);
+            }
+        }
         request
     }
 
@@ -217,7 +220,7 @@ mod tests {
     fn calls_are_the_requests_of_the_discovery_document() {
         let zone = "https://compute.googleapis.com/compute/v1/projects/p/zones/us-central1-a";
         let id = RequestId::derive(7, 1);
-        let get_url = format!("{zone}/instances/backend?{INSTANCE_FIELDS}");
+        let get_url = format!("{zone}/instances/backend?{INSTANCE_FIELDS},{}", drift::FIELDS);
         assert_eq!(request(&Call::Get), HttpRequest::get(get_url));
         let operation = OperationName("operation-1".into());
         assert_eq!(
@@ -262,7 +265,7 @@ mod tests {
                 body: Some(r#"{"name":"backend"}"#.to_owned()),
             };
             assert_eq!(call.http_request(&target), expected);
-            let get_url = format!("{instances}/backend?{INSTANCE_FIELDS}");
+            let get_url = format!("{instances}/backend?{INSTANCE_FIELDS},{}", drift::FIELDS);
             assert_eq!(Call::Get.http_request(&target).url, get_url);
         }
     }
