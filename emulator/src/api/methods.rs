@@ -45,10 +45,6 @@ pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Res
         "instances.reset" => invocation.change(Change::Reset),
         "instances.delete" => invocation.change(Change::Delete),
         "instances.setMachineType" => invocation.set_machine_type(),
-        "instances.setScheduling" => invocation.edit(Edit::Scheduling),
-        "instances.setMetadata" => invocation.edit(Edit::Metadata),
-        "instances.setTags" => invocation.edit(Edit::Tags),
-        "instances.setLabels" => invocation.edit(Edit::Labels),
         "instances.getSerialPortOutput" => invocation.serial_port_output(),
         "zoneOperations.get" | "regionOperations.get" | "globalOperations.get" => invocation.operation(),
         "zoneOperations.wait" | "regionOperations.wait" | "globalOperations.wait" => {
@@ -82,7 +78,10 @@ pub async fn call(emulator: &Arc<Emulator>, method: &Method, call: &Call) -> Res
         "images.getFromFamily" => {
             images::from_family(call.path("project"), &invocation.image_url(), call.path("family"))
         }
-        id => Err(ApiError::not_implemented(&format!("compute.{id}"))),
+        id => match Edit::of_method(id) {
+            Some(edit) => invocation.edit(edit),
+            None => Err(ApiError::not_implemented(&format!("compute.{id}"))),
+        },
     }
     .map(Some)
 }
@@ -209,7 +208,7 @@ impl Invocation<'_> {
         self.change(Change::Edit(Edit::MachineType(url)))
     }
 
-    fn edit(&self, edit: impl FnOnce(Map<String, Value>) -> Edit) -> Result<Value, ApiError> {
+    fn edit(&self, edit: fn(Map<String, Value>) -> Edit) -> Result<Value, ApiError> {
         self.change(Change::Edit(edit(self.call.body.clone())))
     }
 

@@ -19,6 +19,18 @@ pub enum Edit {
 }
 
 impl Edit {
+    /// Returns the edit that a method makes of its body. `None` means that the method makes none, or
+    /// does not take its body as it is.
+    pub fn of_method(id: &str) -> Option<fn(Map<String, Value>) -> Self> {
+        match id {
+            "instances.setScheduling" => Some(Self::Scheduling),
+            "instances.setMetadata" => Some(Self::Metadata),
+            "instances.setTags" => Some(Self::Tags),
+            "instances.setLabels" => Some(Self::Labels),
+            _ => None,
+        }
+    }
+
     /// Returns the operation's `operationType`.
     pub fn operation_type(&self) -> &'static str {
         match self {
