@@ -334,7 +334,7 @@ impl World {
     }
 
     fn send(&mut self, command: Command) {
-        let message = Box::new(Message { vm: Vm::clone(&self.vm), command });
+        let message = Box::new(Message { vm: Rc::clone(&self.vm), command });
         self.tickets += 1;
         self.input(Input::Message { ticket: Ticket(self.tickets), message });
     }

@@ -44,7 +44,7 @@ pub struct Driver {
     is_fresh: bool,
     /// The VMs of the Worker's configuration, in the version of the Worker that the object has.
     /// `None` means that it cannot be read, or that the VMs are in the Worker's code.
-    configured: Option<Vec<Vm>>,
+    configured: Option<Vec<Rc<Vm>>>,
     plans: PlanCache,
     waiting_for_up: Vec<Ticket>,
     waiting_for_down: Vec<Ticket>,
@@ -73,7 +73,7 @@ struct Handled {
 impl Driver {
     /// A driver that takes up what is stored, with the VMs of the Worker's configuration. `None`
     /// means that the VMs come with the messages alone. Nothing happens before the first input.
-    pub fn new(stored: Stored, configured: Option<Vec<Vm>>) -> Self {
+    pub fn new(stored: Stored, configured: Option<Vec<Rc<Vm>>>) -> Self {
         let is_readable = !matches!(stored, Stored::Unreadable);
         let record = match stored {
             Stored::Record(record) => Some(*record),
@@ -100,11 +100,6 @@ impl Driver {
     /// Returns the progress of the start, for those who watch it. `None` before the first message.
     pub fn start_status(&self, now: Timestamp) -> Option<StartStatus> {
         self.record.as_ref().map(|record| StartStatus::of(record, now))
-    }
-
-    /// Returns the requests that wait for the VM to be up, oldest first.
-    pub fn waiting_for_up(&self) -> &[Ticket] {
-        &self.waiting_for_up
     }
 
     /// Returns the requests that wait for the VM to be down, oldest first.
@@ -223,11 +218,11 @@ impl Driver {
         self.step(event, turn);
     }
 
-    fn configured_vm(&self, name: &str) -> Option<&Vm> {
+    fn configured_vm(&self, name: &str) -> Option<&Rc<Vm>> {
         self.configured.as_ref()?.iter().find(|vm| vm.instance.name == name)
     }
 
-    fn apply_config<H: Host>(&mut self, vm: Vm, turn: &mut Turn<H>) {
+    fn apply_config<H: Host>(&mut self, vm: Rc<Vm>, turn: &mut Turn<H>) {
         match &mut self.record {
             Some(record) if record.vm == vm => {}
             Some(record) => {
@@ -249,8 +244,9 @@ impl Driver {
     /// A VM that is not configured is not started by its schedule.
     fn clear_schedule(&mut self) {
         if let Some(record) = &mut self.record {
-            record.vm.keep_awake.clear();
-            record.vm.wake_at.clear();
+            let vm = Rc::make_mut(&mut record.vm);
+            vm.keep_awake.clear();
+            vm.wake_at.clear();
             record.lifecycle.forget_plan();
             self.plans.forget();
         }
@@ -272,42 +268,31 @@ impl Driver {
         self.logged = Some(state);
         handled.serving = serving;
         turn.outputs.push(Output::Store);
-        if !actions.is_empty() {
-            let mut announced = vm.clone();
-            announced.announce(ready_token);
-            let vm = Rc::new(announced);
-            for action in actions {
-                match action {
-                    Action::Call(id, call) => {
-                        turn.outputs.push(Output::Call {
-                            id,
-                            call,
-                            zone: zone.to_owned(),
-                            vm: Rc::clone(&vm),
-                        });
+        let mut vm = Rc::clone(vm);
+        if ready_token.is_some() {
+            Rc::make_mut(&mut vm).announce(ready_token);
+        }
+        for action in actions {
+            let vm = Rc::clone(&vm);
+            turn.outputs.push(match action {
+                Action::Call(id, call) => Output::Call { id, call, zone: zone.to_owned(), vm },
+                Action::Probe(endpoint) => Output::Probe { endpoint, vm },
+                Action::CheckBusy(endpoint) => Output::CheckBusy { endpoint, vm },
+                Action::Release(released) => {
+                    if let Outcome::Failed(failure) = &released {
+                        turn.log(Level::Error, format!("{}: {}", vm.instance.name, failure.message));
                     }
-                    Action::Probe(endpoint) => {
-                        turn.outputs.push(Output::Probe { endpoint, vm: Rc::clone(&vm) });
-                    }
-                    Action::CheckBusy(endpoint) => {
-                        turn.outputs.push(Output::CheckBusy { endpoint, vm: Rc::clone(&vm) });
-                    }
-                    Action::Release(released) => {
-                        if let Outcome::Failed(failure) = &released {
-                            turn.log(Level::Error, format!("{}: {}", vm.instance.name, failure.message));
-                        }
-                        handled.outcome.get_or_insert_with(|| released.clone());
-                        turn.reply_all(&mut self.waiting_for_up, Reply::Outcome(released));
-                    }
-                    Action::ReleaseDown(result) => {
-                        let reply = match result {
-                            Ok(()) => Reply::Done,
-                            Err(failure) => Reply::Outcome(Outcome::Failed(failure)),
-                        };
-                        turn.reply_all(&mut self.waiting_for_down, reply);
-                    }
+                    handled.outcome.get_or_insert_with(|| released.clone());
+                    turn.reply_all(&mut self.waiting_for_up, Reply::Outcome(released));
+                    continue;
                 }
-            }
+                Action::ReleaseDown(result) => {
+                    let failed = |failure| Reply::Outcome(Outcome::Failed(failure));
+                    let reply = result.map_or_else(failed, |()| Reply::Done);
+                    turn.reply_all(&mut self.waiting_for_down, reply);
+                    continue;
+                }
+            });
         }
         turn.outputs.push(Output::Publish);
         // A timer is exact and costs nothing; the alarm outlives the object.

@@ -1,5 +1,7 @@
 //! The messages between the Worker and a VM's object.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::vm_json;
@@ -14,7 +16,7 @@ use crate::vm::{Status, Vm};
 pub struct Message {
     /// The configuration, in the version of the Worker that sends the message.
     #[serde(with = "vm_json")]
-    pub vm: Vm,
+    pub vm: Rc<Vm>,
     /// The command.
     pub command: Command,
 }

@@ -1,5 +1,7 @@
 //! The record of a VM, which the object stores.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::vm_json;
@@ -12,7 +14,7 @@ use crate::vm::{StartEstimates, Status, Vm};
 pub struct Record {
     /// The configuration.
     #[serde(with = "vm_json")]
-    pub vm: Vm,
+    pub vm: Rc<Vm>,
     /// The state.
     pub lifecycle: Lifecycle,
 }

@@ -2,6 +2,8 @@
 //!
 //! It is read with the code that reads the configuration.
 
+use std::rc::Rc;
+
 use serde::{de, Deserialize, Deserializer, Serializer};
 
 use crate::config::{read_vm, write_vm};
@@ -11,6 +13,6 @@ pub(super) fn serialize<S: Serializer>(vm: &Vm, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&write_vm(vm))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vm, D::Error> {
-    read_vm(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rc<Vm>, D::Error> {
+    read_vm(&String::deserialize(deserializer)?).map(Rc::new).map_err(de::Error::custom)
 }

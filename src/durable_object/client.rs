@@ -1,5 +1,6 @@
 //! The Worker's side: sends commands to a VM's object.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
@@ -103,7 +104,7 @@ impl ObjectClient {
 }
 
 fn serialize(vm: &Vm, command: Command) -> Result<String, Error> {
-    let message = Message { vm: vm.clone(), command };
+    let message = Message { vm: Rc::new(vm.clone()), command };
     serde_json::to_string(&message).map_err(|error| Error::internal(error.to_string()))
 }
 

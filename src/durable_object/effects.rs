@@ -23,7 +23,6 @@ use crate::platform::log::log;
 use crate::platform::response::{event_response, json_text_response};
 use crate::platform::time_zone::offset;
 use crate::platform::{now, random, random_bytes, sleep, spawn, within};
-
 use crate::schedule::Offset;
 use crate::time::Timestamp;
 use crate::upstream::{is_busy, probe};
@@ -120,9 +119,14 @@ impl Effects {
     /// Handles what a task reports that was begun in this epoch.
     fn report(self: &Rc<Self>, epoch: u32, event: Event) {
         if epoch == self.epoch.get() {
-            if let Err(error) = self.handle(Input::Event(event)) {
-                log(Level::Error, &format_args!("{error}"));
-            }
+            self.handle_or_log(Input::Event(event));
+        }
+    }
+
+    /// Handles an input to which nobody waits for a reply.
+    fn handle_or_log(self: &Rc<Self>, input: Input) {
+        if let Err(error) = self.handle(input) {
+            log(Level::Error, &error);
         }
     }
 
@@ -137,8 +141,10 @@ impl Effects {
         }
     }
 
+    /// Carries out one output of the driver.
+    ///
     /// # Errors
-    /// The record could not be stored: what follows must not be carried out.
+    /// The record could not be stored: no output after it may be carried out.
     fn carry_out(self: &Rc<Self>, output: Output) -> Result<(), String> {
         match output {
             Output::Log(level, line) => log(level, &line),
@@ -273,20 +279,19 @@ impl Effects {
         spawn(async move {
             if let Err(error) = storage.set_alarm(time).await {
                 log(Level::Error, &format_args!("the alarm cannot be set: {error}"));
-                if let Err(error) = effects.handle(Input::AlarmNotSet(at)) {
-                    log(Level::Error, &format_args!("{error}"));
-                }
+                effects.handle_or_log(Input::AlarmNotSet(at));
             }
         });
     }
 
     /// The VMs of the ready-made Worker's configuration, if it can be read. Another Worker has its
     /// VMs elsewhere.
-    fn configured(&self) -> Option<Vec<Vm>> {
+    fn configured(&self) -> Option<Vec<Rc<Vm>>> {
         if !cfg!(feature = "ready-made") {
             return None;
         }
-        parse_vms(&variable(&self.env, "VMS")?).ok()
+        let vms = parse_vms(&variable(&self.env, "VMS")?).ok()?;
+        Some(vms.into_iter().map(Rc::new).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //! lose it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use vmproxy::compute::{CallError, InstanceStatus, Response, TakeDown};
@@ -150,7 +151,7 @@ impl World {
         if let Some(memory) = &mut self.object.memory {
             memory.tickets.insert(ticket, sent);
         }
-        let vm = self.scenario.configurations[sender_has].vm.clone();
+        let vm = Rc::new(self.scenario.configurations[sender_has].vm.clone());
         let message = Box::new(Message { vm, command });
         self.drive(Input::Message { ticket, message }, &event);
     }
@@ -297,7 +298,7 @@ impl World {
         let configured = match own {
             Own::Unknown => None,
             Own::Removed => Some(Vec::new()),
-            Own::Configured(own) => Some(vec![self.scenario.configurations[own].vm.clone()]),
+            Own::Configured(own) => Some(vec![Rc::new(self.scenario.configurations[own].vm.clone())]),
         };
         self.object.memory = Some(Memory {
             driver: Driver::new(stored, configured),
@@ -339,7 +340,7 @@ impl World {
         memory.configuration = Some(due);
         if let Some(before) = memory.driver.record() {
             let after = &self.scenario.configurations[due].vm;
-            if before.vm == *after {
+            if *before.vm == *after {
                 return;
             }
             if (&before.vm.keep_awake, &before.vm.wake_at) != (&after.keep_awake, &after.wake_at) {

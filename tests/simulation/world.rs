@@ -1,5 +1,6 @@
 //! One run: the world and its clock.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use vmproxy::compute::Call;
@@ -116,7 +117,7 @@ impl World {
         if ran > Duration::ZERO {
             let policy = Policy::of(&self.scenario.configurations[0].vm);
             let lifecycle = history(self.random.number(), policy, ran, self.now);
-            let vm = self.scenario.configurations[0].vm.clone();
+            let vm = Rc::new(self.scenario.configurations[0].vm.clone());
             self.object.stored = Some(Record { vm, lifecycle });
         }
     }

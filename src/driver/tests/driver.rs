@@ -1,5 +1,6 @@
 //! The outputs of the driver, and their order.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::compute::{Call, TakeDown};
@@ -35,7 +36,7 @@ fn vm() -> Vm {
 }
 
 fn send(driver: &mut Driver, vm: Vm, command: Command) -> Vec<Output> {
-    let message = Box::new(Message { vm, command });
+    let message = Box::new(Message { vm: Rc::new(vm), command });
     driver.handle(Input::Message { ticket: Ticket(1), message }, NOW, &mut Machine)
 }
 
@@ -44,7 +45,7 @@ fn wake(hold: Hold) -> Command {
 }
 
 /// A driver whose VM is starting, and waits for the result of its first look.
-fn starting(configured: Option<Vec<Vm>>) -> Driver {
+fn starting(configured: Option<Vec<Rc<Vm>>>) -> Driver {
     let mut driver = Driver::new(Stored::Nothing, configured);
     send(&mut driver, vm(), wake(Hold::UntilDone));
     driver
@@ -96,7 +97,7 @@ fn a_hold_that_ends_gets_one_reply() {
     let outputs = end(&mut driver);
     assert!(matches!(&outputs[..], [Output::Reply { reply: Reply::Pending(_), .. }]), "{outputs:?}");
     assert!(end(&mut driver).is_empty());
-    assert!(driver.waiting_for_up().is_empty());
+    assert!(driver.waiting_for_up.is_empty());
 }
 
 #[test]
@@ -124,8 +125,8 @@ fn who_waits_for_down_hears_at_the_end_and_who_does_not_at_once() {
 
 #[test]
 fn the_objects_own_configuration_takes_precedence() {
-    let own = Vm { port: 8080, ..vm() };
-    let mut driver = Driver::new(Stored::Nothing, Some(vec![own.clone()]));
+    let own = Rc::new(Vm { port: 8080, ..vm() });
+    let mut driver = Driver::new(Stored::Nothing, Some(vec![Rc::clone(&own)]));
     send(&mut driver, Vm { port: 81, ..vm() }, Command::Status);
     assert_eq!(driver.record().unwrap().vm, own);
 }
@@ -145,12 +146,12 @@ fn a_vm_that_is_no_longer_configured_is_stopped_when_the_alarm_rings() {
 
 #[test]
 fn a_vm_whose_record_cannot_be_read_is_found_by_the_objects_name() {
-    let mut driver = Driver::new(Stored::Unreadable, Some(vec![vm()]));
+    let mut driver = Driver::new(Stored::Unreadable, Some(vec![Rc::new(vm())]));
     let outputs = driver.handle(Input::Alarm { name: Some("backend".into()) }, NOW, &mut Machine);
     assert_eq!(state(&driver), VmState::Failed);
     assert!(names(&outputs).contains(&"alarm"), "{outputs:?}");
     // Without a record there is nothing to find, and none to be made.
-    let mut driver = Driver::new(Stored::Nothing, Some(vec![vm()]));
+    let mut driver = Driver::new(Stored::Nothing, Some(vec![Rc::new(vm())]));
     let outputs = driver.handle(Input::Alarm { name: Some("backend".into()) }, NOW, &mut Machine);
     assert!(outputs.is_empty() && driver.record().is_none(), "{outputs:?}");
 }

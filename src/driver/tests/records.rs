@@ -5,6 +5,7 @@
 //! read is a VM whose history is lost (`Lifecycle::recovered`).
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -41,7 +42,7 @@ fn what_is_written_is_in_the_file() {
 fn written() -> Vec<(&'static str, Record)> {
     let mut records = Vec::new();
     let mut add = |name: &'static str, vm: Vm, harness: &Harness| {
-        records.push((name, Record { vm, lifecycle: harness.lifecycle.clone() }));
+        records.push((name, Record { vm: Rc::new(vm), lifecycle: harness.lifecycle.clone() }));
     };
 
     let mut harness = Harness::with(vm());
