@@ -88,35 +88,12 @@ impl IsolateCache {
         entry.endpoint(now, vm.touch_interval())
     }
 
-    /// Inserts an endpoint that the VM's object reported in reply to activity.
+    /// Inserts an endpoint that the VM's object reported. `reported_at` is the time of the report of
+    /// activity to which it was the reply; `None` means that there was no such report.
     ///
     /// # Errors
     /// As [`Origin::of`].
     pub fn insert(
-        &mut self,
-        vm: &Vm,
-        cached: CachedEndpoint,
-        now: Timestamp,
-        is_activity: bool,
-    ) -> Result<CacheHit, String> {
-        self.insert_reported(vm, cached, Some(cached.fetched_at), now, is_activity)
-    }
-
-    /// Inserts an endpoint that the VM's object reported without any activity.
-    ///
-    /// # Errors
-    /// As [`Origin::of`].
-    pub fn insert_without_activity(
-        &mut self,
-        vm: &Vm,
-        cached: CachedEndpoint,
-        now: Timestamp,
-        is_activity: bool,
-    ) -> Result<CacheHit, String> {
-        self.insert_reported(vm, cached, None, now, is_activity)
-    }
-
-    fn insert_reported(
         &mut self,
         vm: &Vm,
         cached: CachedEndpoint,
@@ -226,7 +203,7 @@ mod tests {
     }
 
     fn insert(cache: &mut IsolateCache, vm: &Vm, second: u64) {
-        cache.insert(vm, cached(second), at(second), true).unwrap();
+        cache.insert(vm, cached(second), Some(at(second)), at(second), true).unwrap();
     }
 
     fn should_read_colo(cache: &mut IsolateCache, vm: &Vm, second: u64) -> bool {
@@ -286,7 +263,7 @@ mod tests {
     #[test]
     fn a_request_that_is_no_activity_claims_no_report() {
         let (mut cache, a) = (IsolateCache::new(), vm("a"));
-        cache.insert_without_activity(&a, cached(0), at(0), false).unwrap();
+        cache.insert(&a, cached(0), None, at(0), false).unwrap();
         assert!(matches!(cache.look_up(&a, at(1), false), Ok(Lookup::Hit(hit)) if !hit.is_report_due));
         assert!(matches!(cache.look_up(&a, at(2), true), Ok(Lookup::Hit(hit)) if hit.is_report_due));
     }

@@ -24,6 +24,7 @@ use crate::error::{Error, Level};
 use crate::lifecycle::{Endpoint, Progress};
 use crate::platform::log::log;
 use crate::platform::now;
+use crate::time::Timestamp;
 use crate::vm::{ColdStartRecord, Origin, Vm};
 use isolate_cache::{CacheHit, CachedEndpoint, IsolateCache, Lookup};
 
@@ -72,7 +73,7 @@ impl<'r> Resolver<'r> {
             Lookup::Miss { should_read_colo } => {
                 let cached = if should_read_colo { colo_cache::get(self.vm, self.env).await } else { None };
                 match cached.filter(|cached| cached.is_valid(now, self.vm.touch_interval())) {
-                    Some(cached) => self.insert(cached, is_activity)?,
+                    Some(cached) => self.insert(cached, Some(cached.fetched_at), is_activity)?,
                     None => return self.wake_by_object(cx, wake_check, None).await,
                 }
             }
@@ -119,7 +120,7 @@ impl<'r> Resolver<'r> {
             Ok(Some(endpoint)) => {
                 let cached = CachedEndpoint { endpoint, fetched_at: now() };
                 // An origin that cannot be computed is the error of the next request.
-                let _ = self.insert(cached, false);
+                let _ = self.insert(cached, Some(cached.fetched_at), false);
                 if fill_colo {
                     colo_cache::put(self.vm, self.env, &cached).await;
                 }
@@ -175,7 +176,7 @@ impl<'r> Resolver<'r> {
         match ObjectClient::new(self.env).call(self.vm, wake).await? {
             WakeReply::Ready { endpoint, cold_start } => {
                 let cached = CachedEndpoint { endpoint, fetched_at: now() };
-                let hit = self.insert(cached, false)?;
+                let hit = self.insert(cached, Some(cached.fetched_at), false)?;
                 // Of all requests that were held, the first fills the colo's cache.
                 if hit.is_new {
                     run_in_background(cx, async move |resolver| {
@@ -207,10 +208,7 @@ impl<'r> Resolver<'r> {
             }
             Some(endpoint) => {
                 let cached = CachedEndpoint { endpoint, fetched_at: now() };
-                let inserted = ISOLATE_CACHE.with_borrow_mut(|cache| {
-                    cache.insert_without_activity(self.vm, cached, cached.fetched_at, is_activity)
-                });
-                Ok(self.ready(cx, inserted.map_err(origin_error)?))
+                Ok(self.ready(cx, self.insert(cached, None, is_activity)?))
             }
         }
     }
@@ -225,9 +223,14 @@ impl<'r> Resolver<'r> {
         ResolvedEndpoint { endpoint: hit.endpoint, origin: hit.origin }
     }
 
-    fn insert(&self, cached: CachedEndpoint, is_activity: bool) -> Result<CacheHit, ConfigError> {
-        let inserted =
-            ISOLATE_CACHE.with_borrow_mut(|cache| cache.insert(self.vm, cached, now(), is_activity));
+    fn insert(
+        &self,
+        cached: CachedEndpoint,
+        reported_at: Option<Timestamp>,
+        is_activity: bool,
+    ) -> Result<CacheHit, ConfigError> {
+        let inserted = ISOLATE_CACHE
+            .with_borrow_mut(|cache| cache.insert(self.vm, cached, reported_at, now(), is_activity));
         inserted.map_err(origin_error)
     }
 }
