@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
 import { read, sha256 } from "../harness/bodies.ts";
+import type { Emulator } from "../harness/emulator.ts";
 import { eventually } from "../harness/eventually.ts";
 import { expectProblem } from "../harness/problem.ts";
 import { launch, test, type World } from "../harness/test.ts";
@@ -96,6 +97,23 @@ test("a stream keeps its VM awake until it ends", async ({ launch }) => {
   await cloud.until("TERMINATED");
 });
 
+// Starts a server that stands in for the VM's, and ends with the test.
+async function ownServer(onTestFinished: (end: () => void) => void) {
+  const own = http.createServer((_, response) => response.end("here"));
+  onTestFinished(() => void own.close());
+  own.listen(0, "127.0.0.1");
+  await once(own, "listening");
+  return { own, port: (own.address() as AddressInfo).port };
+}
+
+// Preempts the VM, whose server is gone with it.
+async function preempt(own: http.Server, cloud: Emulator) {
+  own.close();
+  own.closeAllConnections();
+  await cloud.afflict("preempt");
+  await cloud.until("TERMINATED");
+}
+
 test("a VM that the operator stops gets no further requests", async ({ launch }) => {
   const { worker } = await launch({ vm: { origin } });
   expect((await worker.fetch("/")).status).toBe(201);
@@ -111,18 +129,11 @@ test.for<[what: string, body: string | null]>([
   ["without a body", null],
   ["with a body", "order=1"],
 ])("a VM that has been preempted is restarted by POST requests %s alone", async ([, body], { launch, onTestFinished }) => {
-  const own = http.createServer((_, response) => response.end("here"));
-  onTestFinished(() => void own.close());
-  own.listen(0, "127.0.0.1");
-  await once(own, "listening");
-  const { port } = own.address() as AddressInfo;
+  const { own, port } = await ownServer(onTestFinished);
   const { cloud, worker } = await launch({ vm: { origin: `http://localhost:${port}` } });
   const request = () => worker.fetch("/", { method: "POST", body });
   expect(await (await request()).text()).toBe("here");
-  own.close();
-  own.closeAllConnections();
-  await cloud.afflict("preempt");
-  await cloud.until("TERMINATED");
+  await preempt(own, cloud);
 
   await expectProblem(await request(), 502, "The VM sent no valid response");
   await cloud.until("RUNNING", "backend", 15_000);
@@ -133,17 +144,10 @@ test.for<[what: string, body: string | null]>([
 });
 
 test("a VM that has been preempted is restarted by requests", async ({ launch, onTestFinished }) => {
-  const own = http.createServer((_, response) => response.end("here"));
-  onTestFinished(() => void own.close());
-  own.listen(0, "127.0.0.1");
-  await once(own, "listening");
-  const { port } = own.address() as AddressInfo;
+  const { own, port } = await ownServer(onTestFinished);
   const { cloud, worker } = await launch({ vm: { origin: `http://localhost:${port}` } });
   expect(await (await worker.fetch("/")).text()).toBe("here");
-  own.close();
-  own.closeAllConnections();
-  await cloud.afflict("preempt");
-  await cloud.until("TERMINATED");
+  await preempt(own, cloud);
 
   await Promise.all([
     cloud.until("RUNNING", "backend", 15_000).then(() => own.listen(port, "127.0.0.1")),

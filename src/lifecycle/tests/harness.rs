@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::compute::{
-    ApiError, Call, CallError, Change, InstanceStatus, InstanceView, OperationName, OperationView, RequestId,
-    Response, TakeDown, Update,
+    ApiError, BringUp, Call, CallError, Change, InstanceStatus, InstanceView, OperationName, OperationView,
+    RequestId, Response, TakeDown, Update,
 };
 use crate::lifecycle::{
     Action, CallId, Endpoint, Event, Failure, FailureKind, Lifecycle, Outcome, Policy, ProbeResult, Seed,
@@ -150,6 +150,17 @@ impl Harness {
             );
         }
         self.now = end;
+    }
+
+    /// Expects the start of a stopped instance, and lets it become healthy.
+    #[track_caller]
+    pub fn start_stopped(&mut self) {
+        self.respond_to_look(instance(InstanceStatus::Terminated));
+        let (start, _) = self.expect_change(BringUp::Start);
+        self.respond(start, done());
+        self.respond_to_look(running());
+        self.expect_probe();
+        self.end_probe(ProbeResult::Healthy);
     }
 
     /// Loses the object, and loads it again from its stored record.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::harness::*;
-use crate::compute::{BringUp, Call, InstanceStatus, TakeDown};
+use crate::compute::{BringUp, Call, TakeDown};
 use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
 use crate::vm::{OnIdle, Vm, VmState};
 
@@ -109,12 +109,7 @@ fn that_a_vm_cannot_be_suspended_is_remembered() {
 /// Starts the VM, and stops it.
 fn start_and_stop(harness: &mut Harness) {
     harness.wake();
-    harness.respond_to_look(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.expect_change(BringUp::Start);
-    harness.respond(start, done());
-    harness.respond_to_look(running());
-    harness.expect_probe();
-    harness.end_probe(ProbeResult::Healthy);
+    harness.start_stopped();
     harness.expect_release();
     harness.send(Event::TakeDown(TakeDown::Stop));
     let (stop, _) = harness.expect_change(TakeDown::Stop);

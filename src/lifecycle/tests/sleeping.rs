@@ -72,12 +72,7 @@ fn a_request_during_the_stop_is_held_and_served_after_the_next_start() {
     harness.expect_nothing();
     harness.advance(20 * SECOND);
     harness.respond(waited, done());
-    harness.respond_to_look(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.expect_change(BringUp::Start);
-    harness.respond(start, done());
-    harness.respond_to_look(running());
-    harness.expect_probe();
-    harness.end_probe(ProbeResult::Healthy);
+    harness.start_stopped();
     let Outcome::Ready { cold_start: Some(record), .. } = harness.expect_release() else { panic!() };
     assert_eq!(record.total_ms, 20_000, "the wait for the stop is part of the cold start");
 }

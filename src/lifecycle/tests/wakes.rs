@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::harness::*;
-use crate::compute::{BringUp, Call, InstanceStatus, TakeDown};
-use crate::lifecycle::{Event, FailureKind, Outcome, ProbeResult};
+use crate::compute::{Call, TakeDown};
+use crate::lifecycle::{Event, FailureKind, Outcome};
 use crate::vm::{Vm, VmState, WakePolicy};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -31,12 +31,7 @@ fn expect_refusal(harness: &mut Harness) -> Duration {
 
 #[track_caller]
 fn bring_up(harness: &mut Harness) {
-    harness.respond_to_look(instance(InstanceStatus::Terminated));
-    let (start, _) = harness.expect_change(BringUp::Start);
-    harness.respond(start, done());
-    harness.respond_to_look(running());
-    harness.expect_probe();
-    harness.end_probe(ProbeResult::Healthy);
+    harness.start_stopped();
     harness.expect_release();
 }
 
